@@ -43,7 +43,7 @@ pub enum Answer {
         ranges: Ranges,
         /// The file's name by Content-Disposition, raw: see [`super::name::safe_name`].
         name: Option<String>,
-        /// Digests of the whole file.
+        /// Digests of the whole file, in its content coding.
         digests: Vec<Digest>,
     },
     /// 416: there is nothing at the offset asked for.
@@ -281,3 +281,6 @@ fn list(headers: &HeaderMap, name: &header::HeaderName) -> Vec<String> {
 fn excerpt(value: &[u8]) -> String {
     String::from_utf8_lossy(value).chars().take(80).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,16 +67,13 @@ fn quoted_string(input: &[u8]) -> (Vec<u8>, &[u8]) {
 /// A value without quotes: should be a token, but names with spaces are sent so too. It ends at the semicolon, or
 /// where `filename=` shows that a semicolon was forgotten.
 fn bare(input: &[u8]) -> (Vec<u8>, &[u8]) {
-    let mut end = find(input, |byte| byte == b';');
-    for at in 1..end {
-        let word = &input[at..end];
-        let forgotten = input[at - 1].is_ascii_whitespace()
-            && (starts_with(word, b"filename=") || starts_with(word, b"filename*="));
-        if forgotten {
-            end = at;
-            break;
-        }
-    }
+    let forgotten = |at: usize| {
+        let word = &input[at + 1..];
+        input[at].is_ascii_whitespace()
+            && (starts_with(word, b"filename=") || starts_with(word, b"filename*="))
+    };
+    // One pass that stops where the value does: a field full of `filename=` costs no more than its length.
+    let end = (0..input.len()).find(|at| input[*at] == b';' || forgotten(*at)).unwrap_or(input.len());
     (input[..end].trim_ascii().to_vec(), &input[end..])
 }
 
