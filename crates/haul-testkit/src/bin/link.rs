@@ -1,0 +1,56 @@
+//! `haul-link`: a [`Link`] for scripts. It prints `listening 127.0.0.1:PORT` and relays until it is stopped.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)] // a program for scripts, not a library
+
+use std::net::ToSocketAddrs;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use haul_testkit::{Cut, Link};
+
+const USAGE: &str = "haul-link --to HOST:PORT [--rate BYTES] [--rate-first N:BYTES] [--cut BYTES] [--cut-rst BYTES] \
+                     [--stall BYTES] [--latency MILLISECONDS]";
+
+fn main() -> ExitCode {
+    match start(std::env::args().skip(1)) {
+        Ok(link) => {
+            println!("listening {}", link.addr());
+            loop {
+                std::thread::park();
+            }
+        }
+        Err(why) => {
+            eprintln!("haul-link: {why}\n{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn start(mut args: impl Iterator<Item = String>) -> Result<Link, String> {
+    if args.next().as_deref() != Some("--to") {
+        return Err("--to comes first".into());
+    }
+    let to = args.next().ok_or("--to needs HOST:PORT")?;
+    let to = to.to_socket_addrs().map_err(|e| format!("{to}: {e}"))?.next().ok_or("an unknown host")?;
+    let link = Link::to(to);
+    while let Some(option) = args.next() {
+        let value = args.next().ok_or_else(|| format!("{option} needs a value"))?;
+        match option.as_str() {
+            "--rate" => link.rate(Some(number(&value)?)),
+            "--rate-first" => {
+                let (count, rate) = value.split_once(':').ok_or("--rate-first needs N:BYTES")?;
+                link.rate_of_first(number(count)? as usize, number(rate)?)
+            }
+            "--cut" => link.cut_after(number(&value)?, Cut::Fin),
+            "--cut-rst" => link.cut_after(number(&value)?, Cut::Rst),
+            "--stall" => link.stall_after(number(&value)?),
+            "--latency" => link.latency(Duration::from_millis(number(&value)?)),
+            _ => return Err(format!("unknown option {option}")),
+        };
+    }
+    Ok(link)
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("{text} is not a number"))
+}

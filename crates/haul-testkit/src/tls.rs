@@ -1,0 +1,73 @@
+//! Certificates for TLS peers: an authority of our own and a leaf for loopback, as files and as a rustls configuration.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tempfile::TempDir;
+
+/// An authority that nobody trusts by default, and a certificate it signed.
+#[derive(Debug)]
+pub struct Certificates {
+    dir: TempDir,
+    chain: Vec<CertificateDer<'static>>,
+    key: Vec<u8>,
+}
+
+impl Certificates {
+    /// For `localhost`, 127.0.0.1 and ::1.
+    pub fn for_loopback() -> Self {
+        Self::for_names(&["localhost", "127.0.0.1", "::1"])
+    }
+
+    /// For other names: a peer that is somebody else.
+    pub fn for_names(names: &[&str]) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names at all");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, "haul's test authority");
+        let ca =
+            CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority");
+
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let key = KeyPair::generate().expect("a key");
+        let leaf =
+            CertificateParams::new(names).expect("valid names").signed_by(&key, &ca).expect("a certificate");
+
+        let dir = tempfile::tempdir().expect("a scratch folder");
+        std::fs::write(dir.path().join("ca.pem"), ca.pem()).expect("ca.pem");
+        std::fs::write(dir.path().join("cert.pem"), leaf.pem()).expect("cert.pem");
+        std::fs::write(dir.path().join("key.pem"), key.serialize_pem()).expect("key.pem");
+        Self { dir, chain: vec![leaf.der().clone()], key: key.serialize_der() }
+    }
+
+    /// The authority, for `--cacert`.
+    pub fn ca_pem_path(&self) -> PathBuf {
+        self.dir.path().join("ca.pem")
+    }
+
+    /// The server's certificate.
+    pub fn cert_pem_path(&self) -> PathBuf {
+        self.dir.path().join("cert.pem")
+    }
+
+    /// The server's key.
+    pub fn key_pem_path(&self) -> PathBuf {
+        self.dir.path().join("key.pem")
+    }
+
+    /// What a server of our own needs; HTTP/1.1 is all it offers.
+    pub fn server_config(&self) -> Arc<ServerConfig> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.clone()));
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("TLS versions")
+            .with_no_client_auth()
+            .with_single_cert(self.chain.clone(), key)
+            .expect("our own certificate");
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Arc::new(config)
+    }
+}
