@@ -1,0 +1,225 @@
+//! What is done about a doubt: blocks that are there are fetched again and compared ([`Verifying`]); a version that
+//! looks changed is asked about twice more ([`Settling`]).
+
+use std::collections::VecDeque;
+
+use super::{
+    Action, Ask, Basis, LaneId, Match, Phase, Reason, SourceId, Transfer,
+    answers::Answer,
+    identity::{self, Settled, Verdict},
+    lane::{Errand, Lane, Stage},
+    overlap,
+};
+use crate::{ByteRange, Entity, RangeSet};
+
+/// How many answers in all settle whether a version is new.
+const ANSWERS: usize = 3;
+
+/// Blocks are being compared with what a source has.
+#[derive(Debug)]
+pub(super) struct Verifying {
+    pub(super) source: usize,
+    pub(super) queue: VecDeque<ByteRange>,
+    pub(super) lane: Option<LaneId>,
+    /// A block that was not one repeated byte agreed, or the blocks are all that is here.
+    proved: bool,
+    /// What the source said of the file at the last block.
+    seen: Option<Entity>,
+    /// The file's size, if the blocks agree.
+    size: Option<u64>,
+}
+
+/// A version that looks changed is being asked about.
+#[derive(Debug)]
+pub(super) struct Settling {
+    pub(super) source: usize,
+    pub(super) lane: Option<LaneId>,
+    answers: Vec<Entity>,
+    what: String,
+}
+
+impl Transfer {
+    /// The answer of the lane at `at` may or may not belong to what is there: blocks decide.
+    pub(super) fn verify(&mut self, at: usize) {
+        let lane = self.lanes.remove(at);
+        self.actions.push_back(Action::Cancel(lane.id));
+        self.put_back(&lane);
+        self.begin_verifying(lane.source.0);
+    }
+
+    pub(super) fn begin_verifying(&mut self, source: usize) {
+        if matches!(self.phase, Phase::Verifying(_) | Phase::Settling(_)) {
+            return;
+        }
+        if self.plan.in_order {
+            // What was handed over is out of reach.
+            self.reset(Reason::Unproven);
+            return;
+        }
+        let queue = overlap::blocks(&self.received, &mut self.random);
+        if queue.is_empty() {
+            return;
+        }
+        let compared: RangeSet = queue.iter().copied().collect();
+        let proved = self.received.iter().all(|extent| compared.contains(extent));
+        self.phase =
+            Phase::Verifying(Verifying { source, queue, lane: None, proved, seen: None, size: None });
+    }
+
+    /// If the blocks agree, the file has `size` bytes.
+    pub(super) fn believe_size_if_verified(&mut self, size: u64) {
+        if let Phase::Verifying(verifying) = &mut self.phase {
+            verifying.size = Some(size);
+        }
+    }
+
+    /// The next block to compare, as an ask; `None` where none is left.
+    pub(super) fn next_block(&mut self) -> Option<(SourceId, Ask)> {
+        let Phase::Verifying(verifying) = &mut self.phase else { return None };
+        let block = verifying.queue.front()?;
+        let ask = Ask { from: block.start(), compare_to: block.end(), to: Some(block.end()) };
+        Some((SourceId(verifying.source), ask))
+    }
+
+    /// The answer to a block began.
+    pub(super) fn compare_opened(&mut self, at: usize, answer: Answer) {
+        let lane = &mut self.lanes[at];
+        let source = lane.source.0;
+        if self.size_disagrees(&answer.seen) && self.fars[source].known.is_empty() {
+            self.doubt_unknown(at);
+            return;
+        }
+        if let Verdict::Suspect(what) = self.fars[source].judge(&answer.seen) {
+            self.suspect(at, answer.seen, what);
+            return;
+        }
+        let lane = &mut self.lanes[at];
+        if answer.from < lane.ask.from {
+            // No ranges here. The whole will pass by what is there when it is fetched, if that is one piece.
+            let lane = self.lanes.remove(at);
+            self.actions.push_back(Action::Cancel(lane.id));
+            if self.received.iter().len() > 1 || self.received.first_missing(0) == 0 {
+                self.doubt_source(source);
+            } else {
+                self.phase = Phase::Flowing;
+            }
+            return;
+        }
+        lane.stage = Stage::Comparing;
+        if let Phase::Verifying(verifying) = &mut self.phase {
+            verifying.seen = Some(answer.seen);
+        }
+    }
+
+    /// The block of the lane at `at` is the same at the far end.
+    pub(super) fn block_agrees(&mut self, at: usize, found: Match) {
+        self.lanes.remove(at);
+        let Phase::Verifying(verifying) = &mut self.phase else { return };
+        verifying.lane = None;
+        verifying.queue.pop_front();
+        verifying.proved |= found == Match::Same;
+        if verifying.queue.is_empty() {
+            self.verified();
+        }
+    }
+
+    /// All blocks agree.
+    fn verified(&mut self) {
+        let Phase::Verifying(verifying) = std::mem::replace(&mut self.phase, Phase::Flowing) else { return };
+        let Some(seen) = verifying.seen.filter(|_| verifying.proved) else {
+            self.doubt_source(verifying.source);
+            return;
+        };
+        self.basis = Some(Basis::Overlap);
+        self.unproven = false;
+        self.size = self.size.or(verifying.size).or(seen.size);
+        let far = &mut self.fars[verifying.source];
+        if far.known.is_empty() || identity::strength(&seen, far.etags_lie).is_some() {
+            far.known.push(seen.clone());
+        }
+        far.grant = Some(seen);
+        self.current = verifying.source;
+    }
+
+    /// The bytes at the far end are others than those that are there.
+    pub(super) fn differs(&mut self, at: usize, source: usize) {
+        let known = !self.fars[source].known.is_empty();
+        if known {
+            self.phase = Phase::Flowing;
+            self.reset(Reason::Changed("its bytes differ from those that are here".into()));
+        } else {
+            self.doubt_unknown(at);
+        }
+    }
+
+    /// The lane's source was never heard of before, and what it has is not what is here.
+    pub(super) fn doubt_unknown(&mut self, at: usize) {
+        let source = self.lanes[at].source.0;
+        let lane = self.lanes.remove(at);
+        self.actions.push_back(Action::Cancel(lane.id));
+        self.put_back(&lane);
+        self.doubt_source(source);
+    }
+
+    /// What is here cannot be shown to belong to this source: another one may do, else it is begun anew.
+    fn doubt_source(&mut self, source: usize) {
+        self.phase = Phase::Flowing;
+        let trusted_elsewhere =
+            (0..self.fars.len()).find(|other| *other != source && !self.fars[*other].dead);
+        match trusted_elsewhere {
+            Some(other) => {
+                self.fars[source].dead = true;
+                self.current = other;
+            }
+            None => self.reset(Reason::Unproven),
+        }
+    }
+
+    /// A source of the same plan has another file.
+    pub(super) fn drop_source(&mut self, at: usize) {
+        self.doubt_unknown(at);
+    }
+
+    /// The answer of the lane at `at` says that the file changed: two more answers settle it.
+    pub(super) fn suspect(&mut self, at: usize, seen: Entity, what: String) {
+        let lane = self.lanes.remove(at);
+        self.actions.push_back(Action::Cancel(lane.id));
+        self.put_back(&lane);
+        if !matches!(self.phase, Phase::Settling(_)) {
+            self.phase =
+                Phase::Settling(Settling { source: lane.source.0, lane: None, answers: vec![seen], what });
+        }
+    }
+
+    /// A further answer on the question whether the file changed.
+    pub(super) fn inquired(&mut self, at: usize, seen: Entity) {
+        let lane = self.lanes.remove(at);
+        self.actions.push_back(Action::Cancel(lane.id));
+        let Phase::Settling(settling) = &mut self.phase else { return };
+        settling.lane = None;
+        settling.answers.push(seen);
+        if settling.answers.len() < ANSWERS {
+            return;
+        }
+        let Phase::Settling(settling) = std::mem::replace(&mut self.phase, Phase::Flowing) else { return };
+        let source = settling.source;
+        let known = self.fars[source].known.first().cloned().unwrap_or_default();
+        match identity::settle(&known, &settling.answers) {
+            Settled::Changed => self.reset(Reason::Changed(settling.what)),
+            Settled::Noise => {
+                self.fars[source].etags_lie = true;
+                self.begin_verifying(source);
+            }
+        }
+    }
+
+    /// What a lane that is gone was busy with is to be done again.
+    pub(super) fn put_back(&mut self, lane: &Lane) {
+        match &mut self.phase {
+            Phase::Verifying(verifying) if verifying.lane == Some(lane.id) => verifying.lane = None,
+            Phase::Settling(settling) if settling.lane == Some(lane.id) => settling.lane = None,
+            _ => {}
+        }
+        debug_assert!(lane.errand == Errand::Fetch || !self.lanes.iter().any(|other| other.id == lane.id));
+    }
+}
