@@ -549,7 +549,7 @@ fn tags_that_never_repeat_are_seen_through() {
 #[test]
 fn a_change_in_mid_run_restarts_once_or_fails_as_told() {
     let world = World {
-        sizes: vec![2_000_000, 2_000_000],
+        sizes: vec![8_000_000, 8_000_000],
         changes: vec![Duration::from_millis(150)],
         breaks: 1,
         ..World::calm(0)

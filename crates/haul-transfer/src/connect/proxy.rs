@@ -146,3 +146,92 @@ fn everything_but(listed: &str) -> Matcher {
     let listed = listed.replace(char::is_whitespace, ",").replace(['[', ']'], "");
     Matcher::builder().all("http://proxy.invalid").no(listed).build()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxy_of(
+        choice: &ProxyChoice,
+        environment: &[(&str, &str)],
+        url: &str,
+    ) -> Result<String, ConnectError> {
+        let value = |name: &str| {
+            environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        };
+        let origin = Origin::of(&Url::parse(url).unwrap()).unwrap();
+        let rules = Rules::new(choice, value)?;
+        Ok(rules.proxy_for(&origin)?.map_or_else(|| "none".to_owned(), ToString::to_string))
+    }
+
+    fn by_environment(environment: &[(&str, &str)], url: &str) -> String {
+        proxy_of(&ProxyChoice::Environment, environment, url).unwrap()
+    }
+
+    #[test]
+    fn the_environment_is_read_by_scheme_in_lower_and_upper_case() {
+        let all =
+            [("ALL_PROXY", "socks5h://all"), ("HTTPS_PROXY", "https://upper"), ("http_proxy", "lower:3128")];
+        assert_eq!(by_environment(&all, "http://a/"), "lower:3128");
+        assert_eq!(by_environment(&all, "https://a/"), "upper:443");
+        assert_eq!(by_environment(&all[..1], "http://a/"), "all:1080");
+        assert_eq!(by_environment(&[("http_proxy", ""), ("HTTP_PROXY", "up:1")], "http://a/"), "up:1");
+        assert_eq!(by_environment(&[], "http://a/"), "none");
+    }
+
+    #[test]
+    fn a_proxy_header_of_a_cgi_request_is_not_believed() {
+        let cgi = [("HTTP_PROXY", "http://evil"), ("REQUEST_METHOD", "GET")];
+        assert_eq!(by_environment(&cgi, "http://a/"), "none");
+    }
+
+    #[test]
+    fn a_bad_url_in_the_environment_is_an_error_only_for_who_needs_it() {
+        let desktop = [("all_proxy", "socks://x:1"), ("http_proxy", "http://p:1"), ("no_proxy", "b")];
+        assert_eq!(by_environment(&desktop, "http://a/"), "p:1");
+        assert_eq!(by_environment(&desktop, "https://b/"), "none");
+        let told = proxy_of(&ProxyChoice::Environment, &desktop, "https://a/").unwrap_err().to_string();
+        let expected =
+            "the proxy URL in all_proxy cannot be used: socks is none of http, https, socks5 and socks5h";
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn no_proxy_names_hosts_domains_and_networks_and_holds_for_the_option_too() {
+        let choice = ProxyChoice::parse("http://p:1").unwrap();
+        let listed = [("NO_PROXY", "example.com .inner.test, 10.0.0.0/8,[::1]")];
+        for (url, expected) in [
+            ("http://example.com/", "none"),
+            ("http://www.example.com:81/", "none"),
+            ("https://EXAMPLE.com./", "none"),
+            ("http://notexample.com/", "p:1"),
+            ("http://x.inner.test/", "none"),
+            ("http://10.1.2.3/", "none"),
+            ("http://11.1.2.3/", "p:1"),
+            ("http://[::1]:8080/", "none"),
+            ("http://localhost/", "p:1"),
+        ] {
+            assert_eq!(proxy_of(&choice, &listed, url).unwrap(), expected, "{url}");
+        }
+        assert_eq!(proxy_of(&choice, &[("no_proxy", "*")], "http://a/").unwrap(), "none");
+        assert_eq!(proxy_of(&ProxyChoice::Direct, &[("http_proxy", "x:1")], "http://a/").unwrap(), "none");
+    }
+
+    #[test]
+    fn the_option_takes_four_schemes_and_a_bare_host() {
+        for (text, shown) in [
+            ("p:3128", "p:3128"),
+            ("http://p", "p:80"),
+            ("https://p", "p:443"),
+            ("socks5://127.0.0.1", "127.0.0.1:1080"),
+            ("socks5h://u:w@[::1]:9050", "[::1]:9050"),
+        ] {
+            assert_eq!(proxy_of(&ProxyChoice::parse(text).unwrap(), &[], "http://a/").unwrap(), shown);
+        }
+        assert_eq!(ProxyChoice::parse("").unwrap(), ProxyChoice::Direct);
+        for bad in ["ftp://p", "http://", "socks4://p", "socks5://", "socks5://user@p", "a b"] {
+            let error = ProxyChoice::parse(bad).unwrap_err();
+            assert!(matches!(error, ConnectError::BadProxy { from: None, .. }), "{bad}: {error}");
+        }
+    }
+}
