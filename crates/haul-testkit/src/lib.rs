@@ -25,7 +25,7 @@ mod socket;
 pub mod tls;
 
 pub use content::Content;
-//pub use haul_process::{Finished, HaulProcess};
+pub use haul_process::{Finished, Haul, HaulProcess};
 pub use hostile::{Behaviour, HttpPeer};
 pub use link::Link;
 pub use socket::Cut;

@@ -11,32 +11,49 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, socket_with, sockopt};
 
+/// A port on which nobody else can come to listen without asking for the same number.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub(crate) struct KeptPort {
     addr: SocketAddr,
-    listener: Option<TcpListener>,
-    _kept: OwnedFd,
+    _socket: OwnedFd,
 }
 
-impl Port {
-    pub(crate) fn open() -> Self {
+impl KeptPort {
+    pub(crate) fn new() -> Self {
         let flags = SocketFlags::CLOEXEC;
-        let kept = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).expect("a socket");
-        sockopt::set_socket_reuseaddr(&kept, true).expect("SO_REUSEADDR");
-        bind(&kept, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let addr = SocketAddr::try_from(getsockname(&kept).expect("our address")).expect("an IP address");
-        let mut port = Self { addr, listener: None, _kept: kept };
-        port.listen(true);
-        port
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).expect("a socket");
+        sockopt::set_socket_reuseaddr(&socket, true).expect("SO_REUSEADDR");
+        bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let addr = SocketAddr::try_from(getsockname(&socket).expect("our address")).expect("an IP address");
+        Self { addr, _socket: socket }
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
     }
+}
+
+/// A kept port on which we listen whenever we like.
+#[derive(Debug)]
+pub(crate) struct Port {
+    kept: KeptPort,
+    listener: Option<TcpListener>,
+}
+
+impl Port {
+    pub(crate) fn open() -> Self {
+        let mut port = Self { kept: KeptPort::new(), listener: None };
+        port.listen(true);
+        port
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.kept.addr
+    }
 
     pub(crate) fn listen(&mut self, wanted: bool) {
         if wanted && self.listener.is_none() {
-            let listener = TcpListener::bind(self.addr).expect("the port is kept for us");
+            let listener = TcpListener::bind(self.kept.addr).expect("the port is kept for us");
             listener.set_nonblocking(true).expect("a listener that does not block");
             self.listener = Some(listener);
         } else if !wanted {

@@ -145,7 +145,7 @@ impl Connection {
         while let Some(request) = request::read(&mut self.wire, self.number)? {
             let shared = Arc::clone(&self.shared);
             let (answer, behaviour, under_way) = Shared::answer(&shared, &request);
-            let after = self.send(&request, answer, &behaviour);
+            let after = self.send(&request, &answer, &behaviour);
             drop(under_way);
             match after? {
                 After::Kept => {}
@@ -162,7 +162,7 @@ impl Connection {
         Ok(())
     }
 
-    fn send(&mut self, request: &Request, answer: Answer, behaviour: &Behaviour) -> io::Result<After> {
+    fn send(&mut self, request: &Request, answer: &Answer, behaviour: &Behaviour) -> io::Result<After> {
         match behaviour.head {
             Head::Nothing => return Ok(After::Cut(Cut::Fin)),
             Head::Garbage => {
@@ -181,12 +181,12 @@ impl Connection {
             && !asked_to_close
             && behaviour.surplus == 0
             && behaviour.length != Length::UntilClose;
-        let head = head_of(&answer, frame, kept, behaviour);
+        let head = head_of(answer, &frame, kept, behaviour);
         self.send_head(&head, behaviour.head)?;
-        if request.method != "HEAD" {
-            if let Some(how) = self.send_body(request, &answer.body, behaviour, chunked)? {
-                return Ok(After::Cut(how));
-            }
+        if request.method != "HEAD"
+            && let Some(how) = self.send_body(request, &answer.body, behaviour, chunked)?
+        {
+            return Ok(After::Cut(how));
         }
         self.wire.get_mut().flush()?;
         request.progress.complete.store(true, Ordering::Relaxed);
@@ -337,10 +337,10 @@ impl Part<'_> {
     }
 }
 
-fn head_of(answer: &Answer, frame: Vec<(String, String)>, kept: bool, behaviour: &Behaviour) -> Vec<u8> {
+fn head_of(answer: &Answer, frame: &[(String, String)], kept: bool, behaviour: &Behaviour) -> Vec<u8> {
     let version = if behaviour.length == Length::UntilClose { "HTTP/1.0" } else { "HTTP/1.1" };
     let mut head = format!("{version} {} {}\r\n", answer.status, reason(answer.status));
-    for (name, value) in answer.fields.iter().chain(&frame) {
+    for (name, value) in answer.fields.iter().chain(frame) {
         head += &format!("{name}: {value}\r\n");
     }
     if !kept {

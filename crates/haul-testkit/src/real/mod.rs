@@ -1,16 +1,41 @@
-//! Real peers.
+//! Real peers from the distribution, started on loopback over a folder of the test's, and stopped when dropped.
+//!
+//! Each gets a configuration of a few lines in a scratch folder of its own: nothing of the machine's configuration
+//! counts, and nothing outside of that folder is written. Ready means: it accepts connections.
+
+mod apache;
+mod caddy;
+mod lighttpd;
+mod nginx;
+mod proxies;
+mod python;
+mod running;
 
 use std::path::PathBuf;
 
-/// Where a program is, if it is.
+pub use self::apache::Apache;
+pub use self::caddy::Caddy;
+pub use self::lighttpd::Lighttpd;
+pub use self::nginx::Nginx;
+pub use self::proxies::{Microsocks, Tinyproxy};
+pub use self::python::PythonHttp;
+pub use self::running::Running;
+
+/// Where a program is. None, and said so, where it is missing; with HAUL_REQUIRE_PEERS=1 a missing peer is a failure,
+/// so that a machine that ought to have them all skips nothing in silence.
+#[track_caller]
 pub fn peer(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders =
         std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from));
     let found = folders.map(|folder| folder.join(name)).find(|program| program.is_file());
     if found.is_none() {
-        assert!(std::env::var_os("HAUL_REQUIRE_PEERS").is_none_or(|v| v != "1"), "{name} is not installed");
+        let required = std::env::var_os("HAUL_REQUIRE_PEERS").is_some_and(|value| value == "1");
+        assert!(!required, "{name} is not installed, and HAUL_REQUIRE_PEERS=1");
         println!("skipped: {name} is not installed");
     }
     found
 }
+
+#[cfg(test)]
+mod tests;
