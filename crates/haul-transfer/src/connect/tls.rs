@@ -54,7 +54,7 @@ impl Tls {
     pub(super) async fn config(&self) -> Result<Arc<ClientConfig>, ConnectError> {
         let make = || async {
             let trust = self.trust.clone();
-            match tokio::task::spawn_blocking(move || configure(trust)).await {
+            match tokio::task::spawn_blocking(move || configure(&trust)).await {
                 Ok(made) => made,
                 Err(lost) => Err(bad_ca(&self.trust, &lost)),
             }
@@ -89,14 +89,14 @@ fn read_roots(path: &Path) -> Result<RootCertStore, ConnectError> {
     Ok(roots)
 }
 
-fn configure(trust: Trust) -> Result<Arc<ClientConfig>, ConnectError> {
+fn configure(trust: &Trust) -> Result<Arc<ClientConfig>, ConnectError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let algorithms = provider.signature_verification_algorithms;
-    let unusable = |error: rustls::Error| bad_ca(&trust, &error);
+    let unusable = |error: rustls::Error| bad_ca(trust, &error);
     let builder = ClientConfig::builder_with_provider(Arc::<CryptoProvider>::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(unusable)?;
-    let builder = match &trust {
+    let builder = match trust {
         Trust::Platform => builder.with_platform_verifier().map_err(unusable)?,
         Trust::Roots { roots, .. } => builder.with_root_certificates(roots.clone()),
         Trust::Anyone => {
