@@ -236,14 +236,15 @@ impl HttpPeer {
         self.change(|behaviour| behaviour.version = version)
     }
 
-    /// Lets what was stalled or withheld go on.
+    /// Lets what was stalled or withheld go on, at every path.
     pub fn release(&self) -> &Self {
-        self.change(|behaviour| {
-            behaviour.stall = None;
-            if behaviour.head == Head::Withheld {
-                behaviour.head = Head::Proper;
+        for resource in &mut self.shared.lock().resources {
+            resource.behaviour.stall = None;
+            if resource.behaviour.head == Head::Withheld {
+                resource.behaviour.head = Head::Proper;
             }
-        })
+        }
+        self
     }
 
     /// Makes every signed target given out so far answer 403.

@@ -158,3 +158,103 @@ fn curl_is_content_with_tls_and_gzip() {
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     assert!(out.stdout == FILE.bytes(0..100_000));
 }
+
+#[test]
+fn heads_may_be_slow_huge_or_not_heads_at_all() {
+    let raw = |head| {
+        let peer = HttpPeer::start(Behaviour::of(Content::new(1, 3)).head(head));
+        let mut stream = TcpStream::connect(peer.addr()).unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).unwrap();
+        all
+    };
+    assert!(raw(Head::Dribbled(Duration::from_micros(10))).starts_with(b"HTTP/1.1 200 "));
+    assert!(raw(Head::Huge(10_000_000)).len() > 10_000_000);
+    assert!(!raw(Head::Garbage).starts_with(b"HTTP"));
+    assert!(raw(Head::Nothing).is_empty());
+}
+
+#[test]
+fn a_withheld_head_comes_when_it_is_released() {
+    let peer = HttpPeer::start(Behaviour::of(FILE).head(Head::Withheld));
+    let mut stream = TcpStream::connect(peer.addr()).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    assert!(stream.read(&mut [0; 1]).is_err());
+    peer.release();
+    stream.set_read_timeout(None).unwrap();
+    stream.read_exact(&mut [0; 100]).unwrap();
+}
+
+#[test]
+fn more_may_come_than_was_told() {
+    let (head, body) = get(Behaviour { surplus: 9, ..Behaviour::of(FILE) }, "");
+    assert!(head.contains("content-length: 100000"));
+    assert_eq!(body.len(), 100_009);
+}
+
+#[test]
+fn nodes_may_disagree_about_the_etag() {
+    let tags = |etag| {
+        let peer = HttpPeer::start(Behaviour::of(FILE).etag(etag));
+        [0, 1, 2].map(|_| {
+            let head = ask(&peer, "/f", "").0;
+            head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap_or_default().to_owned()
+        })
+    };
+    assert_eq!(tags(ETags::PerRequest), ["\"node-0\"", "\"node-1\"", "\"node-2\""]);
+    assert_eq!(tags(ETags::Cycle(vec!["a".into(), "b".into()])), ["\"a\"", "\"b\"", "\"a\""]);
+    assert_eq!(tags(ETags::None), ["", "", ""]);
+}
+
+#[test]
+fn redirects_lead_elsewhere_or_nowhere() {
+    let peer = HttpPeer::start(Behaviour::of(FILE).go(Go::To("http://elsewhere.test/f".into())));
+    assert!(ask(&peer, "/go", "").0.contains("location: http://elsewhere.test/f"));
+    peer.change(|b| b.go = Some(Go::Loop));
+    assert!(ask(&peer, "/go", "").0.contains("location: /go/1\r"));
+    assert!(ask(&peer, "/go/41", "").0.contains("location: /go/42\r"));
+}
+
+#[test]
+fn connections_beyond_the_limit_are_reset_or_refused() {
+    for (excess, kind) in [
+        (Excess::Reset, std::io::ErrorKind::ConnectionReset),
+        (Excess::Refuse, std::io::ErrorKind::ConnectionRefused),
+    ] {
+        let peer = HttpPeer::start(Behaviour::of(FILE).at_most(1, excess));
+        let mut kept = TcpStream::connect(peer.addr()).unwrap();
+        kept.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+        kept.read_exact(&mut [0; 100]).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        // The listener is closed within some milliseconds; one that slips in before is reset.
+        while TcpStream::connect(peer.addr()).and_then(|mut s| s.read(&mut [0; 1])).unwrap_err().kind()
+            != kind
+        {
+            assert!(Instant::now() < deadline, "never {kind:?}");
+        }
+        assert_eq!(peer.connections(), 1);
+    }
+}
+
+#[test]
+fn a_slow_connection_is_slow_alone() {
+    let peer = HttpPeer::start(Behaviour::of(FILE).rate(Which::Only(0), 500_000));
+    let seconds = |_| {
+        let start = Instant::now();
+        ask(&peer, "/f", "");
+        start.elapsed().as_secs_f64()
+    };
+    let [slow, fast] = [0, 1].map(seconds);
+    assert!(slow > 0.16 && fast < slow, "{slow} {fast}");
+}
+
+#[test]
+fn resources_have_paths_and_the_empty_one_has_no_range() {
+    let peer = HttpPeer::start(Behaviour::of(FILE));
+    peer.also("/empty", Behaviour::of(Content::new(0, 0)));
+    let (head, body) = ask(&peer, "/empty", "Range: bytes=0-\r\n");
+    assert!(head.contains(" 200 ") && head.contains("content-length: 0") && body.is_empty());
+    assert!(ask(&peer, "/other?query", "").0.contains("content-length: 100000"));
+}

@@ -1,3 +1,5 @@
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -80,6 +82,17 @@ fn nginx_asks_for_a_password_behind_tls() {
     let Some((status, body)) = ask("n:p") else { return };
     assert!(status == "200" && body == FILE.bytes(0..300_000), "{status}\n{}", server.log());
     assert_eq!(ask("n:wrong").unwrap().0, "401");
+}
+
+#[test]
+fn nginx_refuses_more_requests_than_it_allows() {
+    let dir = folder();
+    let Some(server) = Nginx::over(dir.path()).limit_conn(1).limit_rate(1000).start() else { return };
+    let mut first = TcpStream::connect(server.addr()).unwrap();
+    first.write_all(b"GET /f.bin HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    first.read_exact(&mut [0; 12]).unwrap();
+    let Some((status, _)) = curl(&["--noproxy", "*", &server.url("/f.bin")]) else { return };
+    assert_eq!(status, "503");
 }
 
 #[test]
