@@ -1,1 +1,24 @@
-//! placeholder
+//! haul-store: where haul keeps bytes.
+//!
+//! An unfinished file is a [`Partial`]. On a file system ([`FsPartial`]) it is NAME.part, with a journal beside it,
+//! NAME.part.haul, that says which bytes are there and how safe they are; once whole it gets its name at once. The
+//! journal never says more than is true (docs/format.md).
+//!
+//! What this crate does not know: networks, protocols, and whether two sources have the same file.
+
+pub mod disk;
+mod error;
+mod fs_partial;
+mod inspect;
+mod journal;
+mod partial;
+mod subject;
+mod sys;
+
+pub use error::StoreError;
+pub use fs_partial::{Found, FsPartial, Orphan, Resumed};
+pub use inspect::{Inspection, find_by_key, inspect, journals_in};
+pub use journal::VERSION as JOURNAL_VERSION;
+pub use partial::{Geometry, Held, Note, Partial, Publish};
+pub use subject::{SourceRecord, Subject};
+pub use sys::free_space;

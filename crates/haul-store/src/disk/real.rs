@@ -1,0 +1,146 @@
+//! The machine's own file system.
+
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+
+use super::{Disk, DiskFile, FileId, Opening};
+use crate::sys;
+
+/// How many chunks go into one pwritev: enough for a write of some MiB, and the array stays on the stack.
+const SLICES: usize = 64;
+
+/// The machine's own file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealDisk;
+
+/// A file of it.
+#[derive(Debug)]
+pub struct RealFile(File);
+
+impl Disk for RealDisk {
+    type File = RealFile;
+
+    fn open(&self, path: &Path, opening: Opening) -> io::Result<RealFile> {
+        sys::open(path, opening).map(RealFile)
+    }
+
+    fn id_at(&self, path: &Path) -> io::Result<Option<FileId>> {
+        match path.symlink_metadata() {
+            Ok(seen) => Ok(Some(sys::identity(&seen))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        sys::rename_new(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        sys::sync_dir(dir)
+    }
+}
+
+/// The offset `by` bytes behind `at`; a file cannot be that long.
+fn behind(at: u64, by: usize) -> io::Result<u64> {
+    at.checked_add(by as u64).ok_or_else(|| io::ErrorKind::FileTooLarge.into())
+}
+
+impl RealFile {
+    /// Writes until all is written; a disk that takes nothing is full.
+    fn write_slices(&self, mut at: u64, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+        IoSlice::advance_slices(&mut slices, 0);
+        while !slices.is_empty() {
+            let written = sys::write_at(&self.0, at, slices)?;
+            if written == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            at = behind(at, written)?;
+            IoSlice::advance_slices(&mut slices, written);
+        }
+        Ok(())
+    }
+}
+
+impl DiskFile for RealFile {
+    fn id(&self) -> io::Result<FileId> {
+        self.0.metadata().map(|seen| sys::identity(&seen))
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        match self.0.try_lock() {
+            Ok(()) => Ok(true),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(false),
+            Err(std::fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.0.metadata().map(|seen| seen.len())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn write_chunks(&self, mut at: u64, chunks: &[Bytes]) -> io::Result<()> {
+        for batch in chunks.chunks(SLICES) {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let mut len = 0;
+            for (slice, chunk) in slices.iter_mut().zip(batch) {
+                *slice = IoSlice::new(chunk);
+                len += chunk.len();
+            }
+            self.write_slices(at, &mut slices[..batch.len()])?;
+            at = behind(at, len)?;
+        }
+        Ok(())
+    }
+
+    fn write_all(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.write_slices(at, &mut [IoSlice::new(bytes)])
+    }
+
+    fn read(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        sys::read_at(&self.0, buffer, at)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+
+    fn set_modified(&self, seconds: i64, nanos: u32) -> io::Result<()> {
+        let whole = Duration::from_secs(seconds.unsigned_abs());
+        let at = if seconds < 0 {
+            SystemTime::UNIX_EPOCH.checked_sub(whole)
+        } else {
+            SystemTime::UNIX_EPOCH.checked_add(whole)
+        };
+        let at = at.and_then(|at| at.checked_add(Duration::from_nanos(u64::from(nanos))));
+        self.0.set_modified(at.ok_or(io::ErrorKind::InvalidInput)?)
+    }
+
+    fn has_hole(&self) -> io::Result<bool> {
+        sys::has_hole(&self.0)
+    }
+
+    fn drop_clean_pages(&self) {
+        sys::drop_clean_pages(&self.0);
+    }
+}

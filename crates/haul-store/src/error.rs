@@ -1,0 +1,115 @@
+//! What can go wrong in keeping bytes: one enum, each case with the path and what was being done.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why the store could not do what was asked.
+///
+/// Whatever it is, claims already made stand: the partial and its journal can be found again.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file system or the user's quota is full.
+    #[error("no space left while {doing} {}", path.display())]
+    NoSpace {
+        /// What was being done, as in "writing".
+        doing: &'static str,
+        /// The file it was done to.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system does not allow it.
+    #[error("permission denied while {doing} {}", path.display())]
+    Permission {
+        /// What was being done.
+        doing: &'static str,
+        /// The file it was done to.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file system is read-only.
+    #[error("the file system is read-only: {doing} {}", path.display())]
+    ReadOnly {
+        /// What was being done.
+        doing: &'static str,
+        /// The file it was done to.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process works on this partial.
+    #[error("{} is in use by another process{}", path.display(), pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
+    InUse {
+        /// The partial.
+        path: PathBuf,
+        /// The process that its journal names last.
+        pid: Option<u32>,
+    },
+    /// Something is there already that must not be replaced.
+    #[error("{} exists already", path.display())]
+    Exists {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// A symbolic link, a folder or a device lies where a file is wanted.
+    #[error("{} is not a regular file", path.display())]
+    NotAFile {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// The journal was written by a newer haul; nothing was touched.
+    #[error("{} is in the newer journal format {version}; this haul reads up to {}", path.display(), crate::journal::VERSION)]
+    NewerFormat {
+        /// The journal.
+        path: PathBuf,
+        /// Its format version.
+        version: u32,
+    },
+    /// What was to be published is not whole.
+    #[error("{} is not whole: {held} bytes from its start are there{}", path.display(), size.map(|size| format!(" of {size}")).unwrap_or_default())]
+    Incomplete {
+        /// The partial.
+        path: PathBuf,
+        /// How many bytes there are without a gap from the start.
+        held: u64,
+        /// How many there should be, where known.
+        size: Option<u64>,
+    },
+    /// An earlier write-back failed while this range was being written, or the journal itself could not be kept:
+    /// nothing more is claimed by this handle for it. Finding the partial again goes on from what is safe.
+    #[error("an earlier failure to save {} leaves these bytes unclaimed", path.display())]
+    Unclaimed {
+        /// The partial.
+        path: PathBuf,
+    },
+    /// Anything else that the system reported.
+    #[error("{doing} {}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The file it was done to.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl StoreError {
+    /// Sorts what the system said into the cases above.
+    pub(crate) fn at(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_path_buf();
+        if crate::sys::is_not_a_file(&source) {
+            return Self::NotAFile { path };
+        }
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::NoSpace { doing, path, source }
+            }
+            io::ErrorKind::PermissionDenied => Self::Permission { doing, path, source },
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { doing, path, source },
+            io::ErrorKind::AlreadyExists => Self::Exists { path },
+            _ => Self::Io { doing, path, source },
+        }
+    }
+}

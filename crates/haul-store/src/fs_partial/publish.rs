@@ -1,0 +1,99 @@
+//! How a partial ends: published, set aside, or discarded. Every step leaves the folder in a state from which the
+//! next run knows what to do.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::names::with_suffix;
+use super::{FsPartial, Names};
+use crate::disk::{Disk, DiskFile};
+use crate::{Publish, StoreError};
+
+impl<D: Disk> FsPartial<D> {
+    /// Bytes and date, then the name, then the folder; only then the journal, without which the bytes would be nobody's
+    /// should the rename have got lost.
+    pub(super) fn publish_now(self, how: Publish) -> Result<(), StoreError> {
+        let _gate = self.gate();
+        let whole = self.whole()?;
+        if self.file.len().map_err(self.part_error("measuring"))? > whole {
+            self.file.set_len(whole).map_err(self.part_error("cutting"))?;
+        }
+        if let Some((seconds, nanos)) = how.modified {
+            self.file.set_modified(seconds, nanos).map_err(self.part_error("dating"))?;
+        }
+        if let Err(error) = self.file.sync_all() {
+            self.withdraw_unsynced();
+            return Err(self.part_error("saving")(error));
+        }
+        let Names { part, target, dir, .. } = &self.names;
+        let named =
+            if how.replace { self.disk.rename(part, target) } else { self.disk.rename_new(part, target) };
+        named.map_err(|error| StoreError::at("publishing", target, error))?;
+        self.disk.sync_dir(dir).map_err(|error| StoreError::at("saving", dir, error))?;
+        let state = self.state();
+        remove_journal(&self.disk, &self.names, Some(&*state.journal.file))?;
+        self.disk.sync_dir(dir).map_err(|error| StoreError::at("saving", dir, error))
+    }
+
+    /// The length of the file, if it is whole: claimed from its first byte to its last.
+    fn whole(&self) -> Result<u64, StoreError> {
+        let state = self.quiet()?;
+        let held = state.claims.held().written;
+        let size = state.claims.subject.as_ref().and_then(|subject| subject.size);
+        let first = held.first_missing(0);
+        if first == held.end() && size.is_none_or(|size| size == first) {
+            return Ok(first);
+        }
+        Err(StoreError::Incomplete { path: self.names.part.clone(), held: first, size })
+    }
+}
+
+/// Renames NAME.part to the first free one of NAME.`suffix`, NAME.`suffix`.1 …
+pub(super) fn set_aside<D: Disk>(
+    disk: &D,
+    names: &Names,
+    journal: Option<&D::File>,
+    suffix: &str,
+) -> Result<PathBuf, StoreError> {
+    let first = with_suffix(&names.target, &format!(".{suffix}"));
+    let mut aside = first.clone();
+    let mut number = 0_u64;
+    loop {
+        match disk.rename_new(&names.part, &aside) {
+            Ok(()) => break,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                number += 1;
+                aside = with_suffix(&first, &format!(".{number}"));
+            }
+            Err(error) => return Err(StoreError::at("renaming", &names.part, error)),
+        }
+    }
+    remove_journal(disk, names, journal)?;
+    disk.sync_dir(&names.dir).map_err(|error| StoreError::at("saving", &names.dir, error))?;
+    Ok(aside)
+}
+
+/// The journal goes first: as long as NAME.part is there and locked, nobody can begin another one under this name.
+pub(super) fn discard<D: Disk>(disk: &D, names: &Names, journal: Option<&D::File>) -> Result<(), StoreError> {
+    remove_journal(disk, names, journal)?;
+    remove(disk, &names.part)?;
+    disk.sync_dir(&names.dir).map_err(|error| StoreError::at("saving", &names.dir, error))
+}
+
+/// Removes our journal. Once NAME.part has gone another process may have begun anew, and its journal is not ours.
+fn remove_journal<D: Disk>(disk: &D, names: &Names, journal: Option<&D::File>) -> Result<(), StoreError> {
+    let at = |error| StoreError::at("removing", &names.journal, error);
+    let ours = match journal {
+        Some(journal) => Some(journal.id().map_err(at)?) == disk.id_at(&names.journal).map_err(at)?,
+        None => true,
+    };
+    if ours { remove(disk, &names.journal) } else { Ok(()) }
+}
+
+/// Removes a name that may have gone already.
+pub(super) fn remove<D: Disk>(disk: &D, path: &std::path::Path) -> Result<(), StoreError> {
+    match disk.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::at("removing", path, error)),
+        _ => Ok(()),
+    }
+}
