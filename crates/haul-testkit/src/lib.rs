@@ -7,6 +7,31 @@
 //! - [`haul_process`]: the haul binary itself, watched, interrupted, killed.
 //! - [`disk`]: small and read-only file systems.
 //!
+//! An end-to-end test: every connection is cut, haul is killed in the middle, and no byte is fetched twice for it.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use haul_testkit::hostile::{Ranges, Which};
+//! use haul_testkit::{Behaviour, Content, Cut, Haul, HttpPeer};
+//!
+//! let haul = || Haul::new("target/debug/haul"); // in haul's own tests: env!("CARGO_BIN_EXE_haul")
+//! let content = Content::new(1, 64 << 20);
+//! let behaviour = Behaviour::of(content).cut(Which::Every, 5 << 20, Cut::Rst).rate(Which::Every, 40 << 20);
+//! let peer = HttpPeer::start(behaviour);
+//! let dir = tempfile::tempdir().unwrap();
+//!
+//! let first = haul().args(["get", "-n", "1", &peer.url("/f.bin")]).dir(dir.path()).spawn();
+//! peer.wait_until_sent(20 << 20, Duration::from_secs(30));
+//! first.kill_9();
+//! let fetched = peer.body_sent();
+//!
+//! peer.forget_requests().change(|behaviour| behaviour.ranges = Ranges::Capped(1 << 20));
+//! let second = haul().args(["get", "-n", "1", &peer.url("/f.bin")]).dir(dir.path()).run().expect_code(0);
+//! content.assert_file_is(dir.path().join("f.bin"));
+//! let from = peer.requests()[0].range().expect("the second run resumes").0;
+//! assert!(fetched - from < 1 << 20, "{from} of {fetched} was kept\n{}", second.stderr);
+//! ```
+//!
 //! Everything here is synchronous threads over std's sockets: a peer that has to misbehave byte by byte must own its
 //! socket. Nothing here knows a word of haul's own crates, so a mistake in them cannot hide in their tests.
 
