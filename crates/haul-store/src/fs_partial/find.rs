@@ -9,7 +9,7 @@ use haul_core::{ByteRange, RangeSet};
 
 use super::{FsPartial, Names, publish, read_range, restore};
 use crate::disk::{Disk, DiskFile, Opening, RealDisk};
-use crate::journal::claims::{Claims, Session};
+use crate::journal::claims::Claims;
 use crate::journal::file::{self, JournalFile};
 use crate::journal::record::Record;
 use crate::journal::replay::{self, Reading};
@@ -96,7 +96,7 @@ impl<D: Disk> FsPartial<D> {
                 Reading::Usable(mut replayed) => {
                     let stopped = replayed.claims.stopped.take();
                     let subject = replayed.claims.subject.clone().unwrap_or_default();
-                    let restored = restore::restore(disk, names, part, journal, replayed)?;
+                    let restored = restore::restore(disk, &names, part, journal, *replayed)?;
                     let restore::Restored { partial, held, touched, lost } = restored;
                     let resumed = Resumed { partial, subject, held, touched, lost, stopped };
                     return Ok(Found::Journaled(Box::new(resumed)));
@@ -112,7 +112,7 @@ impl<D: Disk> FsPartial<D> {
     pub fn create_on(disk: D, target: &Path, subject: &Subject) -> Result<Self, StoreError> {
         let names = Names::of(target);
         let Some(part) = lock(&disk, &names, Opening::Partial)? else {
-            return Err(StoreError::InUse { path: names.part.clone(), pid: None });
+            return Err(StoreError::InUse { path: names.part, pid: None });
         };
         if part.len().map_err(|error| StoreError::at("measuring", &names.part, error))? > 0 {
             return Err(StoreError::Exists { path: names.part });
@@ -205,11 +205,9 @@ fn begin<D: Disk>(
     written: &[Record],
 ) -> Result<FsPartial<D>, StoreError> {
     let at = |error| StoreError::at("beginning", &names.journal, error);
-    let mut claims = Claims { subject: Some(subject), ..Claims::default() };
-    if let Record::Session { pid, started_unix } = session() {
-        claims.session = Some(Session { pid, started_unix });
-    }
-    written.iter().for_each(|record| claims.apply(0, record));
+    let mut claims = Claims::default();
+    let beginning = [session(), Record::Subject(subject)];
+    beginning.iter().chain(written).for_each(|record| claims.apply(0, record));
     let image = file::image(&claims).map_err(at)?;
     let journal = file::write_new(&disk, &names.journal_new, &image).map_err(at)?;
     disk.rename(&names.journal_new, &names.journal).map_err(at)?;

@@ -32,7 +32,7 @@ struct Found {
 /// Takes up a partial whose journal was read. The file is locked.
 pub(super) fn restore<D: Disk>(
     disk: D,
-    names: Names,
+    names: &Names,
     part: D::File,
     mut journal: JournalFile<D::File>,
     replayed: Replayed,

@@ -14,7 +14,7 @@ pub(crate) enum Reading {
         version: u32,
     },
     /// A journal.
-    Usable(Replayed),
+    Usable(Box<Replayed>),
 }
 
 /// A journal read back.
@@ -44,5 +44,5 @@ pub(crate) fn replay(bytes: &[u8]) -> Reading {
     if claims.subject.is_none() {
         return Reading::Unusable;
     }
-    Reading::Usable(Replayed { claims, end: at as u64, torn: at < bytes.len() })
+    Reading::Usable(Box::new(Replayed { claims, end: at as u64, torn: at < bytes.len() }))
 }
