@@ -74,7 +74,7 @@ impl Transfer {
         match far.judge(&answer.seen) {
             Verdict::Same(basis) => self.accept(at, answer, Some(basis)),
             Verdict::Doubtful if self.proves_itself(at, &answer) => {
-                self.accept(at, answer, Some(Basis::Overlap))
+                self.accept(at, answer, Some(Basis::Overlap));
             }
             Verdict::Doubtful => self.verify(at),
             Verdict::Suspect(what) => self.suspect(at, answer.seen, what),

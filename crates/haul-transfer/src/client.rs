@@ -1,0 +1,123 @@
+//! What all transfers of one run share: connections, credentials, the rate limit, the number of connections a host
+//! gets; and the sign to stop.
+
+use std::{
+    collections::HashMap,
+    num::NonZeroU64,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use url::Url;
+
+use crate::{
+    connect::{self, Connector, Origin},
+    credentials::Secrets,
+    failure::{Failure, Kind},
+    rate::Limit,
+    source::{HttpSource, Idle},
+};
+
+/// What a client is made with.
+#[derive(Debug)]
+pub struct ClientOptions {
+    /// Proxies, certificates, timeouts.
+    pub connect: connect::Options,
+    /// Credentials and header fields of the user.
+    pub secrets: Secrets,
+    /// Bytes a second for all transfers together.
+    pub limit_rate: Option<NonZeroU64>,
+    /// The most connections to one host at a time, over all transfers.
+    pub per_host: usize,
+}
+
+/// Shared by all transfers of one run.
+#[derive(Debug)]
+pub struct Client {
+    connector: Connector,
+    secrets: Arc<Secrets>,
+    idle: Arc<Idle>,
+    pub(crate) limit: Option<Arc<Limit>>,
+    per_host: usize,
+    hosts: Mutex<HashMap<Option<Origin>, Arc<Semaphore>>>,
+}
+
+impl Client {
+    /// Checks what it is made with.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for a proxy URL or a CA file that cannot be used.
+    pub fn new(options: ClientOptions) -> Result<Self, Failure> {
+        let connector =
+            Connector::new(&options.connect).map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
+        Ok(Self {
+            connector,
+            secrets: Arc::new(options.secrets),
+            idle: Arc::default(),
+            limit: options.limit_rate.map(|rate| Arc::new(Limit::new(rate))),
+            per_host: options.per_host.max(1),
+            hosts: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn http(&self, url: &Url) -> HttpSource {
+        HttpSource::new(
+            url.clone(),
+            self.connector.clone(),
+            Arc::clone(&self.secrets),
+            Arc::clone(&self.idle),
+        )
+    }
+
+    fn host(&self, url: &Url) -> Arc<Semaphore> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let slots = hosts.entry(Origin::of(url)).or_insert_with(|| Arc::new(Semaphore::new(self.per_host)));
+        Arc::clone(slots)
+    }
+
+    /// A transfer's first connection to a host: waits for its turn.
+    pub(crate) async fn first_slot(&self, url: &Url) -> Option<OwnedSemaphorePermit> {
+        self.host(url).acquire_owned().await.ok()
+    }
+
+    /// One more connection to a host, if it may have one now.
+    pub(crate) fn further_slot(&self, url: &Url) -> Option<OwnedSemaphorePermit> {
+        self.host(url).try_acquire_owned().ok()
+    }
+}
+
+/// The sign to stop, for any number of transfers.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    sign: watch::Sender<bool>,
+}
+
+impl Stop {
+    /// A sign that is not given yet.
+    pub fn new() -> Self {
+        Self { sign: watch::Sender::new(false) }
+    }
+
+    /// Gives the sign.
+    pub fn stop(&self) {
+        self.sign.send_replace(true);
+    }
+
+    /// Whether it was given.
+    pub fn is_stopped(&self) -> bool {
+        *self.sign.borrow()
+    }
+
+    /// Waits for it.
+    pub(crate) async fn stopped(&self) {
+        let mut sign = self.sign.subscribe();
+        // The sender lives in self, so this cannot fail.
+        let _ = sign.wait_for(|stopped| *stopped).await;
+    }
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,194 @@
+//! One lane: opens its source, compares what is there already, and hands on the rest in pieces.
+//!
+//! It knows nothing of the other lanes and decides nothing; the transfer machine does, by what it is told here.
+
+use std::{future::pending, sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use haul_core::{
+    ByteRange, Digest, Entity,
+    transfer::{Ask, LaneId, Match, Ranges},
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinHandle,
+};
+
+use super::writer::Reader;
+use crate::{
+    rate::Limit,
+    source::{Body, Failed, OpenError, Opened, Source, Wish},
+};
+
+/// What a lane tells the driver.
+#[derive(Debug)]
+pub(super) enum Word {
+    Opened {
+        seen: Entity,
+        from: u64,
+        to: Option<u64>,
+        ranges: Ranges,
+        name: Option<String>,
+        digests: Vec<Digest>,
+    },
+    Checked(Match),
+    Bytes {
+        at: u64,
+        bytes: Bytes,
+        room: OwnedSemaphorePermit,
+    },
+    Ended,
+    Unsatisfiable {
+        seen: Entity,
+        total: Option<u64>,
+    },
+    Failed(Failed),
+}
+
+/// What all lanes of a transfer share.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    pub(super) words: mpsc::Sender<(LaneId, Word)>,
+    /// Room for bytes between the network and the disk, in units of [`ROOM_UNIT`].
+    pub(super) room: Arc<Semaphore>,
+    pub(super) limit: Option<Arc<Limit>>,
+    /// For the bytes that are there already; `None` before there are any.
+    pub(super) reader: Option<Reader>,
+}
+
+/// Bytes on their way to the disk are counted in units of so many.
+pub(super) const ROOM_UNIT: usize = 4096;
+
+/// A lane at work; dropping it closes its connection.
+#[derive(Debug)]
+pub(super) struct Lane {
+    task: JoinHandle<()>,
+    _slot: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Sends a lane out.
+pub(super) fn start<S: Source>(
+    source: Arc<S>,
+    id: LaneId,
+    ask: Ask,
+    wish: Wish,
+    slot: Option<OwnedSemaphorePermit>,
+    shared: Shared,
+) -> Lane {
+    let task = tokio::spawn(async move {
+        let last = match run(&*source, id, ask, wish, &shared).await {
+            Ok(()) => Word::Ended,
+            Err(OpenError::Unsatisfiable { seen, total }) => Word::Unsatisfiable { seen, total },
+            Err(OpenError::Failed(failed)) => Word::Failed(failed),
+        };
+        tell(&shared, id, last).await;
+    });
+    Lane { task, _slot: slot }
+}
+
+/// Tells the driver; where nobody listens any more, the lane waits to be dropped.
+async fn tell(shared: &Shared, id: LaneId, word: Word) {
+    if shared.words.send((id, word)).await.is_err() {
+        pending::<()>().await;
+    }
+}
+
+async fn run<S: Source>(
+    source: &S,
+    id: LaneId,
+    ask: Ask,
+    wish: Wish,
+    shared: &Shared,
+) -> Result<(), OpenError> {
+    let began = Instant::now();
+    let opened = source.open(wish).await?;
+    let Opened { seen, from, to, ranges, name, digests, place, mut body } = opened;
+    tracing::debug!(lane = id.0, %place, from, ?to, took = ?began.elapsed(), "opened");
+    tell(shared, id, Word::Opened { seen, from, to, ranges, name, digests }).await;
+    let mut at = from;
+    let mut rest = None;
+    if from < ask.compare_to {
+        let found;
+        (found, at, rest) = compare(&mut body, from, ask.compare_to, shared).await?;
+        tell(shared, id, Word::Checked(found)).await;
+    }
+    loop {
+        let piece = match rest.take() {
+            Some(rest) => rest,
+            None => match body.next().await.map_err(OpenError::Failed)? {
+                Some(piece) => piece,
+                None => return Ok(()),
+            },
+        };
+        let units = piece.len().div_ceil(ROOM_UNIT) as u32;
+        let Ok(room) = Arc::clone(&shared.room).acquire_many_owned(units).await else {
+            return pending().await;
+        };
+        let len = piece.len();
+        tell(shared, id, Word::Bytes { at, bytes: piece, room }).await;
+        at += len as u64;
+        if let Some(limit) = &shared.limit {
+            limit.pay(len).await;
+        }
+    }
+}
+
+/// Reads up to `end` and compares with what is there. Returns what it found, the offset reached, and what came beyond.
+async fn compare<B: Body>(
+    body: &mut B,
+    from: u64,
+    end: u64,
+    shared: &Shared,
+) -> Result<(Match, u64, Option<Bytes>), OpenError> {
+    let mut at = from;
+    let mut blank = Blank::default();
+    while at < end {
+        let Some(mut piece) = body.next().await.map_err(OpenError::Failed)? else {
+            // It ended before it reached what is there: not the same file.
+            return Ok((Match::Different, at, None));
+        };
+        let inside = (end - at).min(piece.len() as u64) as usize;
+        let rest = piece.split_off(inside);
+        let here = match (ByteRange::from_len(at, inside as u64), &shared.reader) {
+            (Some(range), Some(reader)) => reader.read(range).await,
+            _ => None,
+        };
+        if here.as_ref() != Some(&piece) {
+            return Ok((Match::Different, at, None));
+        }
+        blank.see(&piece);
+        at += inside as u64;
+        if let Some(limit) = &shared.limit {
+            limit.pay(inside).await;
+        }
+        if at == end {
+            return Ok((blank.verdict(), at, Some(rest).filter(|rest| !rest.is_empty())));
+        }
+    }
+    Ok((blank.verdict(), at, None))
+}
+
+/// Whether all bytes seen are one repeated byte.
+#[derive(Debug, Default)]
+struct Blank {
+    first: Option<u8>,
+    varied: bool,
+}
+
+impl Blank {
+    fn see(&mut self, bytes: &[u8]) {
+        let Some(first) = self.first.or(bytes.first().copied()) else { return };
+        self.first = Some(first);
+        self.varied = self.varied || bytes.iter().any(|byte| *byte != first);
+    }
+
+    fn verdict(&self) -> Match {
+        if self.varied { Match::Same } else { Match::Blank }
+    }
+}

@@ -1,0 +1,165 @@
+//! What a transfer tells: the one place where the driver's facts become notices, results and failures.
+
+use std::{path::PathBuf, time::Instant};
+
+use haul_core::transfer::{Basis, Outcome, Reason, Transfer, Trouble};
+
+use super::Watch;
+use crate::{
+    failure::{Failure, Kind},
+    notice::{Done, LaneView, Notice, Progress, Verified},
+    rate::Meter,
+    source::Failed,
+};
+
+/// The teller, with the figures it needs.
+pub(super) struct Report {
+    watch: Watch,
+    began: Instant,
+    meter: Meter,
+    /// Bytes of bodies received over the network.
+    pub(super) fetched: u64,
+    /// Bytes an earlier run left.
+    kept: u64,
+    started: bool,
+    /// What the whole was checked by, where it was.
+    pub(super) verified: Option<Verified>,
+    /// The retry told last.
+    told_retry: Option<Instant>,
+    /// Why it ended, for the journal; `None` where nothing was left unfinished.
+    pub(super) ended: Option<String>,
+    pub(super) last_target: Option<PathBuf>,
+}
+
+impl Report {
+    pub(super) fn new(watch: Watch) -> Self {
+        Self {
+            watch,
+            began: Instant::now(),
+            meter: Meter::default(),
+            fetched: 0,
+            kept: 0,
+            started: false,
+            verified: None,
+            told_retry: None,
+            ended: Some("it was stopped".to_owned()),
+            last_target: None,
+        }
+    }
+
+    pub(super) fn tell(&self, notice: Notice) {
+        (self.watch)(notice);
+    }
+
+    /// An earlier run's work goes on.
+    pub(super) fn resumes(&mut self, size: Option<u64>, kept: u64, target: Option<PathBuf>) {
+        self.begins(size, target);
+        self.kept = kept;
+        if kept > 0 {
+            self.tell(Notice::Resumed { kept });
+        }
+    }
+
+    /// Bytes begin to come. Says whether that is news.
+    pub(super) fn begins(&mut self, size: Option<u64>, target: Option<PathBuf>) -> bool {
+        let news = !self.started;
+        if news {
+            self.started = true;
+            self.tell(Notice::Start { size, target });
+        }
+        news
+    }
+
+    pub(super) fn progress(&mut self, machine: &Transfer) {
+        if !self.started {
+            return;
+        }
+        let view = machine.view();
+        let rate = self.meter.mark(Instant::now(), self.fetched);
+        let lanes = view.lanes.iter().map(|&(from, pos, end)| LaneView { from, pos, end }).collect();
+        let done = view.held.total();
+        self.tell(Notice::Progress(Progress { size: view.size, done, rate, lanes, held: view.held }));
+    }
+
+    pub(super) fn reset(&self, reason: &Reason, machine: &Transfer) {
+        let dropped = machine.view().held.total();
+        match reason {
+            Reason::Changed(what) => self.tell(Notice::Changed { what: what.clone(), dropped }),
+            Reason::Unproven => self.tell(Notice::Remark(format!(
+                "nothing proves that the {dropped} bytes that are here belong to the server's file: begun anew"
+            ))),
+        }
+    }
+
+    /// A lane failed; tells of the wait that follows, where there is one.
+    pub(super) fn retry(&mut self, now: Instant, machine: &Transfer, failed: &Failed) {
+        let (strikes, until) = machine.waiting(now);
+        if until.is_some() && until != self.told_retry {
+            self.told_retry = until;
+            let after = until.map(|until| until - now).unwrap_or_default();
+            self.tell(Notice::Retry { after, why: failed.message.clone(), strikes });
+        }
+    }
+
+    /// The file was there before.
+    pub(super) fn already(&mut self, target: PathBuf, size: u64) -> Done {
+        self.ended = None;
+        self.begins(Some(size), Some(target.clone()));
+        Done {
+            target: Some(target),
+            size,
+            fetched: self.fetched,
+            kept: size,
+            took: self.began.elapsed(),
+            verified: Verified::By(Basis::Date),
+            already: true,
+        }
+    }
+
+    /// It is over.
+    pub(super) fn finish(
+        &mut self,
+        outcome: &Outcome,
+        machine: &Transfer,
+        target: Option<PathBuf>,
+        last: Option<&Failed>,
+    ) -> Result<Done, Failure> {
+        let failure = match outcome {
+            Outcome::Complete(basis) => {
+                self.ended = None;
+                return Ok(Done {
+                    target,
+                    size: machine.size().unwrap_or_default(),
+                    fetched: self.fetched,
+                    kept: self.kept,
+                    took: self.began.elapsed(),
+                    verified: self.verified.unwrap_or(Verified::By(*basis)),
+                    already: false,
+                });
+            }
+            Outcome::Paused => Failure::new(Kind::Interrupted, "interrupted"),
+            Outcome::Changed(what) => Failure::new(Kind::Changed, format!("the remote file changed: {what}"))
+                .advise("use --restart to fetch the new one"),
+            Outcome::Unsafe => Failure::new(
+                Kind::Unsafe,
+                "nothing proves that what is here belongs to the server's file, so it cannot be continued safely",
+            )
+            .advise("use --restart to begin anew, or --checksum to have the whole checked"),
+            Outcome::GaveUp(trouble) => gave_up(*trouble, last),
+        };
+        self.ended = Some(failure.message.clone());
+        Err(failure)
+    }
+}
+
+fn gave_up(trouble: Trouble, last: Option<&Failed>) -> Failure {
+    let message = last.map_or_else(|| "the connection was lost".to_owned(), |failed| failed.message.clone());
+    match trouble {
+        Trouble::Unreachable => {
+            Failure::new(Kind::Network, message).advise("check the address, and run the same command again")
+        }
+        Trouble::Broken | Trouble::Busy => Failure::new(Kind::Network, format!("gave up: {message}"))
+            .advise("run the same command again to go on"),
+        Trouble::Denied | Trouble::Fatal => Failure::new(Kind::Refused, message),
+    }
+}

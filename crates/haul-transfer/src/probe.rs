@@ -1,0 +1,205 @@
+//! `haul probe`: whether and how a server can resume, from what it does and not from what it says.
+//!
+//! A few small requests: the first 1,001 bytes, the next ones under the right and under a wrong condition (If-Range,
+//! RFC 9110 §13.1.5). Bodies are not read beyond what shows which bytes come.
+
+use haul_core::{ETag, Entity, transfer::Ranges};
+use url::Url;
+
+use crate::{
+    client::Client,
+    failure::{Failure, Kind},
+    source::{Body, OpenError, Opened, Source, Wish},
+};
+
+/// How many bytes the first range asks for: the example of the old texts.
+const FIRST: u64 = 1001;
+
+/// What a server was found to do.
+#[derive(Clone, Debug)]
+pub struct ProbeReport {
+    /// Where the answers came from in the end, without secrets.
+    pub place: String,
+    /// The file's size, where told.
+    pub size: Option<u64>,
+    /// What the answer says of the file.
+    pub entity: Entity,
+    /// The name that the server gives the file.
+    pub name: Option<String>,
+    /// Digests of the whole file that the server tells, as text.
+    pub digests: Vec<String>,
+    /// Whether a range was answered with exactly that range.
+    pub ranges: bool,
+    /// Whether the server said that it offers ranges.
+    pub offers_ranges: bool,
+    /// Whether the right If-Range brought the part; `None` where there is no strong validator to ask with.
+    pub if_range_right: Option<bool>,
+    /// Whether a wrong If-Range brought the whole; `None` where that was not tried.
+    pub if_range_wrong: Option<bool>,
+    /// Whether the bytes of two overlapping ranges agreed.
+    pub overlap_agrees: Option<bool>,
+    /// What follows.
+    pub verdict: Verdict,
+}
+
+/// Whether it can resume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// Yes, and a changed file is noticed.
+    Yes,
+    /// No: every break begins anew.
+    No,
+    /// It continues, but nothing proves that it continues the same file; haul compares bytes.
+    Unsafe,
+}
+
+/// The verdict, and why.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// Whether it can resume.
+    pub resume: Resume,
+    /// Why, in plain words.
+    pub why: String,
+}
+
+/// Finds out whether the server of `url` can resume.
+///
+/// # Errors
+/// [`Kind::Network`] and [`Kind::Refused`] where no file answers.
+pub async fn probe(client: &Client, url: &Url) -> Result<ProbeReport, Failure> {
+    let source = client.http(url);
+    let wish = |from, to, same| Wish { from, to: Some(to), same, fresh: false };
+    let first = match source.open(wish(0, FIRST, None)).await {
+        Ok(opened) => opened,
+        Err(OpenError::Unsatisfiable { seen, .. }) => return Ok(empty(url, seen)),
+        Err(OpenError::Failed(failed)) => return Err(refused(failed)),
+    };
+    let Opened { seen, ranges, name, digests, place, body, .. } = first;
+    let part = ranges == Ranges::Proven;
+    let head = read(body, FIRST).await?;
+    let mut report = ProbeReport {
+        place,
+        size: seen.size,
+        name,
+        digests: digests.iter().map(ToString::to_string).collect(),
+        ranges: false,
+        offers_ranges: part || ranges == Ranges::Offered,
+        if_range_right: None,
+        if_range_wrong: None,
+        overlap_agrees: None,
+        verdict: Verdict { resume: Resume::No, why: String::new() },
+        entity: seen.clone(),
+    };
+    let end = seen.size.unwrap_or(FIRST).min(FIRST);
+    let from = end / 2;
+    if part && from > 0 {
+        try_ranges(&source, &seen, from, end, &head, &mut report).await?;
+    }
+    report.verdict = verdict(&report);
+    Ok(report)
+}
+
+async fn try_ranges<S: Source>(
+    source: &S,
+    seen: &Entity,
+    from: u64,
+    end: u64,
+    head: &[u8],
+    report: &mut ProbeReport,
+) -> Result<(), Failure> {
+    let wish = |same| Wish { from, to: Some(end), same, fresh: false };
+    let opened = match source.open(wish(None)).await {
+        Ok(opened) => opened,
+        Err(OpenError::Unsatisfiable { .. }) => return Ok(()),
+        Err(OpenError::Failed(failed)) => return Err(refused(failed)),
+    };
+    report.ranges = opened.ranges == Ranges::Proven && opened.from == from;
+    let tail = read(opened.body, end - from).await?;
+    report.overlap_agrees = Some(head.get(from as usize..end as usize) == Some(&tail[..]));
+    if seen.strong_etag().is_none() && seen.strong_date().is_none() {
+        return Ok(());
+    }
+    if let Ok(opened) = source.open(wish(Some(seen.clone()))).await {
+        report.if_range_right = Some(opened.ranges == Ranges::Proven);
+    }
+    if let Ok(opened) = source.open(wish(Some(another(seen)))).await {
+        report.if_range_wrong = Some(opened.ranges != Ranges::Proven);
+    }
+    Ok(())
+}
+
+/// A version that the file never had.
+fn another(seen: &Entity) -> Entity {
+    match seen.strong_etag() {
+        Some(_) => {
+            let etag = Some(ETag { opaque: "haul-probe-of-another-version".into(), weak: false });
+            Entity { etag, ..Entity::default() }
+        }
+        None => {
+            let modified = seen.modified.map(|m| haul_core::Modified { seconds: m.seconds - 86_400, ..m });
+            Entity { modified, ..Entity::default() }
+        }
+    }
+}
+
+async fn read<B: Body>(mut body: B, most: u64) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    while (bytes.len() as u64) < most {
+        match body.next().await {
+            Ok(Some(piece)) => bytes.extend_from_slice(&piece),
+            Ok(None) => break,
+            Err(failed) => return Err(refused(failed)),
+        }
+    }
+    bytes.truncate(most as usize);
+    Ok(bytes)
+}
+
+fn verdict(report: &ProbeReport) -> Verdict {
+    let say = |resume, why: &str| Verdict { resume, why: why.to_owned() };
+    let tag = report.entity.strong_etag().is_some();
+    let date = report.entity.strong_date().is_some();
+    if !report.ranges {
+        let why =
+            if report.offers_ranges { "it offers ranges but sends the whole" } else { "it sends no ranges" };
+        return say(Resume::No, why);
+    }
+    if report.overlap_agrees == Some(false) {
+        return say(Resume::No, "the same bytes asked for twice were not the same");
+    }
+    match (tag, date) {
+        (true, _) if report.if_range_right == Some(true) && report.if_range_wrong == Some(true) => {
+            say(Resume::Yes, "ranges, a strong ETag, and If-Range is honoured")
+        }
+        (true, _) => {
+            say(Resume::Yes, "ranges and a strong ETag; If-Range is not honoured, so haul compares ETags")
+        }
+        (false, true) => say(Resume::Yes, "ranges and a Last-Modified that is old enough to be trusted"),
+        (false, false) => say(Resume::Unsafe, "ranges, but no strong validator: haul compares bytes instead"),
+    }
+}
+
+fn empty(url: &Url, seen: Entity) -> ProbeReport {
+    ProbeReport {
+        place: crate::escape::place(url),
+        size: Some(0),
+        entity: seen,
+        name: None,
+        digests: Vec::new(),
+        ranges: false,
+        offers_ranges: false,
+        if_range_right: None,
+        if_range_wrong: None,
+        overlap_agrees: None,
+        verdict: Verdict { resume: Resume::Yes, why: "the file is empty".into() },
+    }
+}
+
+fn refused(failed: crate::source::Failed) -> Failure {
+    use haul_core::transfer::Trouble;
+    let kind = match failed.why {
+        Trouble::Denied | Trouble::Fatal => Kind::Refused,
+        Trouble::Unreachable | Trouble::Broken | Trouble::Busy => Kind::Network,
+    };
+    Failure::new(kind, failed.message)
+}
