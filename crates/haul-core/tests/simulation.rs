@@ -4,6 +4,8 @@
 //! Invariants: every byte of the result comes from one version, every byte is written once, nothing is claimed that
 //! was not received, it ends; and where nothing hinders, near the ideal time.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap},

@@ -18,6 +18,9 @@ use crate::{
     source::{HttpSource, Idle},
 };
 
+/// The smallest read from a connection.
+const SMALLEST_READ: usize = 8 << 10;
+
 /// What a client is made with.
 #[derive(Debug)]
 pub struct ClientOptions {
@@ -48,8 +51,14 @@ impl Client {
     /// # Errors
     /// [`Kind::Usage`] for a proxy URL or a CA file that cannot be used.
     pub fn new(options: ClientOptions) -> Result<Self, Failure> {
+        let mut connect = options.connect;
+        if let Some(rate) = options.limit_rate {
+            // Small pieces, so that bytes come evenly: some fifty a second over all lanes.
+            let piece = usize::try_from(rate.get() / 50).unwrap_or(usize::MAX);
+            connect.read_buffer = connect.read_buffer.min(piece).max(SMALLEST_READ);
+        }
         let connector =
-            Connector::new(&options.connect).map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
+            Connector::new(&connect).map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
         Ok(Self {
             connector,
             secrets: Arc::new(options.secrets),

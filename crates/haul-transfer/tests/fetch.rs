@@ -1,5 +1,7 @@
 //! The library end to end: a transfer by [`get`] from peers on loopback, without the binary.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 use std::{
     num::NonZeroUsize,
     path::Path,

@@ -112,10 +112,11 @@ impl Transfer {
         let wanted_from = ask.compare_to;
         // The whole came where a part was asked for: only the lane at the front can wait for its bytes to come by.
         if answer.from < ask.from && self.received.first_missing(0) < wanted_from {
-            let id = lane.id;
             let lane = self.lanes.remove(at);
             self.put_back(&lane);
-            self.actions.push_back(Action::Cancel(id));
+            self.actions.push_back(Action::Cancel(lane.id));
+            // A mirror without ranges is of no use beside another source.
+            self.fars[lane.source.0].dead |= lane.source.0 != self.current;
             return;
         }
         lane.natural_end = answer.to;

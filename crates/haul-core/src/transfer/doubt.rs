@@ -7,7 +7,7 @@ use super::{
     Action, Ask, Basis, LaneId, Match, Phase, Reason, SourceId, Transfer,
     answers::Answer,
     identity::{self, Settled, Verdict},
-    lane::{Errand, Lane, Stage},
+    lane::{Lane, Stage},
     overlap,
 };
 use crate::{ByteRange, Entity, RangeSet};
@@ -220,6 +220,9 @@ impl Transfer {
             Phase::Settling(settling) if settling.lane == Some(lane.id) => settling.lane = None,
             _ => {}
         }
-        debug_assert!(lane.errand == Errand::Fetch || !self.lanes.iter().any(|other| other.id == lane.id));
+        // Whoever ran a race with it is alone again, and may be helped once more.
+        for other in self.lanes.iter_mut().filter(|other| lane.raced && other.end == lane.end) {
+            other.raced = false;
+        }
     }
 }

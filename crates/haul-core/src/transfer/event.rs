@@ -84,6 +84,16 @@ pub enum Event {
         /// What came of it.
         found: Match,
     },
+    /// A lane is at work, though it brings no new bytes: it compares, or waits for its turn on this side.
+    Heard {
+        /// Whose.
+        lane: LaneId,
+    },
+    /// This side has no connection to spare for a lane beside others right now.
+    Spared {
+        /// Whose.
+        lane: LaneId,
+    },
     /// A lane's body ended as it should.
     Ended {
         /// Whose.

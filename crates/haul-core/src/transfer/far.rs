@@ -15,6 +15,9 @@ const EXTRA_TRIES: u32 = 3;
 /// The first wait before another extra lane is tried; it doubles.
 const EXTRA_WAIT: Duration = Duration::from_millis(250);
 
+/// How soon one more lane is tried again after this side had no connection to spare.
+const SPARE_WAIT: Duration = Duration::from_secs(1);
+
 /// One source.
 #[derive(Debug, Default)]
 pub(super) struct Far {
@@ -117,6 +120,11 @@ impl Far {
         if self.extra_failures >= EXTRA_TRIES {
             self.limit = Some(self.borne.max(streaming).max(1));
         }
+    }
+
+    /// This side had no connection to spare for one more lane.
+    pub(super) fn spare(&mut self, now: Instant) {
+        self.extra_until = Some(now + SPARE_WAIT);
     }
 
     /// The moment before which no lane beside others is to be tried, if that lies ahead.

@@ -169,6 +169,18 @@ impl Transfer {
                     self.checked(now, at, found);
                 }
             }
+            Event::Heard { lane } => {
+                if let Some(at) = self.find(lane) {
+                    self.lanes[at].heard = now;
+                }
+            }
+            Event::Spared { lane } => {
+                if let Some(at) = self.find(lane) {
+                    let lane = self.lanes.remove(at);
+                    self.put_back(&lane);
+                    self.fars[lane.source.0].spare(now);
+                }
+            }
             Event::Ended { lane } => {
                 if let Some(at) = self.find(lane) {
                     self.ended(now, at);
@@ -195,7 +207,8 @@ impl Transfer {
             }
             Event::ResetDone => self.begin_anew(),
             Event::Published => {
-                let basis = self.basis.unwrap_or(Basis::Single);
+                let own = self.fars[self.current].strength();
+                let basis = self.basis.or(own).unwrap_or(Basis::Single);
                 self.actions.push_back(Action::Finish(Outcome::Complete(basis)));
                 self.phase = Phase::Over;
             }
@@ -269,6 +282,11 @@ impl Transfer {
     /// Failures in a row without progress, and the moment of the next try where one is waited for.
     pub fn waiting(&self, now: Instant) -> (u32, Option<Instant>) {
         (self.patience.strikes(), self.patience.until(now))
+    }
+
+    /// Whether the machine still expects something of a lane.
+    pub fn expects(&self, lane: LaneId) -> bool {
+        self.find(lane).is_some()
     }
 
     fn find(&self, lane: LaneId) -> Option<usize> {

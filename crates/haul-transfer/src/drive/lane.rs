@@ -2,7 +2,11 @@
 //!
 //! It knows nothing of the other lanes and decides nothing; the transfer machine does, by what it is told here.
 
-use std::{future::pending, sync::Arc, time::Instant};
+use std::{
+    future::pending,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use haul_core::{
@@ -32,6 +36,8 @@ pub(super) enum Word {
         digests: Vec<Digest>,
     },
     Checked(Match),
+    /// Still at work: comparing, or waiting for its turn.
+    Heard,
     Bytes {
         at: u64,
         bytes: Bytes,
@@ -55,6 +61,9 @@ pub(super) struct Shared {
     /// For the bytes that are there already; `None` before there are any.
     pub(super) reader: Option<Reader>,
 }
+
+/// How often a lane that brings nothing says that it is alive.
+const HEARD: Duration = Duration::from_secs(1);
 
 /// Bytes on their way to the disk are counted in units of so many.
 pub(super) const ROOM_UNIT: usize = 4096;
@@ -115,7 +124,7 @@ async fn run<S: Source>(
     let mut rest = None;
     if from < ask.compare_to {
         let found;
-        (found, at, rest) = compare(&mut body, from, ask.compare_to, shared).await?;
+        (found, at, rest) = compare(&mut body, from, ask.compare_to, id, shared).await?;
         tell(shared, id, Word::Checked(found)).await;
     }
     loop {
@@ -127,14 +136,25 @@ async fn run<S: Source>(
             },
         };
         let units = piece.len().div_ceil(ROOM_UNIT) as u32;
-        let Ok(room) = Arc::clone(&shared.room).acquire_many_owned(units).await else {
-            return pending().await;
-        };
+        let room = Arc::clone(&shared.room).acquire_many_owned(units);
+        let Ok(room) = in_turn(shared, id, room).await else { return pending().await };
         let len = piece.len();
         tell(shared, id, Word::Bytes { at, bytes: piece, room }).await;
         at += len as u64;
         if let Some(limit) = &shared.limit {
-            limit.pay(len).await;
+            in_turn(shared, id, limit.pay(len)).await;
+        }
+    }
+}
+
+/// Waits for something on this side, and says now and then that it is not the far end that is silent.
+async fn in_turn<T>(shared: &Shared, id: LaneId, wait: impl Future<Output = T>) -> T {
+    let mut wait = std::pin::pin!(wait);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut wait => return done,
+            () = tokio::time::sleep(HEARD) => tell(shared, id, Word::Heard).await,
         }
     }
 }
@@ -144,9 +164,11 @@ async fn compare<B: Body>(
     body: &mut B,
     from: u64,
     end: u64,
+    id: LaneId,
     shared: &Shared,
 ) -> Result<(Match, u64, Option<Bytes>), OpenError> {
     let mut at = from;
+    let mut told = Instant::now();
     let mut blank = Blank::default();
     while at < end {
         let Some(mut piece) = body.next().await.map_err(OpenError::Failed)? else {
@@ -165,7 +187,11 @@ async fn compare<B: Body>(
         blank.see(&piece);
         at += inside as u64;
         if let Some(limit) = &shared.limit {
-            limit.pay(inside).await;
+            in_turn(shared, id, limit.pay(inside)).await;
+        }
+        if told.elapsed() > HEARD {
+            told = Instant::now();
+            tell(shared, id, Word::Heard).await;
         }
         if at == end {
             return Ok((blank.verdict(), at, Some(rest).filter(|rest| !rest.is_empty())));

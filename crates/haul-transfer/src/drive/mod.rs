@@ -23,7 +23,7 @@ use std::{
 
 use haul_core::{
     Algorithm, Digest, Entity,
-    transfer::{Action, Ask, Event, LaneId, Lanes, Memo, Plan, SourceId, Transfer, Trouble},
+    transfer::{Action, Ask, Basis, Event, LaneId, Lanes, Memo, Plan, SourceId, Transfer},
 };
 use haul_store::{Publish, Subject};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -214,11 +214,11 @@ impl<'a> Drive<'a> {
 
     fn open(&mut self, id: LaneId, source: SourceId, ask: Ask, same: Option<Entity>, fresh: bool) {
         let url = self.url(source);
-        let slot = if self.lanes.is_empty() { None } else { self.client.further_slot(&url) };
-        if slot.is_none() && !self.lanes.is_empty() && !fresh {
-            // Other transfers have this host's connections: as if it had refused one more.
-            let event = Event::Failed { lane: id, why: Trouble::Busy, retry_after: None };
-            self.machine.handle(Instant::now(), event);
+        // A lane that has brought all of its bytes is about to end by itself.
+        let alone = !self.lanes.keys().any(|lane| self.machine.expects(*lane));
+        let slot = if alone { None } else { self.client.further_slot(&url) };
+        if slot.is_none() && !alone && !fresh {
+            self.machine.handle(Instant::now(), Event::Spared { lane: id });
             return;
         }
         let Some(source) = self.sources.get(source.0) else { return };
@@ -272,6 +272,7 @@ impl<'a> Drive<'a> {
                 self.machine.handle(now, Event::Checked { lane, found });
                 self.note_subject();
             }
+            Word::Heard => self.machine.handle(now, Event::Heard { lane }),
             Word::Bytes { at, bytes, room } => self.on_bytes(now, lane, at, &bytes, room),
             Word::Ended => {
                 self.lanes.remove(&lane);
@@ -378,7 +379,11 @@ impl<'a> Drive<'a> {
     /// Finds the place now that the far end has said what the file is.
     fn sit_by_answer(&mut self, seen: &Entity, name: Option<&str>) -> Result<Sat, Failure> {
         match seat::with_answer(&self.job, seen, name)? {
-            Look::Already { target, size } => Ok(Sat::Done(self.report.already(target, size))),
+            Look::Already { target, size } => {
+                let verified =
+                    self.job.checksum.as_ref().map_or(Verified::By(Basis::Date), |_| Verified::Digest);
+                Ok(Sat::Done(self.report.already(target, size, verified)))
+            }
             Look::Seat(seat) => {
                 let fresh = seat.memo.is_none();
                 self.sit(*seat, Some(seen))?;

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use haul_core::transfer::{Basis, Outcome, Reason, Transfer, Trouble};
+use haul_core::transfer::{Outcome, Reason, Transfer, Trouble};
 
 use super::Watch;
 use crate::{
@@ -102,7 +102,7 @@ impl Report {
     }
 
     /// The file was there before.
-    pub(super) fn already(&mut self, target: PathBuf, size: u64) -> Done {
+    pub(super) fn already(&mut self, target: PathBuf, size: u64, verified: Verified) -> Done {
         self.ended = None;
         self.begins(Some(size), Some(target.clone()));
         Done {
@@ -111,7 +111,7 @@ impl Report {
             fetched: self.fetched,
             kept: size,
             took: self.began.elapsed(),
-            verified: Verified::By(Basis::Date),
+            verified,
             already: true,
         }
     }
