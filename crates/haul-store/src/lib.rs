@@ -6,6 +6,10 @@
 //!
 //! What this crate does not know: networks, protocols, and whether two sources have the same file.
 
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+#[cfg(any(test, feature = "testing"))]
+pub mod crash;
 pub mod disk;
 mod error;
 mod fs_partial;
@@ -14,10 +18,12 @@ mod journal;
 mod partial;
 mod subject;
 mod sys;
+#[cfg(test)]
+mod tests;
 
 pub use error::StoreError;
 pub use fs_partial::{Found, FsPartial, Orphan, Resumed};
-pub use inspect::{Inspection, find_by_key, inspect, journals_in};
+pub use inspect::{Inspection, Problem, find_by_key, inspect, journals_in};
 pub use journal::VERSION as JOURNAL_VERSION;
 pub use partial::{Geometry, Held, Note, Partial, Publish};
 pub use subject::{SourceRecord, Subject};

@@ -257,10 +257,11 @@ fn open_journal<D: Disk>(disk: &D, names: &Names) -> Result<Opened<D::File>, Sto
     Ok(Some((JournalFile { file: file.into(), len: 0 }, reading)))
 }
 
-/// Removes a journal without a partial: a crash between publication and its removal left it. An empty partial is made
+/// Removes a journal without a partial, which a crash between publication and its removal left. An empty partial is made
 /// for the moment, since its lock is what keeps others from beginning one just now. Failing is no harm.
 fn sweep<D: Disk>(disk: &D, names: &Names) {
-    if !matches!(disk.id_at(&names.journal), Ok(Some(_))) {
+    let left = [&names.journal, &names.journal_new];
+    if !left.iter().any(|path| matches!(disk.id_at(path), Ok(Some(_)))) {
         return;
     }
     if let Ok(Some(part)) = lock(disk, names, Opening::Partial)

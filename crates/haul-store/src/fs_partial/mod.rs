@@ -23,10 +23,12 @@ use haul_core::ByteRange;
 use crate::disk::{Disk, DiskFile, RealDisk};
 use crate::journal::claims::Claims;
 use crate::journal::file::JournalFile;
-use crate::journal::record::Record;
+use crate::journal::record::{Record, Rest};
 use crate::{Geometry, Held, Note, Partial, Publish, StoreError, Subject};
 
 pub use find::{Found, Orphan, Resumed};
+#[cfg(test)]
+pub(crate) use names::with_suffix;
 pub(crate) use names::{JOURNAL, Names, PART};
 
 /// A journal longer than this is written anew, where that makes it less than half as long.
@@ -83,6 +85,12 @@ impl<D: Disk> FsPartial<D> {
         let state = State { journal, claims, in_flight: Vec::new(), failures: 0, broken: false };
         let (state, freed, gate) = (Mutex::new(state), Condvar::new(), Mutex::new(()));
         Self { disk, names, file, state, freed, gate, compact_at: COMPACT_AT }
+    }
+
+    /// Compacts sooner: a short script is to come across it.
+    #[cfg(test)]
+    pub(crate) fn compacting_at(self, compact_at: u64) -> Self {
+        Self { compact_at, ..self }
     }
 
     /// What is held now.
@@ -144,8 +152,9 @@ impl<D: Disk> FsPartial<D> {
         self.trusted(&state)?;
         let (claimed, durable) = state.claims.touched_by(range);
         if claimed {
-            let forget = Record::Forget { start: range.start(), len: range.len() };
-            self.withdraw(&mut state, range, forget)?;
+            let (start, len, rests) = (range.start(), range.len(), self.rests(&state.claims, range));
+            let withdrawn = state.record(&[Record::Forget { start, len, rests }]);
+            withdrawn.map_err(self.journal_error("recording in"))?;
             if durable {
                 // Were this withdrawal lost and the new bytes kept, the old claim would be false.
                 self.sync_journal(&mut state)?;
@@ -155,30 +164,23 @@ impl<D: Disk> FsPartial<D> {
         Ok(state.failures)
     }
 
-    /// Appends `record`, which withdraws the claims on `range`, and claims anew what it leaves of written claims that
-    /// lie partly inside: their checksums cannot be checked any more.
-    fn withdraw(
-        &self,
-        state: &mut State<D::File>,
-        range: ByteRange,
-        record: Record,
-    ) -> Result<(), StoreError> {
-        let mut records = vec![record];
-        let straddling: Vec<_> = state.claims.pending_in(range).collect();
-        for claim in straddling {
-            let left = ByteRange::new(claim.range.start(), range.start().min(claim.range.end()));
-            let right = ByteRange::new(range.end().max(claim.range.start()), claim.range.end());
-            let rests: Vec<ByteRange> = left.into_iter().chain(right).collect();
-            if rests.is_empty() || restore::crc_of(&self.file, claim.range).ok() != Some(claim.crc) {
+    /// What the written claims that lie partly in `range` leave outside of it, with checksums of its own: theirs
+    /// cannot be checked once those bytes change.
+    fn rests(&self, claims: &Claims, range: ByteRange) -> Vec<Rest> {
+        let mut rests = Vec::new();
+        for claim in claims.pending_in(range) {
+            let left = ByteRange::new(claim.range.start(), range.start());
+            let right = ByteRange::new(range.end(), claim.range.end());
+            if left.or(right).is_none() || restore::crc_of(&self.file, claim.range).ok() != Some(claim.crc) {
                 continue;
             }
-            for rest in rests {
+            for rest in left.into_iter().chain(right) {
                 if let Ok(crc) = restore::crc_of(&self.file, rest) {
-                    records.push(Record::Written { start: rest.start(), len: rest.len(), crc });
+                    rests.push((rest.start(), rest.len(), crc));
                 }
             }
         }
-        state.record(&records).map_err(self.journal_error("recording in"))
+        rests
     }
 
     /// Syncs the journal under the lock: for the rare records that must be durable before the file is touched.
@@ -226,7 +228,8 @@ impl<D: Disk> FsPartial<D> {
         let _gate = self.gate();
         let mut state = self.quiet()?;
         if let Some(range) = ByteRange::new(at, u64::MAX) {
-            self.withdraw(&mut state, range, Record::Cut { at })?;
+            let rests = self.rests(&state.claims, range);
+            state.record(&[Record::Cut { at, rests }]).map_err(self.journal_error("recording in"))?;
             self.sync_journal(&mut state)?;
         }
         if self.file.len().map_err(self.part_error("measuring"))? > at {

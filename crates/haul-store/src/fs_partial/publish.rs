@@ -76,6 +76,7 @@ pub(super) fn set_aside<D: Disk>(
 /// The journal goes first: as long as NAME.part is there and locked, nobody can begin another one under this name.
 pub(super) fn discard<D: Disk>(disk: &D, names: &Names, journal: Option<&D::File>) -> Result<(), StoreError> {
     remove_journal(disk, names, journal)?;
+    remove(disk, &names.journal_new)?;
     remove(disk, &names.part)?;
     disk.sync_dir(&names.dir).map_err(|error| StoreError::at("saving", &names.dir, error))
 }

@@ -46,6 +46,8 @@ pub(super) fn restore<D: Disk>(
         // mended, and records behind it that were given up would count again.
         journal.file.set_len(replayed.end).and_then(|()| journal.file.sync_data()).map_err(in_journal)?;
     }
+    // Of a rewriting of the journal that was cut off.
+    super::publish::remove(&disk, &names.journal_new)?;
     part.drop_clean_pages();
     let len = part.len().map_err(in_part)?;
     let Found { touched, mut corrections } = check(&part, len, &replayed.claims).map_err(in_part)?;
@@ -71,17 +73,18 @@ pub(super) fn restore<D: Disk>(
 fn check<F: DiskFile>(part: &F, len: u64, claims: &Claims) -> std::io::Result<Found> {
     for tail in claims.tails().filter(|tail| tail.range.end() <= len) {
         if crc_of(part, tail.range)? != tail.crc {
-            return Ok(Found { touched: true, corrections: vec![Record::Cut { at: 0 }] });
+            return Ok(Found { touched: true, corrections: vec![Record::Cut { at: 0, rests: Vec::new() }] });
         }
     }
     let mut corrections = Vec::new();
     if claims.end() > len {
-        corrections.push(Record::Cut { at: len });
+        corrections.push(Record::Cut { at: len, rests: Vec::new() });
     }
     for claim in claims.pending().filter(|claim| claim.range.end() <= len) {
         // Bytes that cannot be read are gone like bytes that differ.
         if crc_of(part, claim.range).ok() != Some(claim.crc) {
-            corrections.push(Record::Forget { start: claim.range.start(), len: claim.range.len() });
+            let (start, len) = (claim.range.start(), claim.range.len());
+            corrections.push(Record::Forget { start, len, rests: Vec::new() });
         }
     }
     Ok(Found { touched: false, corrections })

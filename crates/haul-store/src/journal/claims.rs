@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use haul_core::{ByteRange, RangeSet};
 
-use super::record::Record;
+use super::record::{Record, Rest};
 use crate::{Held, Subject};
 
 /// A claim of this many bytes or more serves as the checksum of an extent's end by itself.
@@ -63,23 +63,16 @@ impl Claims {
                 self.stopped = None;
             }
             Record::Subject(subject) => self.subject = Some(subject.clone()),
-            Record::Written { start, len, crc } => {
-                if let Some(range) = ByteRange::from_len(*start, *len) {
-                    self.forget(range);
-                    self.pending.insert(range.start(), Pending { end: range.end(), crc: *crc, offset });
-                }
-            }
+            Record::Written { start, len, crc } => self.write(offset, (*start, *len, *crc)),
             Record::Durable { upto } => self.make_durable(*upto),
             Record::Void { from } => self.pending.retain(|_, claim| claim.offset < *from),
-            Record::Forget { start, len } => {
-                if let Some(range) = ByteRange::from_len(*start, *len) {
-                    self.forget(range);
-                }
+            Record::Forget { start, len, rests } => {
+                ByteRange::from_len(*start, *len).into_iter().for_each(|range| self.forget(range));
+                rests.iter().for_each(|rest| self.write(offset, *rest));
             }
-            Record::Cut { at } => {
-                if let Some(range) = ByteRange::new(*at, u64::MAX) {
-                    self.forget(range);
-                }
+            Record::Cut { at, rests } => {
+                ByteRange::new(*at, u64::MAX).into_iter().for_each(|range| self.forget(range));
+                rests.iter().for_each(|rest| self.write(offset, *rest));
             }
             Record::Reset(subject) => {
                 self.forget_all();
@@ -148,6 +141,13 @@ impl Claims {
         }
     }
 
+    fn write(&mut self, offset: u64, (start, len, crc): Rest) {
+        if let Some(range) = ByteRange::from_len(start, len) {
+            self.forget(range);
+            self.pending.insert(start, Pending { end: range.end(), crc, offset });
+        }
+    }
+
     fn forget_all(&mut self) {
         self.durable = RangeSet::new();
         self.pending.clear();
@@ -203,7 +203,7 @@ impl Claims {
         self.tails.insert(range.end(), (start, crc));
     }
 
-    fn take_safe(&mut self, ranges: &[(u64, u64)], tails: &[(u64, u64, u32)]) {
+    fn take_safe(&mut self, ranges: &[(u64, u64)], tails: &[Rest]) {
         self.durable.extend(ranges.iter().filter_map(|&(start, len)| ByteRange::from_len(start, len)));
         for &(start, len, crc) in tails {
             if let Some(range) = ByteRange::from_len(start, len)

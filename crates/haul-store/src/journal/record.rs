@@ -20,6 +20,9 @@ const FRAME_LEN: usize = 8;
 /// No record is longer; a greater length is damage.
 const MAX_RECORD: usize = 16 << 20;
 
+/// What remains of a written claim: start, length, CRC32C.
+pub(crate) type Rest = (u64, u64, u32);
+
 /// One entry of the journal. The order of the kinds is part of the format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Record {
@@ -33,27 +36,30 @@ pub(crate) enum Record {
     Durable { upto: u64 },
     /// What was claimed at or after the journal's offset `from`, and is not durable, is withdrawn.
     Void { from: u64 },
-    /// Claims on these bytes are withdrawn; a written claim that lies partly inside is withdrawn whole.
-    Forget { start: u64, len: u64 },
+    /// Claims on these bytes are withdrawn; a written claim that lies partly inside is withdrawn whole, and what
+    /// remains of it is claimed anew by `rests`, in the same breath.
+    Forget { start: u64, len: u64, rests: Vec<Rest> },
     /// Claims on everything from `at` on are withdrawn, as by `Forget`.
-    Cut { at: u64 },
+    Cut { at: u64, rests: Vec<Rest> },
     /// All claims are withdrawn; the file is another one from here on.
     Reset(Subject),
     /// The transfer stopped.
     Stopped { when_unix: i64, why: String },
     /// These `(start, len)` are durable; `tails` are `(start, len, crc)` of the last bytes of them.
-    Safe { ranges: Vec<(u64, u64)>, tails: Vec<(u64, u64, u32)> },
+    Safe { ranges: Vec<(u64, u64)>, tails: Vec<Rest> },
 }
 
 impl Record {
     /// Whether every stretch named is one that a file can have.
     fn is_sound(&self) -> bool {
         let sound = |start, len| ByteRange::from_len(start, len).is_some();
+        let all_sound = |rests: &[Rest]| rests.iter().all(|&(start, len, _)| sound(start, len));
         match self {
-            Self::Written { start, len, .. } | Self::Forget { start, len } => sound(*start, *len),
+            Self::Written { start, len, .. } => sound(*start, *len),
+            Self::Forget { start, len, rests } => sound(*start, *len) && all_sound(rests),
+            Self::Cut { rests, .. } => all_sound(rests),
             Self::Safe { ranges, tails } => {
-                ranges.iter().all(|&(start, len)| sound(start, len))
-                    && tails.iter().all(|&(start, len, _)| sound(start, len))
+                ranges.iter().all(|&(start, len)| sound(start, len)) && all_sound(tails)
             }
             _ => true,
         }
