@@ -18,7 +18,11 @@ use crate::{
     source::{HttpSource, Idle},
 };
 
-/// The smallest read from a connection.
+/// What the read buffers of all connections to one host may take together, in bytes …
+const BUFFERS: usize = 4 << 20;
+/// … as long as each has this much: smaller reads cost speed.
+const SMALLEST_SHARE: usize = 64 << 10;
+/// The smallest read from a connection under a rate limit.
 const SMALLEST_READ: usize = 8 << 10;
 
 /// What a client is made with.
@@ -52,6 +56,8 @@ impl Client {
     /// [`Kind::Usage`] for a proxy URL or a CA file that cannot be used.
     pub fn new(options: ClientOptions) -> Result<Self, Failure> {
         let mut connect = options.connect;
+        let share = (BUFFERS / options.per_host.max(1)).max(SMALLEST_SHARE);
+        connect.read_buffer = connect.read_buffer.min(share);
         if let Some(rate) = options.limit_rate {
             // Small pieces, so that bytes come evenly: some fifty a second over all lanes.
             let piece = usize::try_from(rate.get() / 50).unwrap_or(usize::MAX);
