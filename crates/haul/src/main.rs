@@ -18,7 +18,6 @@ mod world;
 
 use std::env;
 use std::ffi::OsStr;
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -43,9 +42,9 @@ fn not_run(error: &clap::Error) -> u8 {
     let command = words.first().and_then(|word| word.to_str());
     let command = command.filter(|word| ["get", "status", "probe"].contains(word));
     match usage::answer(error, command) {
-        Answer::Text(text) => {
-            // Whoever reads the help may stop reading.
-            let _ = io::stdout().lock().write_all(text.as_bytes());
+        Answer::Help => {
+            // Whoever reads it may stop reading.
+            let _ = error.print();
             exit::DONE
         }
         Answer::Wrong(usage) => {

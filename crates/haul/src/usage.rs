@@ -18,8 +18,8 @@ impl fmt::Display for Usage {
 /// What clap made of a command line that it did not take.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// Help or the version was asked for: this text, for standard output.
-    Text(String),
+    /// Help or the version was asked for; clap prints it, in colours where standard output is a terminal.
+    Help,
     /// It is wrong.
     Wrong(Usage),
 }
@@ -27,7 +27,7 @@ pub(crate) enum Answer {
 /// clap's error as an answer; `command` is the subcommand, where there was one.
 pub(crate) fn answer(error: &clap::Error, command: Option<&str>) -> Answer {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        return Answer::Text(error.render().ansi().to_string());
+        return Answer::Help;
     }
     let what = match (error.kind(), error.source(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::ValueValidation, Some(reason), Some(argument)) => {
@@ -65,7 +65,7 @@ mod tests {
         let error = Cli::try_parse_from(&words).unwrap_err();
         match answer(&error, words.get(1).copied()) {
             Answer::Wrong(usage) => usage.0,
-            Answer::Text(text) => panic!("{text}"),
+            Answer::Help => panic!("{line}"),
         }
     }
 
@@ -101,7 +101,7 @@ mod tests {
     fn help_and_version_are_answers() {
         for line in [["haul", "--help"], ["haul", "--version"]] {
             let error = Cli::try_parse_from(line).unwrap_err();
-            assert!(matches!(answer(&error, None), Answer::Text(text) if text.contains("haul")));
+            assert!(matches!(answer(&error, None), Answer::Help));
         }
     }
 }
