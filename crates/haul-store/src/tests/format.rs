@@ -21,7 +21,7 @@ fn example() -> Vec<Record> {
         Record::Subject(Subject { sources: vec![source], size: Some(3000), name: "f".to_owned() }),
         Record::Written { start: 0, len: 1000, crc: 0x1234_5678 },
         Record::Written { start: 2000, len: 500, crc: 0x9abc_def0 },
-        Record::Durable { upto: 0x9f },
+        Record::Durable { upto: 0x84 },
         Record::Forget { start: 2100, len: 100, rests: vec![(2000, 100, 1), (2200, 300, 2)] },
         Record::Void { from: 0 },
         Record::Cut { at: 900, rests: vec![] },
