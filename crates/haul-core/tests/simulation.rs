@@ -341,6 +341,9 @@ impl Simulation {
                 "does not end: {machine:#?}"
             );
             while let Some(action) = machine.poll(self.start + self.now) {
+                if let (Action::Open { ask, .. }, Some(size)) = (&action, machine.size()) {
+                    assert!(ask.from < size, "asks for bytes past the end: {ask:?}");
+                }
                 self.act(action);
                 // One more than the lanes may be asking whether the file changed.
                 let most = self.plan_lanes(plan) + 1;

@@ -67,10 +67,12 @@ pub(super) enum Settled {
 /// Settles it: `known` against the three answers.
 pub(super) fn settle(known: &Entity, answers: &[Entity]) -> Settled {
     let same_but_tags = |seen: &Entity| !matches!(compare(known, seen, true), Verdict::Suspect(_));
-    let Some((first, rest)) = answers.split_first() else { return Settled::Noise };
-    let tag = |entity: &Entity| entity.etag.as_ref().map(|etag| etag.opaque.clone());
-    let stable = rest.iter().all(|seen| tag(seen) == tag(first));
-    let tags_differ = tag(known).is_some() && tag(known) != tag(first);
+    // An answer without a tag (a 416, say) has no voice in what the tag is.
+    let tags: Vec<_> =
+        answers.iter().filter_map(|seen| seen.etag.as_ref().map(|etag| &etag.opaque)).collect();
+    let stable = tags.windows(2).all(|pair| pair[0] == pair[1]);
+    let known_tag = known.etag.as_ref().map(|etag| &etag.opaque);
+    let tags_differ = known_tag.is_some() && tags.first().is_some_and(|tag| known_tag != Some(tag));
     if (stable && tags_differ) || !answers.iter().all(same_but_tags) {
         Settled::Changed
     } else {

@@ -40,12 +40,16 @@ impl Transfer {
     }
 
     fn open_fetching(&mut self, now: Instant) {
+        let rest = self.size.map(|size| size.saturating_sub(self.received.total()));
+        if rest == Some(0) && !self.unproven {
+            // All is here; what is on its way to the disk needs no lane.
+            return;
+        }
         if self.lanes.is_empty() {
             self.open_first(now);
             return;
         }
         let total = self.brought;
-        let rest = self.size.map(|size| size.saturating_sub(self.received.total()));
         let streaming = self.lanes.iter().filter(|lane| lane.streams()).count();
         self.growth.look(now, streaming, total, rest);
         if self.growth.watches() {

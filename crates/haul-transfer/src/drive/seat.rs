@@ -4,6 +4,7 @@
 //! It opens partials and judges files that are in the way. It moves no bytes.
 
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
@@ -80,7 +81,10 @@ pub(super) fn before_asking(job: &Job) -> Result<Option<Seat>, Failure> {
             Some(path.clone())
         }
         Target::Folder(folder) if !folder.is_dir() => return Err(no_folder(folder)),
-        Target::Folder(folder) => haul_store::find_by_key(folder, &key(&job.url)),
+        Target::Folder(folder) => {
+            let found = haul_store::find_by_key(folder, &key(&job.url));
+            found.as_deref().and_then(Path::file_name).map(|name| within(folder, name))
+        }
     };
     let Some(target) = target else { return Ok(None) };
     if target.is_dir() {
@@ -105,7 +109,7 @@ pub(super) fn before_asking(job: &Job) -> Result<Option<Seat>, Failure> {
 pub(super) fn with_answer(job: &Job, seen: &Entity, name: Option<&str>) -> Result<Look, Failure> {
     let target = match &job.target {
         Target::File(path) => path.clone(),
-        Target::Folder(folder) => folder.join(name_for(&job.url, name)),
+        Target::Folder(folder) => within(folder, name_for(&job.url, name).as_ref()),
         Target::Stdout => {
             return Err(Failure::new(Kind::Unexpected, "standard output has no place to look at"));
         }
@@ -268,6 +272,11 @@ fn unix_seconds(at: SystemTime) -> i64 {
         Ok(after) => after.as_secs().try_into().unwrap_or(i64::MAX),
         Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
     }
+}
+
+/// A file in a folder, as a person would write it.
+fn within(folder: &Path, name: &OsStr) -> PathBuf {
+    if folder == Path::new(".") { name.into() } else { folder.join(name) }
 }
 
 /// The name of the file: the far end's, else the URL's last segment, made safe.

@@ -8,7 +8,7 @@
 use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
-use haul_core::{ByteRange, Digest};
+use haul_core::{ByteRange, Digest, transfer::BLOCK};
 use haul_store::{Note, Partial, Publish, StoreError, Subject};
 use tokio::{
     runtime::Handle,
@@ -55,12 +55,15 @@ pub(super) enum Told {
 pub(super) struct Writer {
     jobs: mpsc::UnboundedSender<Job>,
     thread: Option<std::thread::JoinHandle<()>>,
+    reach: Option<u64>,
 }
 
 /// For reading what is there, in turn with what is being written.
 #[derive(Clone, Debug)]
 pub(super) struct Reader {
     jobs: mpsc::UnboundedSender<Job>,
+    /// How many of the last bytes can be read again; `None` is all.
+    pub(super) reach: Option<u64>,
 }
 
 impl Reader {
@@ -78,16 +81,17 @@ impl Writer {
         let (jobs, inbox) = mpsc::unbounded_channel();
         let (tell, told) = mpsc::unbounded_channel();
         let runtime = Handle::current();
+        let reach = (!partial.geometry().can_read).then_some(BLOCK);
         let at_work =
             AtWork { partial: Some(Arc::new(partial)), inbox, ahead: VecDeque::new(), tell, sync: None };
         let thread = std::thread::Builder::new()
             .name("haul-writer".into())
             .spawn(move || runtime.block_on(at_work.run()))?;
-        Ok((Self { jobs, thread: Some(thread) }, told))
+        Ok((Self { jobs, thread: Some(thread), reach }, told))
     }
 
     pub(super) fn reader(&self) -> Reader {
-        Reader { jobs: self.jobs.clone() }
+        Reader { jobs: self.jobs.clone(), reach: self.reach }
     }
 
     pub(super) fn write(&self, at: u64, bytes: Bytes, room: Arc<OwnedSemaphorePermit>) {
