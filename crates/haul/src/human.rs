@@ -25,11 +25,12 @@ pub(crate) fn rate(bytes_a_second: f64) -> String {
     format!("{}/s", size(bytes_a_second.round() as u64))
 }
 
-/// `0.3s`, `51s`, `1m 05s`, `2h 07m`, `3d 04h`.
+/// `52ms`, `2.3s`, `51s`, `1m 05s`, `2h 07m`, `3d 04h`.
 pub(crate) fn time(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
-        0..10 => format!("{:.1}s", (time.as_secs_f64() * 10.0).floor() / 10.0),
+        0 => format!("{}ms", time.as_millis()),
+        1..10 => format!("{:.1}s", (time.as_secs_f64() * 10.0).floor() / 10.0),
         10..60 => format!("{seconds}s"),
         60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
         3600..86_400 => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
@@ -78,7 +79,8 @@ mod tests {
     #[test]
     fn times_have_two_units_at_most() {
         for (seconds, shown) in [
-            (0.34, "0.3s"),
+            (0.0345, "34ms"),
+            (2.39, "2.3s"),
             (9.99, "9.9s"),
             (51.9, "51s"),
             (65.0, "1m 05s"),

@@ -2,12 +2,17 @@
 
 use std::io;
 use std::process;
+use std::time::Duration;
 
 use haul_transfer::Stop;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, timeout_at};
 
 use crate::exit;
 use crate::screen::Screen;
+
+/// Signals that come within this time are one: timeout(1) sends one to the process and one to its group.
+const TOGETHER: Duration = Duration::from_millis(300);
 
 /// The signals that ask to stop. From its making on they no longer end the process by themselves.
 pub(crate) struct Signals {
@@ -33,6 +38,8 @@ impl Signals {
         self.next().await;
         stop.stop();
         screen.remark("stopping, to save what is there; once more leaves at once");
+        let together = Instant::now() + TOGETHER;
+        while timeout_at(together, self.next()).await.is_ok() {}
         self.next().await;
         // What was written is in the journal already: nothing is lost but the last sync.
         process::exit(exit::INTERRUPTED.into());

@@ -1,5 +1,8 @@
 //! The real binary and its command line: bad input of every kind gets one line and exit code 2, and touches nothing.
 
+// A test that cannot go on should stop where it stands.
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 
 use assert_cmd::Command;

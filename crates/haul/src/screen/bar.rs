@@ -1,7 +1,7 @@
 //! One live line for each job on a terminal, and one line that stays when it has ended.
 //!
 //! ```text
-//! a.iso  42%  430.1 MiB of 1.0 GiB  20.1 MiB/s  30s left  4 lanes  ████▓>····██>·····
+//! a.iso   42%   430.1 MiB of 1.0 GiB    20.1 MiB/s      30s left   4 lanes  ████▓>····██>·····
 //! ```
 //! The map of the ranges is drawn where the terminal is wide. indicatif draws, and keeps to the terminal's width and
 //! to ten times a second; what stands in the line is decided here.
@@ -145,23 +145,23 @@ fn live(
     let mut line = match size {
         Some(size) => {
             let percent = human::percent(progress.done, size);
-            format!("{name}  {percent:>3}%  {} of {}", human::size(progress.done), human::size(size))
+            format!("{name}  {percent:>3}%  {:>10} of {}", human::size(progress.done), human::size(size))
         }
-        None => format!("{name}  {}", human::size(progress.done)),
+        None => format!("{name}  {:>10}", human::size(progress.done)),
     };
     if let Some((why, strikes, after)) = waits {
         return line + &format!("  retry {strikes} in {}s: {why}", after.as_secs_f64().ceil());
     }
-    line += &format!("  {}", human::rate(progress.rate));
+    // Fixed widths, so that the map does not jump about.
+    line += &format!("  {:>12}", human::rate(progress.rate));
     let missing = size.map(|size| size.saturating_sub(progress.done));
-    if let Some(time) = missing.and_then(|missing| human::time_left(missing, progress.rate)) {
-        line += &format!("  {time} left");
+    match missing.and_then(|missing| human::time_left(missing, progress.rate)) {
+        Some(time) => line += &format!("  {time:>7} left"),
+        None if size.is_some() => line += &" ".repeat(14),
+        None => {}
     }
-    match progress.lanes.len() {
-        0 => {}
-        1 => line += "  1 lane",
-        lanes => line += &format!("  {lanes} lanes"),
-    }
+    let lanes = progress.lanes.len();
+    line += &format!("  {lanes:>2} {:<5}", if lanes == 1 { "lane" } else { "lanes" });
     let room = columns.saturating_sub(measure_text_width(&line) + 2);
     if let Some(size) = size.filter(|_| columns >= WIDE && room >= *MAP.start()) {
         let cells = room.min(*MAP.end());
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn a_narrow_terminal_has_no_map() {
         let line = live(&facts(), &progress(), None, 99, Ink::ASCII);
-        assert_eq!(line, "a.iso   25%  250 B of 1000 B  25 B/s  30s left  2 lanes");
+        assert_eq!(line, "a.iso   25%       250 B of 1000 B        25 B/s      30s left   2 lanes");
     }
 
     #[test]
@@ -221,13 +221,16 @@ mod tests {
     #[test]
     fn an_unknown_size_has_neither_percent_nor_time_nor_map() {
         let unknown = Progress { size: None, lanes: Vec::new(), ..progress() };
-        assert_eq!(live(&facts(), &unknown, None, 200, Ink::ASCII), "a.iso  250 B  25 B/s");
+        assert_eq!(
+            live(&facts(), &unknown, None, 200, Ink::ASCII),
+            "a.iso       250 B        25 B/s   0 lanes"
+        );
     }
 
     #[test]
     fn while_it_waits_the_line_says_why_and_how_long() {
         let waits = Some(("connection refused", 3, Duration::from_millis(1200)));
         let line = live(&facts(), &progress(), waits, 120, Ink::ASCII);
-        assert_eq!(line, "a.iso   25%  250 B of 1000 B  retry 3 in 2s: connection refused");
+        assert_eq!(line, "a.iso   25%       250 B of 1000 B  retry 3 in 2s: connection refused");
     }
 }

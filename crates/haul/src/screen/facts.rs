@@ -61,7 +61,8 @@ impl Facts {
     pub(crate) fn is_at(&mut self, target: Option<&Path>) {
         if let Some(target) = target {
             self.name = last(target);
-            self.file = Some(target.to_path_buf());
+            // `./a` is what a user calls `a`.
+            self.file = Some(target.strip_prefix(".").unwrap_or(target).to_path_buf());
         }
     }
 }
@@ -91,6 +92,8 @@ mod tests {
         facts.note(&Notice::Start { size: Some(5), target: Some("d/real\x1b.iso".into()) });
         assert_eq!(facts.name, "real\\u{1b}.iso");
         assert_eq!(facts.size, Some(5));
+        facts.is_at(Some(Path::new("./a")));
+        assert_eq!(facts.file.as_deref(), Some(Path::new("a")));
     }
 
     #[test]

@@ -46,8 +46,11 @@ pub(crate) fn done(facts: &Facts, done: &Done) -> String {
     let took = human::time(done.took);
     let rate = human::rate(done.fetched as f64 / done.took.as_secs_f64().max(0.001));
     let mut line = format!("{name}: done, {size} in {took}, {rate}, verified: {}", done.verified.word());
-    if done.kept > 0 || done.fetched != done.size {
+    if done.kept > 0 {
         line += &format!(", fetched {}, kept {}", human::size(done.fetched), human::size(done.kept));
+    } else if done.fetched > done.size + done.size / 50 {
+        // What lanes at work on the same piece fetch twice is not worth a word; a begun-anew is.
+        line += &format!(", fetched {}", human::size(done.fetched));
     }
     line
 }
@@ -111,6 +114,8 @@ mod tests {
         );
         let resumed = Done { kept: 1 << 29, ..finished(1 << 29) };
         assert!(done(&facts(), &resumed).ends_with("verified: etag, fetched 512.0 MiB, kept 512.0 MiB"));
+        let twice = done(&facts(), &finished(2 << 30));
+        assert!(twice.ends_with("verified: etag, fetched 2.0 GiB"), "{twice}");
         let already = Done { already: true, verified: Verified::Digest, ..finished(0) };
         assert_eq!(done(&facts(), &already), "a.iso: already complete, 1.0 GiB, verified: digest");
     }
