@@ -16,9 +16,11 @@ impl Lighttpd {
         let program = super::peer("lighttpd")?;
         let running = Running::start("lighttpd", |addr, scratch| {
             let (root, dir, port) = (root.display(), scratch.display(), addr.port());
+            // It sends validators only with files whose type it knows.
             let text = format!(
                 "server.document-root = \"{root}\"\nserver.bind = \"127.0.0.1\"\nserver.port = {port}\n\
-                 server.errorlog = \"{dir}/error.log\"\nserver.upload-dirs = (\"{dir}\")\n"
+                 server.errorlog = \"{dir}/error.log\"\nserver.upload-dirs = (\"{dir}\")\n\
+                 mimetype.assign = (\".bin\" => \"application/octet-stream\")\n"
             );
             let mut command = Command::new(program);
             command.arg("-D").arg("-f").arg(write(scratch, "lighttpd.conf", &text));
