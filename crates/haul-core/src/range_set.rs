@@ -160,9 +160,9 @@ mod tests {
                 let put = random.below(3) != 0;
                 bits[range.start() as usize..range.end() as usize].fill(put);
                 if put {
-                    ranges.insert(range)
+                    ranges.insert(range);
                 } else {
-                    ranges.remove(range)
+                    ranges.remove(range);
                 }
                 assert!(ranges.ranges.windows(2).all(|w| w[0].end() < w[1].start()), "{ranges:?}");
                 assert_eq!(ranges.total() as usize, bits.iter().filter(|b| **b).count());

@@ -78,7 +78,7 @@ impl World {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Due {
     Head(LaneId),
     Bytes(LaneId),

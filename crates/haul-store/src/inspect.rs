@@ -167,11 +167,10 @@ fn without_suffix(path: &Path, suffix: &str) -> Option<PathBuf> {
     let name = path.file_name()?.as_encoded_bytes().strip_suffix(suffix.as_bytes())?;
     let len = path.as_os_str().len() - suffix.len();
     let whole = path.as_os_str().as_encoded_bytes();
-    // SAFETY is not needed: names that end in ASCII are rebuilt from their parts where they are UTF-8, and on Unix
-    // from their bytes.
     (!name.is_empty()).then(|| from_bytes(&whole[..len]))?
 }
 
+/// A path of these bytes; elsewhere than on Unix only where they are UTF-8.
 #[cfg(unix)]
 fn from_bytes(bytes: &[u8]) -> Option<PathBuf> {
     use std::os::unix::ffi::OsStrExt;

@@ -4,7 +4,7 @@ use std::io;
 
 use bytes::Bytes;
 
-use super::{CrashDisk, DataOp, Fate, coin, off};
+use super::{CrashDisk, DataOp, Fate, Interlude, coin, off};
 use crate::disk::{DiskFile, FileId};
 
 /// An open file of a [`CrashDisk`]; its lock ends with it.
@@ -34,6 +34,11 @@ impl CrashFile {
         let mut model = self.disk.model();
         let fate = model.step()?;
         let log = std::mem::take(&mut model.inodes[self.inode].log);
+        if let Some(Interlude(other)) = model.during_sync.take() {
+            drop(model);
+            other();
+            model = self.disk.model();
+        }
         if fate == Fate::Done {
             match model.syncs_to_failure {
                 Some(0) => {
@@ -81,7 +86,10 @@ impl DiskFile for CrashFile {
     }
 
     fn write_chunks(&self, at: u64, chunks: &[Bytes]) -> io::Result<()> {
-        self.change(DataOp::Write { at: position(at)?, bytes: chunks.concat() })
+        self.change(DataOp::Write { at: position(at)?, bytes: chunks.concat() })?;
+        let interlude = self.disk.model().during_write.take();
+        interlude.into_iter().for_each(|Interlude(other)| other());
+        Ok(())
     }
 
     fn write_all(&self, at: u64, bytes: &[u8]) -> io::Result<()> {

@@ -11,6 +11,7 @@
 mod file;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,6 +48,17 @@ struct Model {
     off: bool,
     syncs_to_failure: Option<u64>,
     handles: u64,
+    during_sync: Option<Interlude>,
+    during_write: Option<Interlude>,
+}
+
+/// What happens elsewhere while an operation is under way.
+struct Interlude(Box<dyn FnOnce() + Send>);
+
+impl fmt::Debug for Interlude {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Interlude")
+    }
 }
 
 type Names = BTreeMap<PathBuf, usize>;
@@ -188,6 +200,8 @@ impl CrashDisk {
             off: false,
             syncs_to_failure: None,
             handles: 0,
+            during_sync: None,
+            during_write: None,
         };
         Self { model: Arc::new(Mutex::new(model)) }
     }
@@ -214,6 +228,16 @@ impl CrashDisk {
     /// Lets one sync of a file fail after `more` others: what it should have saved is not, and counts as clean.
     pub fn fail_sync_after(&self, more: u64) {
         self.model().syncs_to_failure = Some(more);
+    }
+
+    /// Does this in the middle of the next sync of a file: after it has begun, before it is told to be done.
+    pub fn during_next_sync(&self, other: impl FnOnce() + Send + 'static) {
+        self.model().during_sync = Some(Interlude(Box::new(other)));
+    }
+
+    /// Does this in the middle of the next write of chunks: the bytes are there, and nobody has been told.
+    pub fn during_next_write(&self, other: impl FnOnce() + Send + 'static) {
+        self.model().during_write = Some(Interlude(Box::new(other)));
     }
 
     /// The machine started again, as another disk; open files of this one see nothing of it.

@@ -117,7 +117,10 @@ impl<D: Disk> FsPartial<D> {
         if part.len().map_err(|error| StoreError::at("measuring", &names.part, error))? > 0 {
             return Err(StoreError::Exists { path: names.part });
         }
-        begin(disk, names, part, subject.clone(), &[])
+        begin(disk.clone(), names.clone(), part, subject.clone(), &[]).inspect_err(|_| {
+            // An empty file is no use to anybody.
+            let _ = publish::discard(&disk, &names, None);
+        })
     }
 
     /// [`FsPartial::adopt_finished`] on another disk.
@@ -162,6 +165,7 @@ impl<D: Disk> Orphan<D> {
     pub fn begin(self, subject: Subject, held: &RangeSet) -> Result<FsPartial<D>, StoreError> {
         let at = |error| StoreError::at("checking", &self.names.part, error);
         let mut claims = Vec::new();
+        self.file.drop_clean_pages();
         for range in held.iter() {
             let mut start = range.start();
             while let Some(piece) = ByteRange::new(start, range.end().min(start.saturating_add(ADOPTED))) {

@@ -1,6 +1,8 @@
-//! A write-back that fails: it is told once, and nothing of what it may have lost is ever claimed.
+//! A write-back that fails is told once, and nothing of what it may have lost is ever claimed; and what a sync says of
+//! bytes that are written while it is under way.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use haul_core::{ByteRange, RangeSet};
 
@@ -83,4 +85,69 @@ fn a_file_that_cannot_be_saved_is_not_published() {
     run(partial.publish(Publish { replace: true, modified: None })).unwrap_err();
     assert_eq!(disk.get(Path::new(TARGET)), None);
     assert_eq!(resume(disk, Path::new(TARGET)).held, range(0, 100));
+}
+
+#[test]
+fn what_is_written_while_a_sync_is_under_way_is_not_durable_by_it() {
+    let disk = CrashDisk::new(1);
+    let partial = Arc::new(begun(&disk));
+    let other = Arc::clone(&partial);
+    disk.during_next_sync(move || {
+        run(other.write(200, &[content(1, 200, 300)])).unwrap();
+        // Over bytes of which this sync saves older ones.
+        run(other.write(150, &[content(2, 150, 160)])).unwrap();
+    });
+    let held = run(partial.sync()).unwrap();
+    assert_eq!(held.durable, range(0, 100));
+    assert_eq!(held.written, range(0, 300));
+    drop(partial);
+    for seed in 0..20 {
+        let resumed = resume(disk.reboot(Reboot::PowerCut, seed), Path::new(TARGET));
+        assert!(resumed.held.contains(ByteRange::new(0, 100).unwrap()));
+        let new = ByteRange::new(150, 160).unwrap();
+        if resumed.held.contains(new) {
+            let bytes = run(resumed.partial.read(new)).unwrap();
+            assert_eq!(bytes, content(2, 150, 160), "seed {seed}: old bytes under a new claim");
+        }
+    }
+}
+
+#[test]
+fn a_write_that_a_failed_sync_overtakes_is_not_claimed() {
+    let disk = CrashDisk::new(1);
+    let partial = Arc::new(begun(&disk));
+    let other = Arc::clone(&partial);
+    let failing = disk.clone();
+    disk.during_next_write(move || {
+        failing.fail_sync_after(0);
+        run(other.sync()).unwrap_err();
+    });
+    let refused = run(partial.write(200, &[content(1, 200, 300)]));
+    assert!(matches!(refused, Err(StoreError::Unclaimed { .. })), "{refused:?}");
+    assert_eq!(run(partial.sync()).unwrap().written, range(0, 100));
+}
+
+#[test]
+fn what_is_written_while_the_journal_is_rewritten_is_in_the_new_one() {
+    let disk = CrashDisk::new(1);
+    let partial = Arc::new(begun(&disk).compacting_at(1));
+    for at in 200..260 {
+        run(partial.write(at, &[content(1, at, at + 1)])).unwrap();
+    }
+    let (first, second, third) = (Arc::clone(&partial), disk.clone(), disk.clone());
+    // The first sync is the partial's, the second its journal's, the third the new journal's.
+    disk.during_next_sync(move || {
+        second.during_next_sync(move || {
+            third.during_next_sync(move || run(first.write(300, &[content(1, 300, 400)])).unwrap());
+        });
+    });
+    run(partial.sync()).unwrap();
+    let journal = || disk.get(Path::new("/d/file.part.haul")).unwrap().len();
+    assert!(journal() < 300, "the journal was not rewritten: {}", journal());
+    assert!(partial.held().written.contains(ByteRange::new(300, 400).unwrap()));
+    assert_eq!(run(partial.sync()).unwrap().durable, partial.held().written);
+    drop(partial);
+    let resumed = resume(disk.reboot(Reboot::PowerCut, 9), Path::new(TARGET));
+    assert!(resumed.held.contains(ByteRange::new(300, 400).unwrap()));
+    assert!(resumed.held.contains(ByteRange::new(0, 260).unwrap()));
 }

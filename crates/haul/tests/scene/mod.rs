@@ -1,75 +1,222 @@
-//! What the end-to-end tests have in common: the binary, what it says as events, what it leaves in a folder.
+//! What the end-to-end tests stand on: a folder of their own, haul at work in it, and what haul told as JSON.
+//!
+//! It knows the binary by its command line only, as a user's script would.
 
-// Each test file is a crate of its own and uses its part of this.
-#![allow(dead_code, unreachable_pub, reason = "shared by test crates")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+// Every test file takes from here what it needs.
+#![allow(dead_code)]
 
-use std::ffi::OsString;
-use std::path::Path;
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
-use haul_testkit::{Finished, Haul};
+use haul_testkit::{Finished, Haul, HaulProcess, HttpPeer};
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// Bytes in a MiB.
-pub const MIB: u64 = 1 << 20;
-/// Longer than anything that a test waits for may take on a busy machine.
-pub const SOON: Duration = Duration::from_secs(30);
+pub(crate) const MIB: u64 = 1 << 20;
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
-/// The binary, without arguments.
-pub fn haul() -> Haul {
+/// The binary without arguments.
+pub(crate) fn haul() -> Haul {
     Haul::new(env!("CARGO_BIN_EXE_haul"))
 }
 
-/// `haul get` that tells events, into `dir`.
-pub fn get<A: Into<OsString>>(dir: impl AsRef<Path>, args: impl IntoIterator<Item = A>) -> Haul {
-    haul().args(["get", "--progress", "json"]).args(args).dir(dir.as_ref())
+/// `haul get` in a folder, with its events on standard error.
+pub(crate) fn get(dir: &Path, args: &[&str]) -> Haul {
+    haul().args(["get", "--progress", "json"]).args(args).dir(dir)
 }
 
-/// An empty folder of the test's own.
-pub fn scratch() -> TempDir {
-    tempfile::tempdir().expect("a scratch folder")
+/// A folder for one target.
+pub(crate) struct Scene {
+    dir: tempfile::TempDir,
 }
 
-/// The events told on standard error: with `--progress json` every line has to be one.
-#[track_caller]
-pub fn events(stderr: &str) -> Vec<Value> {
-    let parse = |line: &str| {
-        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?} in\n{stderr}"))
-    };
-    stderr.lines().map(parse).collect()
+impl Scene {
+    pub(crate) fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// `haul get --progress json ARGS` here.
+    pub(crate) fn get(&self, args: &[&str]) -> Haul {
+        get(self.dir(), args)
+    }
+
+    /// Runs that, expects this exit code, and returns what was told.
+    #[track_caller]
+    pub(crate) fn run(&self, args: &[&str], code: i32) -> Told {
+        Told::by(self.get(args).run().expect_code(code))
+    }
+
+    /// Runs that until the peer has sent `bytes` more, kills it, and waits until the peer has noticed.
+    #[track_caller]
+    pub(crate) fn killed_after(&self, peer: &HttpPeer, bytes: u64, args: &[&str]) -> Finished {
+        let goal = peer.body_sent() + bytes;
+        let haul = self.get(args).spawn();
+        peer.wait_until_sent(goal, SOON);
+        let end = haul.kill_9();
+        assert_eq!(end.signal, Some(9), "it was still at work\n{}", end.stderr);
+        wait_until(|| peer.open() == 0);
+        end
+    }
+
+    /// As [`Scene::killed_after`], by Ctrl-C: all that was received is recorded when it ends.
+    #[track_caller]
+    pub(crate) fn stopped_after(&self, peer: &HttpPeer, bytes: u64, args: &[&str]) -> Told {
+        let goal = peer.body_sent() + bytes;
+        let haul = self.get(args).spawn();
+        peer.wait_until_sent(goal, SOON);
+        haul.interrupt();
+        let told = Told::by(haul.wait_at_most(SOON).expect_code(130));
+        wait_until(|| peer.open() == 0);
+        told
+    }
+
+    /// The names of all that is here.
+    pub(crate) fn files(&self) -> Vec<String> {
+        files(self.dir())
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_only(&self, name: &str) {
+        assert_eq!(self.files(), [name], "only the file is left");
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).unwrap()
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        std::fs::write(self.path(name), bytes).unwrap();
+    }
 }
 
-/// All events of this kind.
-#[track_caller]
-pub fn all(end: &Finished, kind: &str) -> Vec<Value> {
-    events(&end.stderr).into_iter().filter(|event| event["event"] == kind).collect()
-}
-
-/// The one event of this kind.
-#[track_caller]
-pub fn one(end: &Finished, kind: &str) -> Value {
-    let found = all(end, kind);
-    assert_eq!(found.len(), 1, "events {kind:?} in\n{}", end.stderr);
-    found.into_iter().next().expect("one")
-}
-
-/// What the one failure said and was advised, as one text.
-#[track_caller]
-pub fn failure(end: &Finished) -> String {
-    let failed = one(end, "failed");
-    let text = |member: &str| failed[member].as_str().unwrap_or_default().to_owned();
-    format!("{}; {}", text("message"), text("advice"))
-}
-
-/// The names in a folder, in order.
-pub fn names(dir: impl AsRef<Path>) -> Vec<String> {
-    let entries = std::fs::read_dir(dir.as_ref()).expect("a folder");
-    let name = |entry: std::io::Result<std::fs::DirEntry>| {
-        entry.expect("an entry").file_name().to_string_lossy().into_owned()
-    };
-    let mut names: Vec<_> = entries.map(name).collect();
+/// The names of all that is in a folder, sorted.
+pub(crate) fn files(dir: &Path) -> Vec<String> {
+    let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name();
+    let names = std::fs::read_dir(dir).unwrap().map(|entry| name(entry).to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.collect();
     names.sort();
     names
+}
+
+/// Waits for a state that comes by itself.
+#[track_caller]
+pub(crate) fn wait_until(is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + SOON;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it did not come about in {SOON:?}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The kept bytes that a run at work says it has resumed with.
+#[track_caller]
+pub(crate) fn kept_by(haul: &HaulProcess) -> u64 {
+    let line = haul.wait_for_line(|line| line.contains(r#""event":"resumed""#), SOON);
+    serde_json::from_str::<Value>(&line).unwrap()["kept"].as_u64().unwrap()
+}
+
+/// What a run told, event by event.
+#[derive(Debug)]
+pub(crate) struct Told {
+    events: Vec<Value>,
+}
+
+impl Told {
+    #[track_caller]
+    pub(crate) fn by(end: Finished) -> Self {
+        let event = |line: &str| {
+            serde_json::from_str(line).unwrap_or_else(|e| panic!("not JSON: {line:?} ({e})\n{}", end.stderr))
+        };
+        Self { events: end.stderr.lines().map(event).collect() }
+    }
+
+    /// The events of one kind.
+    pub(crate) fn all(&self, kind: &str) -> Vec<&Value> {
+        self.events.iter().filter(|event| event["event"] == kind).collect()
+    }
+
+    #[track_caller]
+    fn one(&self, kind: &str) -> &Value {
+        match self.all(kind)[..] {
+            [event] => event,
+            _ => panic!("not exactly one {kind}:\n{self}"),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn done(&self) -> &Value {
+        self.one("done")
+    }
+
+    #[track_caller]
+    pub(crate) fn failed(&self) -> &Value {
+        self.one("failed")
+    }
+
+    /// What a failure says to a human: what happened, and what to do.
+    #[track_caller]
+    pub(crate) fn message(&self) -> String {
+        let failed = self.failed();
+        format!("{}; {}", failed["message"].as_str().unwrap(), failed["advice"].as_str().unwrap_or_default())
+    }
+
+    /// Bytes of an earlier run that were used.
+    #[track_caller]
+    pub(crate) fn kept(&self) -> u64 {
+        self.one("resumed")["kept"].as_u64().unwrap()
+    }
+
+    /// Bytes that came over the network.
+    #[track_caller]
+    pub(crate) fn fetched(&self) -> u64 {
+        self.done()["fetched"].as_u64().unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn seconds(&self) -> f64 {
+        self.done()["seconds"].as_f64().unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn verified(&self) -> &str {
+        self.done()["verified"].as_str().unwrap()
+    }
+
+    /// Whether it was said that what was there is dropped, be it for a change or for want of proof.
+    pub(crate) fn says_begun_anew(&self) -> bool {
+        let remarks = self.all("remark");
+        let mut texts = remarks.iter().filter_map(|remark| remark["text"].as_str());
+        !self.all("changed").is_empty() || texts.any(|text| text.contains("begun anew"))
+    }
+}
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.events
+            .iter()
+            .filter(|event| event["event"] != "progress")
+            .try_for_each(|event| writeln!(f, "{event}"))
+    }
+}
+
+/// Numbers that follow from a seed: SplitMix64.
+pub(crate) struct Seeded(pub(crate) u64);
+
+impl Seeded {
+    /// The next number below `bound`.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % bound
+    }
 }
