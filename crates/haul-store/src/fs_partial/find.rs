@@ -117,10 +117,12 @@ impl<D: Disk> FsPartial<D> {
         if part.len().map_err(|error| StoreError::at("measuring", &names.part, error))? > 0 {
             return Err(StoreError::Exists { path: names.part });
         }
-        begin(disk.clone(), names.clone(), part, subject.clone(), &[]).inspect_err(|_| {
-            // An empty file is no use to anybody.
+        let begun = begin(&disk, &names, subject.clone(), &[]).inspect_err(|_| {
+            // An empty file is no use to anybody. It is still locked, so it is still ours.
             let _ = publish::discard(&disk, &names, None);
-        })
+        });
+        let (journal, claims) = begun?;
+        Ok(Self::new(disk, names, part, journal, claims))
     }
 
     /// [`FsPartial::adopt_finished`] on another disk.
@@ -174,7 +176,8 @@ impl<D: Disk> Orphan<D> {
                 start = piece.end();
             }
         }
-        let partial = begin(self.disk, self.names, self.file, subject, &claims)?;
+        let (journal, claims) = begin(&self.disk, &self.names, subject, &claims)?;
+        let partial = FsPartial::new(self.disk, self.names, self.file, journal, claims);
         if self.len > held.end() {
             partial.file.set_len(held.end()).map_err(partial.part_error("cutting"))?;
         }
@@ -202,21 +205,20 @@ pub(super) fn session() -> Record {
 /// Writes the first journal of a locked partial: whole and durable before it gets its name, in place of whatever has
 /// it, and the folder durable before any byte is claimed.
 fn begin<D: Disk>(
-    disk: D,
-    names: Names,
-    part: D::File,
+    disk: &D,
+    names: &Names,
     subject: Subject,
     written: &[Record],
-) -> Result<FsPartial<D>, StoreError> {
+) -> Result<(JournalFile<D::File>, Claims), StoreError> {
     let at = |error| StoreError::at("beginning", &names.journal, error);
     let mut claims = Claims::default();
     let beginning = [session(), Record::Subject(subject)];
     beginning.iter().chain(written).for_each(|record| claims.apply(0, record));
     let image = file::image(&claims).map_err(at)?;
-    let journal = file::write_new(&disk, &names.journal_new, &image).map_err(at)?;
+    let journal = file::write_new(disk, &names.journal_new, &image).map_err(at)?;
     disk.rename(&names.journal_new, &names.journal).map_err(at)?;
     disk.sync_dir(&names.dir).map_err(|error| StoreError::at("saving", &names.dir, error))?;
-    Ok(FsPartial::new(disk, names, part, journal, claims))
+    Ok((journal, claims))
 }
 
 /// Opens NAME.part and locks it; `None` where there is none. Between open and lock it may have been published or

@@ -151,3 +151,11 @@ fn what_is_written_while_the_journal_is_rewritten_is_in_the_new_one() {
     assert!(resumed.held.contains(ByteRange::new(300, 400).unwrap()));
     assert!(resumed.held.contains(ByteRange::new(0, 260).unwrap()));
 }
+
+#[test]
+fn a_beginning_that_fails_leaves_nothing() {
+    let disk = CrashDisk::new(1);
+    disk.fail_sync_after(0);
+    FsPartial::create_on(disk.clone(), Path::new(TARGET), &subject("file", None)).unwrap_err();
+    assert!(disk.list().is_empty(), "{:?}", disk.list());
+}
