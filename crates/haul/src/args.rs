@@ -26,13 +26,11 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+// What each is for stands at its options, since clap would show a text given here instead of that one.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Download files; the same command again goes on where it stopped
     Get(Box<GetArgs>),
-    /// Say what is there of an unfinished download, and whether it can be continued
     Status(StatusArgs),
-    /// Find out whether and how a server can resume, from what it does
     Probe(Box<ProbeArgs>),
 }
 

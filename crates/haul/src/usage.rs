@@ -37,6 +37,9 @@ pub(crate) fn answer(error: &clap::Error, command: Option<&str>) -> Answer {
                 _ => reason.to_string(),
             }
         }
+        (ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, ..) => {
+            "there is no command; say get, status or probe".to_owned()
+        }
         _ => in_one_line(&error.render().to_string()),
     };
     let help = command.map_or_else(|| "haul --help".to_owned(), |command| format!("haul {command} --help"));
@@ -48,8 +51,9 @@ fn in_one_line(rendered: &str) -> String {
     let paragraphs = rendered.split("\n\n").take_while(|paragraph| {
         !paragraph.starts_with("Usage:") && !paragraph.starts_with("For more information")
     });
-    let words: Vec<&str> = paragraphs.flat_map(str::split_whitespace).collect();
-    let line = words.join(" ");
+    let sentences: Vec<String> =
+        paragraphs.map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let line = sentences.join("; ");
     line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }
 
@@ -73,6 +77,8 @@ mod tests {
     fn every_mistake_becomes_one_line_that_names_it() {
         for (line, begins) in [
             ("haul get", "the following required arguments were not provided: <URL>..."),
+            ("haul", "there is no command; say get, status or probe"),
+            ("haul get --limit-rat 5 http://h/a", "unexpected argument '--limit-rat' found; tip: a similar"),
             ("haul get --bogus http://h/a", "unexpected argument '--bogus' found"),
             ("haul get --limit-rate x http://h/a", "--limit-rate: \"x\" is no rate;"),
             ("haul get --limit-rate=x http://h/a", "--limit-rate: \"x\" is no rate;"),

@@ -197,6 +197,7 @@ fn help_and_version_go_to_standard_output() {
 fn every_option_of_the_contract_that_concerns_http_is_in_the_help() {
     let folder = TempDir::new().unwrap();
     let help = run(haul(folder.path()).args(["get", "--help"])).out;
+    assert!(help.contains("Exit codes: 0 done"), "{help}");
     for option in [
         "-o, --output",
         "-d, --dir",
