@@ -52,6 +52,18 @@ struct World {
     /// When the file changes to the next version.
     changes: Vec<Duration>,
     sources: usize,
+    /// The last source has another file of the same size.
+    impostor: bool,
+    /// A request for everything is answered with the whole and an offer of ranges.
+    whole_at_zero: bool,
+    /// A 416 says nothing of validators.
+    mute_416: bool,
+    /// All bytes of the file are alike.
+    blank: bool,
+    /// One in so many lanes finds no connection to spare.
+    spares: u64,
+    /// What a busy far end asks for.
+    retry_after: Option<Duration>,
 }
 
 impl World {
@@ -70,6 +82,12 @@ impl World {
             most_connections: 100,
             changes: Vec::new(),
             sources: 1,
+            impostor: false,
+            whole_at_zero: false,
+            mute_416: false,
+            blank: false,
+            spares: 0,
+            retry_after: None,
         }
     }
 
@@ -91,6 +109,7 @@ enum Due {
 }
 
 struct Connection {
+    source: usize,
     ask: Ask,
     same: Option<Entity>,
     version: usize,
@@ -156,13 +175,13 @@ impl Simulation {
         n > 0 && self.random.below(n) == 0
     }
 
-    fn entity(&mut self) -> Entity {
+    fn entity(&mut self, source: usize) -> Entity {
         self.answers += 1;
         let tag = |opaque: String, weak| Some(ETag { opaque, weak });
         let version = self.version;
         let etag = match self.world.tags {
-            Tags::Strong => tag(format!("v{version}"), false),
-            Tags::Weak => tag(format!("w{version}"), true),
+            Tags::Strong => tag(format!("v{version}-{source}"), false),
+            Tags::Weak => tag(format!("w{version}-{source}"), true),
             Tags::Noise | Tags::NoiseUndated => tag(format!("n{}", self.answers), false),
             Tags::Date | Tags::None => None,
         };
@@ -175,7 +194,7 @@ impl Simulation {
         }
     }
 
-    fn open(&mut self, lane: LaneId, ask: Ask, same: Option<Entity>) {
+    fn open(&mut self, lane: LaneId, source: usize, ask: Ask, same: Option<Entity>) {
         let speed = self.world.speeds[self.opened % self.world.speeds.len()];
         self.opened += 1;
         let extent = self.world.size(self.version).max(2);
@@ -185,6 +204,7 @@ impl Simulation {
         self.connections.insert(
             lane,
             Connection {
+                source,
                 ask,
                 same,
                 version: 0,
@@ -205,12 +225,19 @@ impl Simulation {
         if !self.connections.contains_key(&lane) {
             return;
         }
-        if self.connections.len() > self.world.most_connections || self.one_in(self.world.refuses) {
+        if self.connections.len() > 1 && self.one_in(self.world.spares) {
             self.connections.remove(&lane);
-            machine.handle(now, Event::Failed { lane, why: Trouble::Busy, retry_after: None });
+            machine.handle(now, Event::Spared { lane });
             return;
         }
-        let seen = self.entity();
+        if self.connections.len() > self.world.most_connections || self.one_in(self.world.refuses) {
+            self.connections.remove(&lane);
+            machine
+                .handle(now, Event::Failed { lane, why: Trouble::Busy, retry_after: self.world.retry_after });
+            return;
+        }
+        let source = self.connections[&lane].source;
+        let seen = self.entity(source);
         let version = self.version;
         let size = self.world.size(version);
         let connection = self.connections.get_mut(&lane).unwrap();
@@ -218,21 +245,28 @@ impl Simulation {
         let condition_holds = connection.same.as_ref().is_none_or(|same| {
             same.etag.as_ref().map_or(same.modified == seen.modified, |t| Some(t) == seen.etag.as_ref())
         });
-        let part = self.world.ranges && condition_holds;
+        let whole = self.world.whole_at_zero && ask.from == 0 && ask.to.is_none();
+        let part = self.world.ranges && condition_holds && !whole;
         if part && ask.from >= size {
             self.connections.remove(&lane);
+            let seen = if self.world.mute_416 { Entity::default() } else { seen };
             machine.handle(now, Event::Unsatisfiable { lane, seen, total: Some(size) });
             return;
         }
         let asked_to = ask.to.unwrap_or(size).min(size);
         let (from, to) = if part { (ask.from, asked_to) } else { (0, size) };
         let to = self.world.cap.filter(|_| part).map_or(to, |cap| to.min(from + cap));
-        connection.version = version;
+        let impostor = self.world.impostor && source + 1 == self.world.sources;
+        connection.version = if impostor { version + 100 } else { version };
         connection.pos = from;
         connection.began = from;
         connection.to = to;
         connection.compared = from >= ask.compare_to;
-        let ranges = if part { Ranges::Proven } else { Ranges::Absent };
+        let ranges = match (part, self.world.whole_at_zero) {
+            (true, _) => Ranges::Proven,
+            (false, true) => Ranges::Offered,
+            (false, false) => Ranges::Absent,
+        };
         let told = (part || self.world.tells_size).then_some(to);
         machine.handle(now, Event::Opened { lane, seen, from, to: told, ranges });
         self.at(self.now + Duration::from_millis(10), Due::Bytes(lane));
@@ -256,10 +290,14 @@ impl Simulation {
         self.fetched += end - sent;
         if !connection.compared && end >= ask.compare_to.min(connection.to) {
             connection.compared = true;
-            let from = if self.world.ranges { ask.from } else { 0 };
+            let from = connection.began;
             let zone = from as usize..(ask.compare_to as usize).min(self.bytes.len());
             let same = self.bytes[zone].iter().all(|byte| *byte as usize == version + 1);
-            let found = if same { Match::Same } else { Match::Different };
+            let found = match (same, self.world.blank) {
+                (true, false) => Match::Same,
+                (true, true) => Match::Blank,
+                (false, _) => Match::Different,
+            };
             machine.handle(now, Event::Checked { lane, found });
         }
         if let Some(range) = ByteRange::new(sent.max(ask.compare_to), end) {
@@ -291,7 +329,7 @@ impl Simulation {
                     ask.from <= ask.compare_to && ask.to.is_none_or(|to| ask.compare_to <= to),
                     "{ask:?}"
                 );
-                self.open(lane, ask, same);
+                self.open(lane, source.0, ask, same);
             }
             Action::Cancel(lane) => {
                 self.connections.remove(&lane);
@@ -387,7 +425,7 @@ impl Simulation {
 
     fn assert_whole(&self, world: &World) {
         let version = self.bytes.first().copied().unwrap_or(1).max(1) as usize - 1;
-        let size = world.size(version) as usize;
+        let size = world.size(version % 100) as usize;
         assert!(
             self.bytes[..size].iter().all(|byte| *byte as usize == version + 1),
             "a mix of versions, or a hole"
@@ -426,6 +464,7 @@ fn random_world(random: &mut Random) -> World {
         }
         _ => Vec::new(),
     };
+    let sources = if random.below(4) == 0 { 2 } else { 1 };
     World {
         sizes: vec![size, other],
         tags,
@@ -439,7 +478,13 @@ fn random_world(random: &mut Random) -> World {
         refuses: pick(random, &[0, 0, 3, 20]),
         most_connections: pick(random, &[1, 2, 4, 100]) as usize,
         changes,
-        sources: 1,
+        sources,
+        impostor: sources > 1 && random.below(2) == 0,
+        whole_at_zero: random.below(5) == 0,
+        mute_416: random.below(2) == 0,
+        blank: random.below(10) == 0,
+        spares: pick(random, &[0, 0, 3]),
+        retry_after: (random.below(2) == 0).then(|| Duration::from_secs(random.below(4))),
     }
 }
 
@@ -455,17 +500,25 @@ fn every_byte_once_and_of_one_version() {
             _ => Lanes::Exactly(1 + random.below(16) as usize),
         };
         let kills: Vec<_> = (0..random.below(4)).map(|_| Duration::from_millis(random.below(2500))).collect();
+        // A digest of the whole would tell an impostor; nothing else does where sources run together.
+        let together = world.sources > 1 && !world.impostor && random.below(2) == 0;
+        let plan = Plan {
+            sources: world.sources,
+            together,
+            in_order: kills.is_empty() && random.below(6) == 0,
+            ..plan(lanes, seed)
+        };
         let mut simulation = Simulation::new(world.clone(), seed);
         let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let (outcome, _) = simulation.run(&plan(lanes, seed), &kills);
+            let (outcome, _) = simulation.run(&plan, &kills);
             if matches!(outcome, Outcome::Complete(_)) {
                 simulation.assert_whole(&world);
             }
             outcome
         }));
-        let Ok(outcome) = told else { panic!("seed {seed}: {world:?} {lanes:?} kills {kills:?}") };
+        let Ok(outcome) = told else { panic!("seed {seed}: {world:?} {plan:?} kills {kills:?}") };
         let calm = world.breaks == 0 && world.stalls == 0 && world.refuses == 0;
-        if calm && world.changes.is_empty() && world.ranges {
+        if calm && world.changes.is_empty() && world.ranges && !world.blank && world.spares == 0 {
             assert!(matches!(outcome, Outcome::Complete(_)), "seed {seed}: {outcome:?} {world:?}");
         }
         *outcomes.entry(format!("{outcome:?}").split(['(', '{']).next().unwrap().to_owned()).or_insert(0) +=
