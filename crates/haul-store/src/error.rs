@@ -39,7 +39,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Another process works on this partial.
-    #[error("{} is in use by another process{}", path.display(), pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
+    #[error("{} is in use by {}", path.display(), pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}")))]
     InUse {
         /// The partial.
         path: PathBuf,
@@ -111,5 +111,27 @@ impl StoreError {
             io::ErrorKind::AlreadyExists => Self::Exists { path },
             _ => Self::Io { doing, path, source },
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    fn sorted(errno: rustix::io::Errno) -> StoreError {
+        StoreError::at("writing", Path::new("/d/file.part"), errno.into())
+    }
+
+    #[test]
+    fn what_the_system_says_is_sorted_by_what_a_user_can_do() {
+        use rustix::io::Errno;
+        assert!(matches!(sorted(Errno::NOSPC), StoreError::NoSpace { .. }));
+        assert!(matches!(sorted(Errno::DQUOT), StoreError::NoSpace { .. }));
+        assert!(matches!(sorted(Errno::ACCESS), StoreError::Permission { .. }));
+        assert!(matches!(sorted(Errno::PERM), StoreError::Permission { .. }));
+        assert!(matches!(sorted(Errno::ROFS), StoreError::ReadOnly { .. }));
+        assert!(matches!(sorted(Errno::LOOP), StoreError::NotAFile { .. }));
+        assert!(matches!(sorted(Errno::IO), StoreError::Io { .. }));
+        assert_eq!(sorted(Errno::NOSPC).to_string(), "no space left while writing /d/file.part");
     }
 }

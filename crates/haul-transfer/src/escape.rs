@@ -5,15 +5,24 @@ use url::Url;
 /// Longer words are cut.
 const LONGEST: usize = 300;
 
+/// Whether a terminal might obey this character, or a reader not see it.
+pub fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            // Direction of writing: marks, embeddings, overrides, isolates (UAX #9).
+            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            // Line and paragraph separators.
+            | '\u{2028}' | '\u{2029}'
+            // Nothing to be seen: zero-width space, word joiner and its like, BOM, annotations, tags.
+            | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
 /// The text with everything that could move a terminal's cursor or hide something written as `\u{…}`.
 pub fn escape(text: &str) -> String {
-    let hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
     let mut safe = String::with_capacity(text.len());
     for c in text.chars().take(LONGEST) {
-        if hidden(c) { safe.extend(c.escape_unicode()) } else { safe.push(c) }
+        if is_harmful(c) { safe.extend(c.escape_unicode()) } else { safe.push(c) }
     }
     if text.chars().nth(LONGEST).is_some() {
         safe.push('…');

@@ -21,7 +21,7 @@ mod source;
 
 pub use client::{Client, ClientOptions, Stop};
 pub use drive::{Watch, get};
-pub use escape::{escape, place};
+pub use escape::{escape, is_harmful, place};
 pub use failure::{Failure, Kind};
 pub use job::{Connections, Job, Target};
 pub use notice::{Done, LaneView, Notice, Progress, Verified};

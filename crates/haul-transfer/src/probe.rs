@@ -3,13 +3,18 @@
 //! A few small requests: the first 1,001 bytes, the next ones under the right and under a wrong condition (If-Range,
 //! RFC 9110 §13.1.5). Bodies are not read beyond what shows which bytes come.
 
-use haul_core::{ETag, Entity, transfer::Ranges};
+use std::time::Duration;
+
+use haul_core::{
+    ETag, Entity,
+    transfer::{Ranges, Trouble},
+};
 use url::Url;
 
 use crate::{
     client::Client,
     failure::{Failure, Kind},
-    source::{Body, OpenError, Opened, Source, Wish},
+    source::{Body, Failed, OpenError, Opened, Source, Wish},
 };
 
 /// How many bytes the first range asks for: the example of the old texts.
@@ -69,7 +74,7 @@ pub struct Verdict {
 pub async fn probe(client: &Client, url: &Url) -> Result<ProbeReport, Failure> {
     let source = client.http(url);
     let wish = |from, to, same| Wish { from, to: Some(to), same, fresh: false };
-    let first = match source.open(wish(0, FIRST, None)).await {
+    let first = match open(&source, wish(0, FIRST, None)).await {
         Ok(opened) => opened,
         Err(OpenError::Unsatisfiable { seen, .. }) => return Ok(empty(url, seen)),
         Err(OpenError::Failed(failed)) => return Err(refused(failed)),
@@ -108,7 +113,7 @@ async fn try_ranges<S: Source>(
     report: &mut ProbeReport,
 ) -> Result<(), Failure> {
     let wish = |same| Wish { from, to: Some(end), same, fresh: false };
-    let opened = match source.open(wish(None)).await {
+    let opened = match open(source, wish(None)).await {
         Ok(opened) => opened,
         Err(OpenError::Unsatisfiable { .. }) => return Ok(()),
         Err(OpenError::Failed(failed)) => return Err(refused(failed)),
@@ -119,10 +124,10 @@ async fn try_ranges<S: Source>(
     if seen.strong_etag().is_none() && seen.strong_date().is_none() {
         return Ok(());
     }
-    if let Ok(opened) = source.open(wish(Some(seen.clone()))).await {
+    if let Ok(opened) = open(source, wish(Some(seen.clone()))).await {
         report.if_range_right = Some(opened.ranges == Ranges::Proven);
     }
-    if let Ok(opened) = source.open(wish(Some(another(seen)))).await {
+    if let Ok(opened) = open(source, wish(Some(another(seen)))).await {
         report.if_range_wrong = Some(opened.ranges != Ranges::Proven);
     }
     Ok(())
@@ -142,10 +147,25 @@ fn another(seen: &Entity) -> Entity {
     }
 }
 
+/// A server that lets a step take longer than this has told what it can.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One request, with an end to the wait.
+async fn open<S: Source>(source: &S, wish: Wish) -> Result<Opened<S::Body>, OpenError> {
+    tokio::time::timeout(PATIENCE, source.open(wish))
+        .await
+        .unwrap_or_else(|_| Err(OpenError::Failed(silent())))
+}
+
+fn silent() -> Failed {
+    Failed::new(Trouble::Broken, format!("nothing came for {} s", PATIENCE.as_secs()))
+}
+
 async fn read<B: Body>(mut body: B, most: u64) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     while (bytes.len() as u64) < most {
-        match body.next().await {
+        let next = tokio::time::timeout(PATIENCE, body.next()).await;
+        match next.unwrap_or_else(|_| Err(silent())) {
             Ok(Some(piece)) => bytes.extend_from_slice(&piece),
             Ok(None) => break,
             Err(failed) => return Err(refused(failed)),
@@ -195,8 +215,7 @@ fn empty(url: &Url, seen: Entity) -> ProbeReport {
     }
 }
 
-fn refused(failed: crate::source::Failed) -> Failure {
-    use haul_core::transfer::Trouble;
+fn refused(failed: Failed) -> Failure {
     let kind = match failed.why {
         Trouble::Denied | Trouble::Fatal => Kind::Refused,
         Trouble::Unreachable | Trouble::Broken | Trouble::Busy => Kind::Network,

@@ -81,8 +81,9 @@ impl Report {
         self.tell(Notice::Progress(Progress { size: view.size, done, rate, lanes, held: view.held }));
     }
 
-    pub(super) fn reset(&self, reason: &Reason, machine: &Transfer) {
+    pub(super) fn reset(&mut self, reason: &Reason, machine: &Transfer) {
         let dropped = machine.view().held.total();
+        self.kept = 0;
         match reason {
             Reason::Changed(what) => self.tell(Notice::Changed { what: what.clone(), dropped }),
             Reason::Unproven => self.tell(Notice::Remark(format!(

@@ -7,18 +7,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Whether a terminal might obey this character, or a reader not see it.
-pub(crate) fn is_harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            // Direction of writing: marks, embeddings, overrides, isolates (UAX #9).
-            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-            // Line and paragraph separators.
-            | '\u{2028}' | '\u{2029}'
-            // Nothing to be seen: zero-width space, word joiner and its like, BOM, annotations, tags.
-            | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}')
-}
+use haul_transfer::is_harmful;
 
 /// `text` with every harmful character written out.
 pub(crate) fn safe(text: &str) -> Cow<'_, str> {
