@@ -215,3 +215,48 @@ impl Claims {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Through random records: pending claims and durable ranges stay apart, and every tail ends where an extent does.
+    #[test]
+    fn claims_never_overlap_and_tails_stand_at_ends() {
+        let mut random = haul_core::Random::new(11);
+        for _ in 0..300 {
+            let mut claims = Claims::default();
+            for offset in 0..60 {
+                let (start, len) = (random.below(60), 1 + random.below(12));
+                let record = match random.below(12) {
+                    0 | 1 => Record::Durable { upto: offset },
+                    2 => Record::Forget { start, len, rests: Vec::new() },
+                    3 if random.below(4) == 0 => Record::Cut { at: start, rests: Vec::new() },
+                    4 if random.below(4) == 0 => Record::Void { from: offset / 2 },
+                    _ => Record::Written { start, len, crc: 0 },
+                };
+                claims.apply(offset, &record);
+                let held = claims.held();
+                assert_eq!(held.written.total(), claims.total(), "claims overlap after {record:?}");
+                for tail in claims.tails() {
+                    assert!(held.durable.contains(tail.range), "{tail:?} after {record:?}");
+                    let end = held.durable.first_missing(tail.range.start());
+                    assert_eq!(end, tail.range.end(), "{tail:?} after {record:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn short_claims_join_into_one_tail() {
+        let mut claims = Claims::default();
+        let bytes: Vec<u8> = (0..=255).collect();
+        for (offset, chunk) in (0..).zip(bytes.chunks(10)) {
+            let (start, len) = (offset * 10, chunk.len() as u64);
+            claims.apply(offset, &Record::Written { start, len, crc: crc32c::crc32c(chunk) });
+            claims.apply(offset, &Record::Durable { upto: offset + 1 });
+        }
+        let whole = Checked { range: ByteRange::new(0, 256).unwrap(), crc: crc32c::crc32c(&bytes) };
+        assert_eq!(claims.tails().collect::<Vec<_>>(), [whole]);
+    }
+}

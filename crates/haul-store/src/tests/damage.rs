@@ -166,3 +166,23 @@ fn a_journal_cut_off_is_mended_and_goes_on() {
     let resumed = resume(disk, target);
     assert_eq!((resumed.held.total(), resumed.lost), (700, 0));
 }
+
+/// The record that is appended where the damage was has just the length of the damaged one: what follows must not
+/// count again.
+#[test]
+fn records_behind_the_damage_do_not_come_back() {
+    let (target, journal) = (Path::new("/d/file"), Path::new("/d/file.part.haul"));
+    let disk = CrashDisk::new(3);
+    let partial = FsPartial::create_on(disk.clone(), target, &subject("file", None)).unwrap();
+    run(partial.write(0, &[content(1, 0, 500)])).unwrap();
+    drop(partial);
+    let session_at = disk.get(journal).unwrap().len();
+    run(resume(disk.clone(), target).partial.write(500, &[content(1, 500, 600)])).unwrap();
+    let mut damaged = disk.get(journal).unwrap();
+    damaged[session_at + 9] ^= 1;
+    disk.put(journal, &damaged);
+    for _ in 0..2 {
+        let resumed = resume(disk.clone(), target);
+        assert_eq!((resumed.held.total(), resumed.lost), (500, 0));
+    }
+}

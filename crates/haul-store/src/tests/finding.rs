@@ -144,6 +144,8 @@ fn written_bytes_that_differ_cost_only_themselves() {
     fs::write(folder.path(".part"), &bytes).unwrap();
     let resumed = resume(RealDisk, &folder.target);
     assert_eq!((resumed.held.clone(), resumed.lost), (ranges(&[(0, 1100)]), 1000));
+    let left = fs::metadata(folder.path(".part")).unwrap().len();
+    assert_eq!(left, 1100, "bytes that nobody claims are still there");
     // And it stays so: the lost claim does not come back with the next sync.
     assert_eq!(run(resumed.partial.sync()).unwrap().durable, ranges(&[(0, 1100)]));
     drop(resumed);

@@ -1,11 +1,15 @@
 //! Writes and syncs beside each other, on a real file system.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use haul_core::ByteRange;
 
 use super::{resume, run};
 use crate::conformance::{content, subject};
+use crate::crash::CrashDisk;
 use crate::disk::RealDisk;
 use crate::{FsPartial, Partial, Publish};
 
@@ -74,4 +78,31 @@ fn writers_of_the_same_bytes_wait_for_each_other() {
     drop(partial);
     let resumed = resume(RealDisk, &target);
     assert_eq!((resumed.held, resumed.lost), (before, 0));
+}
+
+/// The same with the order forced: the second writer comes while the first one's bytes are there, unclaimed.
+#[test]
+fn a_writer_does_not_overtake_another_on_the_same_bytes() {
+    let (disk, target) = (CrashDisk::new(1), Path::new("/d/file"));
+    let partial = FsPartial::create_on(disk.clone(), target, &subject("file", None)).unwrap();
+    let partial = Arc::new(partial);
+    let other = Arc::clone(&partial);
+    let (tell, told) = mpsc::channel();
+    disk.during_next_write(move || {
+        let (done, is_done) = mpsc::channel();
+        let second = std::thread::spawn(move || {
+            run(other.write(50, &[content(2, 50, 150)])).unwrap();
+            let _ = done.send(());
+        });
+        // It waits for the first: this is how long it is given to be wrong.
+        let overtaken = is_done.recv_timeout(Duration::from_millis(100)).is_ok();
+        tell.send((overtaken, second)).unwrap();
+    });
+    run(partial.write(0, &[content(1, 0, 100)])).unwrap();
+    let (overtaken, second) = told.recv().unwrap();
+    second.join().unwrap();
+    assert!(!overtaken);
+    drop(partial);
+    let resumed = resume(disk, target);
+    assert_eq!((resumed.held.total(), resumed.lost), (150, 0));
 }
