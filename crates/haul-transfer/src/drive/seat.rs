@@ -121,6 +121,8 @@ pub(super) fn with_answer(job: &Job, seen: &Entity, name: Option<&str>) -> Resul
         && !job.overwrite
     {
         if is_this_file(job, &target, &there, seen) {
+            // Looking sweeps up a journal that a crash right after the publication left.
+            let _ = FsPartial::find(&target);
             return Ok(Look::Already { target, size: there.len() });
         }
         if !job.adopt || !there.is_file() || seen.size.is_some_and(|size| there.len() > size) {
