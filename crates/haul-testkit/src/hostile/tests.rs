@@ -1,3 +1,5 @@
+//! Each misbehaviour of the hostile peer, seen from a raw socket.
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 

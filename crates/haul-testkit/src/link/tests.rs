@@ -1,3 +1,5 @@
+//! Each way a link can be bad, measured at its end.
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;

@@ -1,3 +1,5 @@
+//! Each real peer serves a file.
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;

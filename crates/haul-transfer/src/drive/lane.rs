@@ -4,7 +4,10 @@
 
 use std::{
     future::pending,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -58,6 +61,8 @@ pub(super) struct Shared {
     /// Room for bytes between the network and the disk, in units of [`ROOM_UNIT`].
     pub(super) room: Arc<Semaphore>,
     pub(super) limit: Option<Arc<Limit>>,
+    /// Bytes of bodies that came over the network, wanted or not.
+    pub(super) fetched: Arc<AtomicU64>,
     /// For the bytes that are there already; `None` before there are any.
     pub(super) reader: Option<Reader>,
 }
@@ -130,7 +135,7 @@ async fn run<S: Source>(
     loop {
         let piece = match rest.take() {
             Some(rest) => rest,
-            None => match body.next().await.map_err(OpenError::Failed)? {
+            None => match next(&mut body, shared).await? {
                 Some(piece) => piece,
                 None => return Ok(()),
             },
@@ -145,6 +150,13 @@ async fn run<S: Source>(
             in_turn(shared, id, limit.pay(len)).await;
         }
     }
+}
+
+/// The next piece of a body, counted.
+async fn next<B: Body>(body: &mut B, shared: &Shared) -> Result<Option<Bytes>, OpenError> {
+    let piece = body.next().await.map_err(OpenError::Failed)?;
+    shared.fetched.fetch_add(piece.as_ref().map_or(0, |piece| piece.len() as u64), Relaxed);
+    Ok(piece)
 }
 
 /// Waits for something on this side, and says now and then that it is not the far end that is silent.
@@ -171,7 +183,7 @@ async fn compare<B: Body>(
     let mut told = Instant::now();
     let mut blank = Blank::default();
     while at < end {
-        let Some(mut piece) = body.next().await.map_err(OpenError::Failed)? else {
+        let Some(mut piece) = next(body, shared).await? else {
             // It ended before it reached what is there: not the same file.
             return Ok((Match::Different, at, None));
         };

@@ -106,7 +106,9 @@ impl<'a> Drive<'a> {
         let machine = Transfer::new(None, plan(&job));
         let (sender, words) = mpsc::channel(WORDS);
         let room = Arc::new(Semaphore::new(ROOM / ROOM_UNIT));
-        let shared = Shared { words: sender, room, limit: client.limit.clone(), reader: None };
+        let report = Report::new(watch);
+        let fetched = Arc::clone(&report.fetched);
+        let shared = Shared { words: sender, room, limit: client.limit.clone(), fetched, reader: None };
         let mut drive = Self {
             client,
             stop,
@@ -117,7 +119,7 @@ impl<'a> Drive<'a> {
             words,
             place: None,
             first_slot: None,
-            report: Report::new(watch),
+            report,
             last_failure: None,
             told_digest: None,
             job,
@@ -309,7 +311,6 @@ impl<'a> Drive<'a> {
         bytes: &bytes::Bytes,
         room: OwnedSemaphorePermit,
     ) {
-        self.report.fetched += bytes.len() as u64;
         let Some(range) = haul_core::ByteRange::from_len(at, bytes.len() as u64) else { return };
         let taken = self.machine.receive(now, lane, range);
         let Some(place) = &self.place else { return };

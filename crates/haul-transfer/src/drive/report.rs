@@ -1,6 +1,13 @@
 //! What a transfer tells: the one place where the driver's facts become notices, results and failures.
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Instant,
+};
 
 use haul_core::transfer::{Outcome, Reason, Transfer, Trouble};
 
@@ -18,7 +25,7 @@ pub(super) struct Report {
     began: Instant,
     meter: Meter,
     /// Bytes of bodies received over the network.
-    pub(super) fetched: u64,
+    pub(super) fetched: Arc<AtomicU64>,
     /// Bytes an earlier run left.
     kept: u64,
     started: bool,
@@ -37,7 +44,7 @@ impl Report {
             watch,
             began: Instant::now(),
             meter: Meter::default(),
-            fetched: 0,
+            fetched: Arc::default(),
             kept: 0,
             started: false,
             verified: None,
@@ -75,7 +82,7 @@ impl Report {
             return;
         }
         let view = machine.view();
-        let rate = self.meter.mark(Instant::now(), self.fetched);
+        let rate = self.meter.mark(Instant::now(), self.fetched.load(Relaxed));
         let lanes = view.lanes.iter().map(|&(from, pos, end)| LaneView { from, pos, end }).collect();
         let done = view.held.total();
         self.tell(Notice::Progress(Progress { size: view.size, done, rate, lanes, held: view.held }));
@@ -109,7 +116,7 @@ impl Report {
         Done {
             target: Some(target),
             size,
-            fetched: self.fetched,
+            fetched: self.fetched.load(Relaxed),
             kept: size,
             took: self.began.elapsed(),
             verified,
@@ -131,7 +138,7 @@ impl Report {
                 return Ok(Done {
                     target,
                     size: machine.size().unwrap_or_default(),
-                    fetched: self.fetched,
+                    fetched: self.fetched.load(Relaxed),
                     kept: self.kept,
                     took: self.began.elapsed(),
                     verified: self.verified.unwrap_or(Verified::By(*basis)),

@@ -1,3 +1,5 @@
+//! Every rule for reading an answer, one test each.
+
 use std::time::UNIX_EPOCH;
 
 use haul_core::{ETag, Modified};
