@@ -68,17 +68,14 @@ fn a_mirror_with_another_file_is_not_mixed_in() {
     wait_until(|| link.passed() > 6 * MIB);
     link.refuse(true);
     link.kill_all(Cut::Rst);
-    let end = haul.wait_at_most(SOON);
-    // Either it gave up, or it took the mirror's file whole; nothing in between.
-    if end.code == Some(0) {
-        Content::new(52, FILE.size()).assert_file_is(scene.path("f.bin"));
-    } else {
-        assert_eq!(end.code, Some(3), "{}", end.stderr);
-        assert_eq!(scene.files(), ["f.bin.part", "f.bin.part.haul"]);
-        link.refuse(false);
-        scene.run(&[&url], 0);
-        FILE.assert_file_is(scene.path("f.bin"));
-    }
+    let told = Told::by(haul.wait_at_most(SOON).expect_code(3));
+    assert!(told.failed()["kept"].as_u64() > Some(4 * MIB), "{told}");
+    assert!(second.body_sent() < 2 * MIB, "it was compared and left alone\n{told}");
+    assert_eq!(scene.files(), ["f.bin.part", "f.bin.part.haul"]);
+
+    link.refuse(false);
+    scene.run(&[&url], 0);
+    FILE.assert_file_is(scene.path("f.bin"));
 }
 
 #[test]

@@ -60,10 +60,15 @@ pub enum ConnectError {
         source: io::Error,
     },
     /// Name, connection, tunnel and TLS together took longer than allowed.
-    #[error("no connection to {host} within {seconds:.0} s")]
+    #[error(
+        "no connection to {host}{} within {seconds} s",
+        proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default()
+    )]
     Timeout {
         /// The host of the URL.
         host: String,
+        /// The proxy on the way to it, as host and port.
+        proxy: Option<String>,
         /// How long was waited.
         seconds: f64,
     },

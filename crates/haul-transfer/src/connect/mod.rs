@@ -129,10 +129,11 @@ impl Connector {
         let origin = Origin::of_http(url)?;
         let limit = self.shared.connect_timeout;
         let host = origin.host.to_string();
+        let proxy = self.shared.rules.proxy_for(&origin)?.map(ToString::to_string);
         // Boxed: the futures of two handshakes are large, and a lane would carry them for its whole life.
         match tokio::time::timeout(limit, Box::pin(self.shared.open(origin))).await {
             Ok(opened) => opened,
-            Err(_elapsed) => Err(ConnectError::Timeout { host, seconds: limit.as_secs_f64() }),
+            Err(_elapsed) => Err(ConnectError::Timeout { host, proxy, seconds: limit.as_secs_f64() }),
         }
     }
 }

@@ -144,6 +144,10 @@ fn first_set(names: &[&'static str], value: impl Fn(&'static str) -> Option<Stri
 /// curl also splits the list at blanks and takes IPv6 addresses in brackets.
 fn everything_but(listed: &str) -> Matcher {
     let listed = listed.replace(char::is_whitespace, ",").replace(['[', ']'], "");
+    if listed.split(',').any(|member| member == "*") {
+        // The matcher takes a star for names only, not for addresses.
+        return Matcher::builder().build();
+    }
     Matcher::builder().all("http://proxy.invalid").no(listed).build()
 }
 
@@ -213,7 +217,9 @@ mod tests {
         ] {
             assert_eq!(proxy_of(&choice, &listed, url).unwrap(), expected, "{url}");
         }
-        assert_eq!(proxy_of(&choice, &[("no_proxy", "*")], "http://a/").unwrap(), "none");
+        for url in ["http://a/", "https://10.1.2.3/", "http://[::1]:8080/"] {
+            assert_eq!(proxy_of(&choice, &[("no_proxy", "x, *")], url).unwrap(), "none");
+        }
         assert_eq!(proxy_of(&ProxyChoice::Direct, &[("http_proxy", "x:1")], "http://a/").unwrap(), "none");
     }
 

@@ -80,7 +80,10 @@ fn connect_request(
 
 fn refusal(status: StatusCode, had_credentials: bool) -> ProxyFailure {
     match status {
-        StatusCode::PROXY_AUTHENTICATION_REQUIRED if had_credentials => ProxyFailure::BadCredentials,
+        // 401 is what tinyproxy says of a wrong password; no server has been asked yet.
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED | StatusCode::UNAUTHORIZED if had_credentials => {
+            ProxyFailure::BadCredentials
+        }
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => ProxyFailure::NeedsCredentials,
         other => ProxyFailure::Status(other),
     }
