@@ -146,7 +146,8 @@ fn in_plain_words(fault: &CertificateError) -> String {
         }
         Fault::NotValidForName => "it was issued for another name".to_owned(),
         Fault::NotValidForNameContext { presented, .. } if !presented.is_empty() => {
-            format!("it was issued for {}", presented.join(", "))
+            let names: Vec<_> = presented.iter().map(|name| bare(name)).collect();
+            format!("it was issued for {}", names.join(", "))
         }
         Fault::NotValidForNameContext { .. } => "it was issued for no name at all".to_owned(),
         Fault::Revoked => "it was revoked".to_owned(),
@@ -154,6 +155,12 @@ fn in_plain_words(fault: &CertificateError) -> String {
         Fault::BadSignature => "its signature is wrong".to_owned(),
         other => other.to_string(),
     }
+}
+
+/// The name in `DnsName("example.org")`, which is how rustls hands it over.
+fn bare(presented: &str) -> &str {
+    let inside = presented.split_once('(').and_then(|(_kind, rest)| rest.strip_suffix(')'));
+    inside.unwrap_or(presented).trim_matches('"')
 }
 
 /// `--insecure`: any certificate will do. The handshake is still held to be signed by that certificate's key.
