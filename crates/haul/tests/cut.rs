@@ -89,10 +89,6 @@ fn one_lane_twenty_times_slower_costs_next_to_nothing() {
         let scene = Scene::new();
         let told = scene.run(&["-n", "4", &peer.url("/f.bin")], 0);
         content.assert_file_is(scene.path("f.bin"));
-            for p in told.all("progress") {
-                eprintln!("{} {}", p["done"], p["lanes"]);
-            }
-        }
         // 60 MiB at 30.5 MiB/s. Left to itself, the slow lane would need 30 s for its quarter.
         let ideal = 60.0 / 30.5;
         assert!(told.seconds() < ideal * 1.3 + 0.3, "lane {slow}: {} s of {ideal}\n{told}", told.seconds());
