@@ -97,13 +97,18 @@ pub async fn probe(client: &Client, url: &Url) -> Result<ProbeReport, Failure> {
     };
     let end = seen.size.unwrap_or(FIRST).min(FIRST);
     let from = end / 2;
+    let mut flaw = None;
     if part && from > 0 {
-        try_ranges(&source, &seen, from, end, &head, &mut report).await?;
+        flaw = try_ranges(&source, &seen, from, end, &head, &mut report).await?;
     }
-    report.verdict = verdict(&report);
+    report.verdict = match flaw {
+        Some(why) => Verdict { resume: Resume::No, why },
+        None => verdict(&report),
+    };
     Ok(report)
 }
 
+/// Asks for ranges inside of the file. Returns what is wrong with the answers, where they cannot be used at all.
 async fn try_ranges<S: Source>(
     source: &S,
     seen: &Entity,
@@ -111,18 +116,24 @@ async fn try_ranges<S: Source>(
     end: u64,
     head: &[u8],
     report: &mut ProbeReport,
-) -> Result<(), Failure> {
+) -> Result<Option<String>, Failure> {
     let wish = |same| Wish { from, to: Some(end), same, fresh: false };
-    let opened = match open(source, wish(None)).await {
+    let mut answer = open(source, wish(None)).await;
+    if matches!(&answer, Err(OpenError::Failed(failed)) if failed.why == Trouble::Broken) {
+        // A connection may break by chance; what is the server's way comes again.
+        answer = open(source, Wish { fresh: true, ..wish(None) }).await;
+    }
+    let opened = match answer {
         Ok(opened) => opened,
-        Err(OpenError::Unsatisfiable { .. }) => return Ok(()),
+        Err(OpenError::Unsatisfiable { .. }) => return Ok(None),
+        Err(OpenError::Failed(failed)) if failed.why == Trouble::Broken => return Ok(Some(failed.message)),
         Err(OpenError::Failed(failed)) => return Err(refused(failed)),
     };
     report.ranges = opened.ranges == Ranges::Proven && opened.from == from;
     let tail = read(opened.body, end - from).await?;
     report.overlap_agrees = Some(head.get(from as usize..end as usize) == Some(&tail[..]));
     if seen.strong_etag().is_none() && seen.strong_date().is_none() {
-        return Ok(());
+        return Ok(None);
     }
     if let Ok(opened) = open(source, wish(Some(seen.clone()))).await {
         report.if_range_right = Some(opened.ranges == Ranges::Proven);
@@ -130,7 +141,7 @@ async fn try_ranges<S: Source>(
     if let Ok(opened) = open(source, wish(Some(another(seen)))).await {
         report.if_range_wrong = Some(opened.ranges != Ranges::Proven);
     }
-    Ok(())
+    Ok(None)
 }
 
 /// A version that the file never had.
