@@ -7,13 +7,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use url::Url;
 
 use crate::{
     connect::{self, Connector, Origin},
     credentials::Secrets,
     failure::{Failure, Kind},
+    host::Host,
     rate::Limit,
     source::{HttpSource, Idle},
 };
@@ -46,7 +47,7 @@ pub struct Client {
     idle: Arc<Idle>,
     pub(crate) limit: Option<Arc<Limit>>,
     per_host: usize,
-    hosts: Mutex<HashMap<Option<Origin>, Arc<Semaphore>>>,
+    hosts: Mutex<HashMap<Option<Origin>, Arc<Host>>>,
 }
 
 impl Client {
@@ -84,20 +85,11 @@ impl Client {
         )
     }
 
-    fn host(&self, url: &Url) -> Arc<Semaphore> {
+    /// The host of a URL, and the connections it gets.
+    pub(crate) fn host(&self, url: &Url) -> Arc<Host> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let slots = hosts.entry(Origin::of(url)).or_insert_with(|| Arc::new(Semaphore::new(self.per_host)));
-        Arc::clone(slots)
-    }
-
-    /// A transfer's first connection to a host: waits for its turn.
-    pub(crate) async fn first_slot(&self, url: &Url) -> Option<OwnedSemaphorePermit> {
-        self.host(url).acquire_owned().await.ok()
-    }
-
-    /// One more connection to a host, if it may have one now.
-    pub(crate) fn further_slot(&self, url: &Url) -> Option<OwnedSemaphorePermit> {
-        self.host(url).try_acquire_owned().ok()
+        let host = hosts.entry(Origin::of(url)).or_insert_with(|| Arc::new(Host::new(self.per_host)));
+        Arc::clone(host)
     }
 }
 

@@ -11,6 +11,7 @@ pub mod credentials;
 mod drive;
 mod escape;
 mod failure;
+mod host;
 mod job;
 pub mod netrc;
 mod notice;

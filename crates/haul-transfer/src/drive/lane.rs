@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use haul_core::{
     ByteRange, Digest, Entity,
-    transfer::{Ask, LaneId, Match, Ranges},
+    transfer::{Ask, LaneId, Match, Ranges, Trouble},
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
@@ -23,6 +23,7 @@ use tokio::{
 
 use super::writer::Reader;
 use crate::{
+    host::{Host, Slot},
     rate::Limit,
     source::{Body, Failed, OpenError, Opened, Source, Wish},
 };
@@ -77,7 +78,16 @@ pub(super) const ROOM_UNIT: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Lane {
     task: JoinHandle<()>,
-    _slot: Option<OwnedSemaphorePermit>,
+}
+
+/// How a lane comes by its connection.
+pub(super) enum Entry {
+    /// It waits for its turn at this host.
+    Turn(Arc<Host>),
+    /// It has a slot.
+    Slot(Slot),
+    /// It asks one small question and needs none.
+    Aside,
 }
 
 impl Drop for Lane {
@@ -92,18 +102,28 @@ pub(super) fn start<S: Source>(
     id: LaneId,
     ask: Ask,
     wish: Wish,
-    slot: Option<OwnedSemaphorePermit>,
+    entry: Entry,
     shared: Shared,
 ) -> Lane {
     let task = tokio::spawn(async move {
+        let slot = match entry {
+            Entry::Turn(host) => in_turn(&shared, id, host.slot()).await,
+            Entry::Slot(slot) => Some(slot),
+            Entry::Aside => None,
+        };
         let last = match run(&*source, id, ask, wish, &shared).await {
             Ok(()) => Word::Ended,
             Err(OpenError::Unsatisfiable { seen, total }) => Word::Unsatisfiable { seen, total },
-            Err(OpenError::Failed(failed)) => Word::Failed(failed),
+            Err(OpenError::Failed(failed)) => {
+                if let (Trouble::Busy, Some(slot)) = (failed.why, slot) {
+                    slot.refused();
+                }
+                Word::Failed(failed)
+            }
         };
         tell(&shared, id, last).await;
     });
-    Lane { task, _slot: slot }
+    Lane { task }
 }
 
 /// Tells the driver; where nobody listens any more, the lane waits to be dropped.

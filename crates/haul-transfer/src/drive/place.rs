@@ -1,0 +1,152 @@
+//! Where the bytes go: taken when an earlier run left something, else when the first answer has said what the file is.
+
+use std::path::PathBuf;
+
+use haul_core::{
+    Entity,
+    transfer::{Basis, Memo, Transfer},
+};
+use haul_store::Subject;
+use tokio::sync::mpsc;
+
+use super::{
+    Drive, WORDS, plan,
+    seat::{self, Look, Seat},
+    writer::{Told, Writer},
+};
+use crate::{
+    failure::{Failure, Kind},
+    notice::{Done, Notice, Verified},
+};
+
+/// Where the bytes go, once that is known.
+pub(super) struct Place {
+    pub(super) writer: Writer,
+    pub(super) told: mpsc::UnboundedReceiver<Told>,
+    /// `None` is standard output.
+    pub(super) target: Option<PathBuf>,
+    /// What the journal was last told.
+    pub(super) noted: Subject,
+}
+
+/// Where the first answer leads.
+pub(super) enum Sat {
+    /// Its bytes can be used.
+    Here,
+    /// Something was there: the machine has begun anew from that, and asks again.
+    Elsewhere,
+    /// The file is there already.
+    Done(Done),
+}
+
+impl Drive<'_> {
+    /// What the machine may have learned from an answer is told to the journal before any byte of it is.
+    pub(super) fn after_answer(&mut self) -> Result<(), Failure> {
+        self.note_subject();
+        let size = self.machine.size();
+        if self.report.begins(size, self.target()) {
+            let held = self.machine.view().held.total();
+            if let Some(target) = self.target() {
+                seat::check_room(&target, size, held)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn note_subject(&mut self) {
+        let subject = self.subject(self.machine.size(), &self.machine.sources());
+        let Some(place) = &mut self.place else { return };
+        if place.noted != subject {
+            place.noted = subject.clone();
+            place.writer.note(subject);
+        }
+    }
+
+    pub(super) fn subject(&self, size: Option<u64>, known: &[Option<Entity>]) -> Subject {
+        seat::subject(&self.job, self.target().as_deref(), size, known)
+    }
+
+    pub(super) fn target(&self) -> Option<PathBuf> {
+        self.place.as_ref().and_then(|place| place.target.clone())
+    }
+
+    /// Finds the place now that the far end has said what the file is.
+    pub(super) fn sit_by_answer(&mut self, seen: &Entity, name: Option<&str>) -> Result<Sat, Failure> {
+        match seat::with_answer(&self.job, seen, name)? {
+            Look::Already { target, size } => {
+                let verified =
+                    self.job.checksum.as_ref().map_or(Verified::By(Basis::Date), |_| Verified::Digest);
+                Ok(Sat::Done(self.report.already(target, size, verified)))
+            }
+            Look::Seat(seat) => {
+                let fresh = seat.memo.is_none();
+                self.sit(*seat, Some(seen))?;
+                Ok(if fresh { Sat::Here } else { Sat::Elsewhere })
+            }
+        }
+    }
+
+    /// Takes a place; where an earlier run left something, the machine begins anew from that.
+    pub(super) fn sit(&mut self, seat: Seat, seen: Option<&Entity>) -> Result<(), Failure> {
+        let Seat { partial, target, memo, remarks } = seat;
+        remarks.into_iter().for_each(|remark| self.report.tell(Notice::Remark(remark)));
+        let known: Vec<_> = match &memo {
+            Some(memo) => memo.sources.clone(),
+            None => vec![seen.cloned()],
+        };
+        let size = memo.as_ref().map_or(seen.and_then(|seen| seen.size), |memo| memo.size);
+        let subject = seat::subject(&self.job, Some(&target), size, &known);
+        let unwritten = memo.as_ref().is_some_and(|memo| memo.held.is_empty());
+        self.take(partial, Some(target), subject.clone())?;
+        if let Some(memo) = memo {
+            self.begin_from(memo);
+            if let Some(place) = &self.place {
+                // What an earlier run left may be of no use, or be known by an older URL.
+                if unwritten { place.writer.reset(subject) } else { place.writer.note(subject) }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn take<P: haul_store::Partial>(
+        &mut self,
+        partial: P,
+        target: Option<PathBuf>,
+        noted: Subject,
+    ) -> Result<(), Failure> {
+        let started = Writer::start(partial);
+        let (writer, told) =
+            started.map_err(|error| Failure::new(Kind::Local, format!("no thread for writing: {error}")))?;
+        self.shared.reader = Some(writer.reader());
+        self.place = Some(Place { writer, told, target, noted });
+        Ok(())
+    }
+
+    /// Begins the machine from what an earlier run left. Lanes of the machine before are let go, and so are their words.
+    pub(super) fn begin_from(&mut self, memo: Memo) {
+        self.report.resumes(memo.size, memo.held.total(), self.target());
+        self.lanes.clear();
+        let (sender, words) = mpsc::channel(WORDS);
+        self.shared.words = sender;
+        self.words = words;
+        self.machine = Transfer::new(Some(memo), plan(&self.job));
+    }
+
+    /// Lets everything go in order: connections first, then the disk.
+    pub(super) async fn close(&mut self) {
+        self.lanes.clear();
+        self.shared.reader = None;
+        self.words.close();
+        while self.words.recv().await.is_some() {}
+        let why = self.report.ended.clone();
+        if let Some(place) = &self.place
+            && let Some(why) = why
+        {
+            place.writer.note_stop(why);
+        }
+        if let Some(place) = self.place.take() {
+            self.report.last_target = place.target;
+            place.writer.end().await;
+        }
+    }
+}
