@@ -190,6 +190,10 @@ fn verdict(report: &ProbeReport) -> Verdict {
     let say = |resume, why: &str| Verdict { resume, why: why.to_owned() };
     let tag = report.entity.strong_etag().is_some();
     let date = report.entity.strong_date().is_some();
+    if report.size == Some(0) {
+        // RFC 9110 §14.2 has it sent whole, whatever the range.
+        return say(Resume::Yes, "the file is empty");
+    }
     if !report.ranges {
         let why =
             if report.offers_ranges { "it offers ranges but sends the whole" } else { "it sends no ranges" };
