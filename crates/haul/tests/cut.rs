@@ -14,7 +14,7 @@ use scene::{MIB, Scene};
 fn every_connection_is_cut(how: Cut) {
     let content = Content::new(21, 256 * MIB);
     let peer = HttpPeer::start(Behaviour::of(content).cut(Which::Every, 5 * MIB, how));
-    let scene = Scene::new();
+    let scene = Scene::in_memory();
     let began = Instant::now();
     let told = scene.run(&["-n", "1", &peer.url("/f.bin")], 0);
     let took = began.elapsed();
@@ -44,7 +44,7 @@ fn eight_lanes_that_are_cut_fetch_nothing_again_but_what_was_in_flight() {
     for how in [Cut::Fin, Cut::Rst] {
         let behaviour = Behaviour::of(content).cut(Which::Every, 5 * MIB, how).rate(Which::Every, 16 * MIB);
         let peer = HttpPeer::start(behaviour);
-        let scene = Scene::new();
+        let scene = Scene::in_memory();
         let told = scene.run(&["-n", "8", &peer.url("/f.bin")], 0);
         content.assert_file_is(scene.path("f.bin"));
         let again = peer.body_sent() - content.size();
@@ -56,7 +56,7 @@ fn eight_lanes_that_are_cut_fetch_nothing_again_but_what_was_in_flight() {
 fn a_server_that_stalls_without_closing_is_left() {
     let content = Content::new(23, 8 * MIB);
     let peer = HttpPeer::start(Behaviour::of(content).stall(Which::First(2), 2 * MIB));
-    let scene = Scene::new();
+    let scene = Scene::in_memory();
     let began = Instant::now();
     let told = scene.run(&["-n", "1", "--timeout", "1", &peer.url("/f.bin")], 0);
     let took = began.elapsed();
@@ -72,7 +72,7 @@ fn one_lane_that_stalls_does_not_hold_up_the_others() {
     for stalled in [0, 2, 3] {
         let behaviour = Behaviour::of(content).stall(Which::Only(stalled), MIB).rate(Which::Every, 8 * MIB);
         let peer = HttpPeer::start(behaviour);
-        let scene = Scene::new();
+        let scene = Scene::in_memory();
         let told = scene.run(&["-n", "4", "--timeout", "2", &peer.url("/f.bin")], 0);
         content.assert_file_is(scene.path("f.bin"));
         // Three lanes need 1.3 s for it; the fourth may cost its timeout, and no more.
@@ -86,7 +86,7 @@ fn one_lane_twenty_times_slower_costs_next_to_nothing() {
     for slow in [0, 1] {
         let behaviour = Behaviour::of(content).rate(Which::Only(slow), MIB / 2).rate(Which::Every, 10 * MIB);
         let peer = HttpPeer::start(behaviour);
-        let scene = Scene::new();
+        let scene = Scene::in_memory();
         let told = scene.run(&["-n", "4", &peer.url("/f.bin")], 0);
         content.assert_file_is(scene.path("f.bin"));
         // 60 MiB at 30.5 MiB/s. Left to itself, the slow lane would need 30 s for its quarter.
@@ -100,7 +100,7 @@ fn a_server_that_does_not_answer_at_all_is_given_up() {
     use haul_testkit::hostile::Head;
     let content = Content::new(26, MIB);
     let peer = HttpPeer::start(Behaviour::of(content).head(Head::Withheld));
-    let scene = Scene::new();
+    let scene = Scene::in_memory();
     let began = Instant::now();
     let told = scene.run(&["--timeout", "1", "--retries", "1", &peer.url("/f.bin")], 3);
     assert!(began.elapsed() < Duration::from_secs(6), "{:?}\n{told}", began.elapsed());

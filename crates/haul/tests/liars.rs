@@ -17,7 +17,7 @@ use scene::{MIB, SOON, Scene, Told, wait_until};
 const SIZE: u64 = 8 * MIB;
 
 /// Whole from the start, in one run, by one lane and by several.
-fn arrives(behaviour: Behaviour) {
+fn arrives(behaviour: &Behaviour) {
     let content = behaviour.version.content;
     for lanes in ["1", "4"] {
         let peer = HttpPeer::start(behaviour.clone());
@@ -87,9 +87,9 @@ fn a_range_that_is_ignored_on_resume_spoils_nothing() {
     half(file(61), ranges(Ranges::Ignored)).ends_well();
     half(file(61).without_validators(), ranges(Ranges::Ignored)).ends_well();
     for after in 1..4 {
-        arrives(file(62).ranges(Ranges::IgnoredAfter(after)));
+        arrives(&file(62).ranges(Ranges::IgnoredAfter(after)));
     }
-    arrives(file(63).ranges(Ranges::Ignored));
+    arrives(&file(63).ranges(Ranges::Ignored));
 }
 
 #[test]
@@ -144,10 +144,10 @@ fn short_capped_and_longer_parts_are_what_they_are() {
     for behaviour in
         [Ranges::ShortBy(1000), Ranges::Capped(MIB), Ranges::Capped(100_001), Ranges::LongerBy(5000)]
     {
-        arrives(file(69).ranges(behaviour));
+        arrives(&file(69).ranges(behaviour));
         half(file(69), ranges(behaviour)).ends_well();
     }
-    arrives(file(69).ranges(Ranges::UnknownTotal));
+    arrives(&file(69).ranges(Ranges::UnknownTotal));
     half(file(69), ranges(Ranges::UnknownTotal)).ends_well();
 }
 
@@ -169,7 +169,7 @@ fn parts_that_do_not_say_where_they_belong_are_refused() {
 #[test]
 fn whoever_asks_for_a_range_is_refused_and_asks_without() {
     for status in [400, 403, 500] {
-        arrives(file(72).ranges(Ranges::Refused(status)));
+        arrives(&file(72).ranges(Ranges::Refused(status)));
         half(file(72), ranges(Ranges::ResumeRefused(status))).ends_well();
     }
 }
@@ -257,8 +257,8 @@ fn an_archive_that_is_labelled_gzip_is_saved_as_it_is() {
 #[test]
 fn bodies_without_a_length_arrive() {
     for length in [Length::Chunked, Length::UntilClose] {
-        arrives(file(81).length(length));
-        arrives(file(81).length(length).ranges(Ranges::Ignored));
+        arrives(&file(81).length(length));
+        arrives(&file(81).length(length).ranges(Ranges::Ignored));
         half(file(81).length(length), |_| {}).ends_well();
     }
     let told =
@@ -268,7 +268,7 @@ fn bodies_without_a_length_arrive() {
 
 #[test]
 fn what_comes_behind_the_length_is_not_the_file() {
-    arrives(Behaviour { surplus: 1000, ..file(82) });
+    arrives(&Behaviour { surplus: 1000, ..file(82) });
     half(file(82), |behaviour| behaviour.surplus = 1000).ends_well();
 }
 
@@ -286,7 +286,7 @@ fn heads_that_are_no_heads_end_it_and_leave_nothing() {
 
 #[test]
 fn a_head_that_dribbles_in_is_waited_for() {
-    arrives(Behaviour::of(Content::new(84, 1000)).head(Head::Dribbled(Duration::from_millis(1))));
+    arrives(&Behaviour::of(Content::new(84, 1000)).head(Head::Dribbled(Duration::from_millis(1))));
 }
 
 #[test]
@@ -308,6 +308,6 @@ fn an_if_range_that_always_gets_the_whole_is_left_out() {
             assert!(told.kept() > SIZE / 4 && told.fetched() < SIZE - SIZE / 4, "{if_range:?}\n{told}");
             assert!(!told.says_begun_anew(), "{told}");
         }
-        arrives(file(87).if_range(if_range));
+        arrives(&file(87).if_range(if_range));
     }
 }

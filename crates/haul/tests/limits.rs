@@ -83,11 +83,12 @@ fn a_server_that_allows_two_connections_is_taken_at_its_word() {
 #[test]
 fn the_rate_is_what_was_asked_for() {
     // Long enough for the beginning not to count.
-    let peer = HttpPeer::start(file(124));
+    let content = Content::new(124, 14 * MIB);
+    let peer = HttpPeer::start(Behaviour::of(content));
     for lanes in ["1", "4"] {
-        let scene = Scene::new();
-        let told = scene.run(&["-n", lanes, "--limit-rate", "3M", &peer.url("/f.bin")], 0);
-        let rate = SIZE as f64 / told.seconds() / (3 * MIB) as f64;
+        let scene = Scene::in_memory();
+        let told = scene.run(&["-n", lanes, "--limit-rate", "4M", &peer.url("/f.bin")], 0);
+        let rate = content.size() as f64 / told.seconds() / (4 * MIB) as f64;
         assert!((0.9..=1.1).contains(&rate), "{lanes}: {rate} of what was asked for\n{told}");
     }
 }
@@ -95,7 +96,7 @@ fn the_rate_is_what_was_asked_for() {
 #[test]
 fn the_rate_holds_for_all_jobs_together() {
     let peer = HttpPeer::start(Behaviour::of(Content::new(125, 3 * MIB)));
-    let scene = Scene::new();
+    let scene = Scene::in_memory();
     let began = Instant::now();
     let urls = ["/a", "/b", "/c"].map(|path| peer.url(path));
     scene.run(&["--limit-rate", "4M", &urls[0], &urls[1], &urls[2]], 0);
@@ -142,10 +143,9 @@ fn a_stop_is_clean_and_says_how_to_go_on() {
             let args = ["-n", lanes, &peer.url("/f.bin")];
             let haul = scene.get(&args).spawn();
             peer.wait_until_sent(SIZE, SOON);
-            if signal == "INT" {
-                haul.interrupt()
-            } else {
-                haul.terminate()
+            match signal {
+                "INT" => haul.interrupt(),
+                _ => haul.terminate(),
             }
             let told = Told::by(haul.wait_at_most(Duration::from_secs(5)).expect_code(130));
             let kept = told.failed()["kept"].as_u64().unwrap();

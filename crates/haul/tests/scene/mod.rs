@@ -36,6 +36,12 @@ impl Scene {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
+    /// In memory where there is such a folder: for tests that take the time, which a busy disk would take for itself.
+    pub(crate) fn in_memory() -> Self {
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self { dir: dir.unwrap() }
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -133,10 +139,11 @@ pub(crate) struct Told {
 impl Told {
     #[track_caller]
     pub(crate) fn by(end: Finished) -> Self {
+        let Finished { stderr, .. } = end;
         let event = |line: &str| {
-            serde_json::from_str(line).unwrap_or_else(|e| panic!("not JSON: {line:?} ({e})\n{}", end.stderr))
+            serde_json::from_str(line).unwrap_or_else(|e| panic!("not JSON: {line:?} ({e})\n{stderr}"))
         };
-        Self { events: end.stderr.lines().map(event).collect() }
+        Self { events: stderr.lines().map(event).collect() }
     }
 
     /// The events of one kind.
