@@ -24,8 +24,12 @@ use crate::human;
 const WIDE: usize = 100;
 /// The narrowest and the widest map.
 const MAP: std::ops::RangeInclusive<usize> = 10..=80;
-/// No more columns of a name than this in the live line.
-const NAME: usize = 32;
+/// The fewest and the most columns of a name in the live line.
+const NAME: std::ops::RangeInclusive<usize> = 8..=32;
+/// A name cut shorter than this is reason enough to leave other things out.
+const NAME_WANTED: usize = 20;
+/// Columns that stay free: where Ctrl-C is typed the terminal writes `^C`, which must not begin another line.
+const FREE: usize = 3;
 
 /// All live lines of this run.
 #[derive(Clone)]
@@ -140,34 +144,66 @@ fn live(
     columns: usize,
     ink: Ink,
 ) -> String {
-    let name = truncate_str(&facts.name, NAME, "…");
+    let columns = columns.saturating_sub(FREE);
     let size = progress.size.or(facts.size);
-    let mut line = match size {
-        Some(size) => {
-            let percent = human::percent(progress.done, size);
-            format!("{name}  {percent:>3}%  {:>10} of {}", human::size(progress.done), human::size(size))
-        }
-        None => format!("{name}  {:>10}", human::size(progress.done)),
+    let behind = |rest: String| {
+        let room = columns.saturating_sub(measure_text_width(&rest)).clamp(*NAME.start(), *NAME.end());
+        truncate_str(&facts.name, room, "…").into_owned() + &rest
     };
     if let Some((why, strikes, after)) = waits {
-        return line + &format!("  retry {strikes} in {}s: {why}", after.as_secs_f64().ceil());
+        let far = how_far(progress, size, Form::Full);
+        let name = truncate_str(&facts.name, (columns / 3).clamp(*NAME.start(), *NAME.end()), "…");
+        return format!("{name}{far}  retry {strikes} in {}s: {why}", after.as_secs_f64().ceil());
     }
-    // Fixed widths, so that the map does not jump about.
-    line += &format!("  {:>12}", human::rate(progress.rate));
-    let missing = size.map(|size| size.saturating_sub(progress.done));
-    match missing.and_then(|missing| human::time_left(missing, progress.rate)) {
-        Some(time) => line += &format!("  {time:>7} left"),
-        None if size.is_some() => line += &" ".repeat(14),
-        None => {}
+    let full = how_far(progress, size, Form::Full) + &how_fast(progress, size, Form::Full);
+    let wanted = measure_text_width(&facts.name).min(NAME_WANTED);
+    if columns < measure_text_width(&full) + wanted {
+        return behind(how_far(progress, size, Form::Short) + &how_fast(progress, size, Form::Short));
     }
-    let lanes = progress.lanes.len();
-    line += &format!("  {lanes:>2} {:<5}", if lanes == 1 { "lane" } else { "lanes" });
+    let mut line = behind(full);
     let room = columns.saturating_sub(measure_text_width(&line) + 2);
-    if let Some(size) = size.filter(|_| columns >= WIDE && room >= *MAP.start()) {
+    if let Some(size) = size.filter(|_| columns + FREE >= WIDE && room >= *MAP.start()) {
         let cells = room.min(*MAP.end());
         line += &format!("  {}", map::render(size, &progress.held, &progress.lanes, cells, ink));
     }
     line
+}
+
+/// How much a live line says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Everything.
+    Full,
+    /// What fits into a narrow terminal: neither the whole size nor the lanes.
+    Short,
+}
+
+fn how_far(progress: &Progress, size: Option<u64>, form: Form) -> String {
+    let done = human::size(progress.done);
+    match size {
+        Some(size) => {
+            let percent = human::percent(progress.done, size);
+            let of = if form == Form::Full { format!(" of {}", human::size(size)) } else { String::new() };
+            format!("  {percent:>3}%  {done:>10}{of}")
+        }
+        None => format!("  {done:>10}"),
+    }
+}
+
+/// Of fixed widths, so that the map behind it does not jump about.
+fn how_fast(progress: &Progress, size: Option<u64>, form: Form) -> String {
+    let mut text = format!("  {:>12}", human::rate(progress.rate));
+    let missing = size.map(|size| size.saturating_sub(progress.done));
+    match missing.and_then(|missing| human::time_left(missing, progress.rate)) {
+        Some(time) => text += &format!("  {time:>7} left"),
+        None if size.is_some() => text += &" ".repeat(14),
+        None => {}
+    }
+    if form == Form::Full {
+        let lanes = progress.lanes.len();
+        text += &format!("  {lanes:>2} {:<5}", if lanes == 1 { "lane" } else { "lanes" });
+    }
+    text
 }
 
 #[cfg(test)]
@@ -202,7 +238,7 @@ mod tests {
         for columns in [100, 120, 1000] {
             let line = live(&facts(), &progress(), None, columns, Ink::BLOCKS);
             let map = line.rsplit("  ").next().unwrap();
-            assert!(measure_text_width(&line) <= columns);
+            assert!(measure_text_width(&line) <= columns - FREE);
             assert_eq!(map.chars().filter(|c| *c == '>').count(), 2, "{line}");
             assert!(map.starts_with("█████") && map.ends_with('·'), "{line}");
         }
@@ -216,6 +252,17 @@ mod tests {
             line.contains("…  ") && line.contains("2 lanes") && measure_text_width(&line) <= 120,
             "{line}"
         );
+    }
+
+    #[test]
+    fn a_narrow_terminal_shows_rate_and_time_left_before_all_else() {
+        let long = Facts { name: "debian-12.7.0-amd64-netinst.iso".into(), ..facts() };
+        let line = live(&long, &progress(), None, 60, Ink::ASCII);
+        assert_eq!(line, "debian-12.…   25%       250 B        25 B/s      30s left");
+        let line = live(&long, &progress(), None, 80, Ink::ASCII);
+        assert_eq!(line, "debian-12.7.0-amd64-netinst.iso   25%       250 B        25 B/s      30s left");
+        assert!(live(&facts(), &progress(), None, 80, Ink::ASCII).contains("250 B of 1000 B"));
+        assert!(live(&long, &progress(), None, 10, Ink::ASCII).starts_with("debian-…  "));
     }
 
     #[test]

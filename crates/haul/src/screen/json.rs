@@ -227,7 +227,7 @@ mod tests {
         let name = "a\n\u{9b}2J\u{202e}.iso";
         json.notice(&Notice::Start { size: None, target: Some(name.into()) }, Instant::now());
         let [line] = &said()[..] else { panic!("one line") };
-        assert!(!line.contains(super::super::text::is_harmful), "{line}");
+        assert!(!line.contains(haul_transfer::is_harmful), "{line}");
         let read: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(read["file"], name);
         assert_eq!(read["size"], serde_json::Value::Null);
