@@ -28,8 +28,6 @@ const MAP: std::ops::RangeInclusive<usize> = 10..=80;
 const NAME: std::ops::RangeInclusive<usize> = 8..=32;
 /// A name cut shorter than this is reason enough to leave other things out.
 const NAME_WANTED: usize = 20;
-/// Columns that stay free: where Ctrl-C is typed the terminal writes `^C`, which must not begin another line.
-const FREE: usize = 3;
 
 /// All live lines of this run.
 #[derive(Clone)]
@@ -144,7 +142,6 @@ fn live(
     columns: usize,
     ink: Ink,
 ) -> String {
-    let columns = columns.saturating_sub(FREE);
     let size = progress.size.or(facts.size);
     let behind = |rest: String| {
         let room = columns.saturating_sub(measure_text_width(&rest)).clamp(*NAME.start(), *NAME.end());
@@ -162,7 +159,7 @@ fn live(
     }
     let mut line = behind(full);
     let room = columns.saturating_sub(measure_text_width(&line) + 2);
-    if let Some(size) = size.filter(|_| columns + FREE >= WIDE && room >= *MAP.start()) {
+    if let Some(size) = size.filter(|_| columns >= WIDE && room >= *MAP.start()) {
         let cells = room.min(*MAP.end());
         line += &format!("  {}", map::render(size, &progress.held, &progress.lanes, cells, ink));
     }
@@ -238,7 +235,7 @@ mod tests {
         for columns in [100, 120, 1000] {
             let line = live(&facts(), &progress(), None, columns, Ink::BLOCKS);
             let map = line.rsplit("  ").next().unwrap();
-            assert!(measure_text_width(&line) <= columns - FREE);
+            assert!(measure_text_width(&line) <= columns);
             assert_eq!(map.chars().filter(|c| *c == '>').count(), 2, "{line}");
             assert!(map.starts_with("█████") && map.ends_with('·'), "{line}");
         }
@@ -258,7 +255,7 @@ mod tests {
     fn a_narrow_terminal_shows_rate_and_time_left_before_all_else() {
         let long = Facts { name: "debian-12.7.0-amd64-netinst.iso".into(), ..facts() };
         let line = live(&long, &progress(), None, 60, Ink::ASCII);
-        assert_eq!(line, "debian-12.…   25%       250 B        25 B/s      30s left");
+        assert_eq!(line, "debian-12.7.0…   25%       250 B        25 B/s      30s left");
         let line = live(&long, &progress(), None, 80, Ink::ASCII);
         assert_eq!(line, "debian-12.7.0-amd64-netinst.iso   25%       250 B        25 B/s      30s left");
         assert!(live(&facts(), &progress(), None, 80, Ink::ASCII).contains("250 B of 1000 B"));
