@@ -31,8 +31,8 @@ fn served() -> TempDir {
     dir
 }
 
-/// Fetches f.bin with this many lanes, is killed in the middle, and fetches on. With ranges, less than 1 MiB a lane
-/// comes twice; without, the whole may come again, and is right all the same.
+/// Fetches f.bin with this many lanes, is killed in the middle, and fetches on: less than 1 MiB a lane is lost. Without
+/// ranges the whole has to come again, and is right all the same.
 fn survives_a_kill(server: &Running, lanes: u64, ranges: bool) {
     let link = Link::to(server.addr());
     link.rate(Some(24 * MIB / lanes));
@@ -53,11 +53,15 @@ fn survives_a_kill(server: &Running, lanes: u64, ranges: bool) {
     scene.assert_only("f.bin");
     let modified = std::fs::metadata(scene.path("f.bin")).unwrap().modified().unwrap();
     assert_eq!(modified, UNIX_EPOCH + Duration::from_secs(DATE));
+    // Some of what passed are heads of answers.
+    let lost = passed - told.kept();
+    assert!(lost < lanes * MIB, "{lost} bytes of the first run were lost\n{told}");
     if ranges {
-        let again = passed + told.fetched() - FILE.size();
-        assert!(again < lanes * MIB, "{again} bytes came twice\n{told}");
-        assert!(told.kept() + told.fetched() >= FILE.size(), "{told}");
         assert_eq!(told.verified(), "etag", "{told}");
+        assert!(told.kept() + told.fetched() >= FILE.size(), "{told}");
+    } else {
+        // All of it came by again, and what was there was compared with it.
+        assert!(told.fetched() >= FILE.size(), "{told}");
     }
 }
 
