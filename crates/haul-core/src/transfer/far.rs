@@ -40,6 +40,8 @@ pub(super) struct Far {
     extra_failures: u32,
     extra_failed: Option<Instant>,
     extra_until: Option<Instant>,
+    /// As long as this side had no connection to spare.
+    spare_until: Option<Instant>,
 }
 
 impl Far {
@@ -124,12 +126,17 @@ impl Far {
 
     /// This side had no connection to spare for one more lane.
     pub(super) fn spare(&mut self, now: Instant) {
-        self.extra_until = Some(now + SPARE_WAIT);
+        self.spare_until = Some(now + SPARE_WAIT);
+    }
+
+    /// A connection of this side has become free.
+    pub(super) fn freed(&mut self) {
+        self.spare_until = None;
     }
 
     /// The moment before which no lane beside others is to be tried, if that lies ahead.
     pub(super) fn extra_until(&self, now: Instant) -> Option<Instant> {
-        self.extra_until.filter(|until| *until > now)
+        self.extra_until.max(self.spare_until).filter(|until| *until > now)
     }
 
     /// Forgets the version, not the far end's ways.

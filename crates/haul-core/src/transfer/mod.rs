@@ -181,11 +181,11 @@ impl Transfer {
                     self.fars[lane.source.0].spare(now);
                 }
             }
-            Event::Ended { lane } => {
-                if let Some(at) = self.find(lane) {
-                    self.ended(now, at);
-                }
-            }
+            Event::Ended { lane } => match self.find(lane) {
+                Some(at) => self.ended(now, at),
+                // All of its bytes had come already; now its connection is free for another lane.
+                None => self.fars.iter_mut().for_each(Far::freed),
+            },
             Event::Unsatisfiable { lane, seen, total } => {
                 if let Some(at) = self.find(lane) {
                     self.unsatisfiable(now, at, seen, total);
@@ -272,6 +272,11 @@ impl Transfer {
     /// What a journal should remember of the sources now: by index, what each said of this version.
     pub fn sources(&self) -> Vec<Option<Entity>> {
         self.fars.iter().map(|far| far.known.first().cloned()).collect()
+    }
+
+    /// How many bytes are written: what a stop at this moment would keep.
+    pub fn kept(&self) -> u64 {
+        self.written.total()
     }
 
     /// The file's size, where known.

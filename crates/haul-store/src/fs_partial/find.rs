@@ -104,7 +104,10 @@ impl<D: Disk> FsPartial<D> {
                 Reading::Unusable => {}
             }
         }
-        let orphan = Orphan::new(disk, names, part)?;
+        let mut orphan = Orphan::new(disk, names, part)?;
+        // What lanes had left out becomes zeros where a program copied it that knows no holes.
+        orphan.has_holes |= has_blank_page(&orphan.file)
+            .map_err(|error| StoreError::at("checking", &orphan.names.part, error))?;
         Ok(if orphan.len == 0 { Found::Nothing } else { Found::Orphan(orphan) })
     }
 
@@ -193,6 +196,22 @@ impl<D: Disk> Orphan<D> {
     pub fn discard(self) -> Result<(), StoreError> {
         publish::discard(&self.disk, &self.names, None)
     }
+}
+
+/// Whether a page of the file is all zeros.
+fn has_blank_page<F: DiskFile>(file: &F) -> io::Result<bool> {
+    const PAGE: usize = 4096;
+    let mut piece = vec![0; 256 * PAGE];
+    let (mut at, len) = (0, file.len()?);
+    while at < len {
+        let wanted = usize::try_from(len - at).unwrap_or(usize::MAX).min(piece.len());
+        file.read_exact(at, &mut piece[..wanted])?;
+        if piece[..wanted].chunks_exact(PAGE).any(|page| page.iter().all(|byte| *byte == 0)) {
+            return Ok(true);
+        }
+        at += wanted as u64;
+    }
+    Ok(false)
 }
 
 /// The record with which a process takes a partial up.

@@ -246,7 +246,7 @@ impl<'a> Drive<'a> {
     fn sign(&self, mut failure: Failure) -> Failure {
         failure.target = failure.target.or_else(|| self.report.last_target.clone());
         if !matches!(failure.kind, Kind::Mismatch) && self.job.target != Target::Stdout {
-            failure.kept = failure.kept.max(self.machine.view().held.total());
+            failure.kept = failure.kept.max(self.machine.kept());
         }
         failure
     }

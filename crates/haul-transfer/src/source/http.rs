@@ -212,6 +212,8 @@ fn because_of_range(answer: &Answer) -> bool {
         Answer::Unsatisfiable { total, .. } => total.is_none(),
         Answer::Refused { status } => !matches!(status, 401 | 404 | 407 | 410 | 451) && *status >= 400,
         Answer::Busy { status, load, .. } => !load && matches!(status, 500 | 502),
+        // Who makes nonsense of a range may still be able to send the whole.
+        Answer::Nonsense(_) => true,
         _ => false,
     }
 }
