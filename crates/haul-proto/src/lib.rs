@@ -4,4 +4,5 @@
 //! async: bytes and the present time come in as arguments, so every rule can be tested by itself. What to *do*
 //! about an answer is decided above, in haul-core's transfer machine.
 
+pub mod ftp;
 pub mod http;
