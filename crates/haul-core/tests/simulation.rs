@@ -32,6 +32,10 @@ enum Tags {
     Noise,
     /// Another tag at every answer, without a date.
     NoiseUndated,
+    /// A strong tag; another date at every answer.
+    DateNoise,
+    /// A weak tag on every other answer only.
+    WeakNowAndThen,
 }
 
 #[derive(Clone, Debug)]
@@ -180,7 +184,11 @@ impl Simulation {
         let tag = |opaque: String, weak| Some(ETag { opaque, weak });
         let version = self.version;
         let etag = match self.world.tags {
-            Tags::Strong => tag(format!("v{version}-{source}"), false),
+            Tags::Strong | Tags::DateNoise => tag(format!("v{version}-{source}"), false),
+            Tags::WeakNowAndThen if self.answers.is_multiple_of(2) => {
+                tag(format!("w{version}-{source}"), true)
+            }
+            Tags::WeakNowAndThen => None,
             Tags::Weak => tag(format!("w{version}-{source}"), true),
             Tags::Noise | Tags::NoiseUndated => tag(format!("n{}", self.answers), false),
             Tags::Date | Tags::None => None,
@@ -189,7 +197,10 @@ impl Simulation {
         Entity {
             size: self.world.tells_size.then(|| self.world.size(version)),
             etag,
-            modified: dated.then_some(Modified { seconds: version as i64 + 1, nanos: 0, strong: true }),
+            modified: match self.world.tags {
+                Tags::DateNoise => Some(Modified { seconds: self.answers as i64, nanos: 0, strong: true }),
+                _ => dated.then_some(Modified { seconds: version as i64 + 1, nanos: 0, strong: true }),
+            },
             encoding: None,
         }
     }
@@ -198,7 +209,9 @@ impl Simulation {
         let speed = self.world.speeds[self.opened % self.world.speeds.len()];
         self.opened += 1;
         let extent = self.world.size(self.version).max(2);
-        let breaks_at = self.one_in(self.world.breaks).then(|| self.random.below(extent / 2));
+        let breaks_at = self
+            .one_in(self.world.breaks)
+            .then(|| self.random.below(extent / 2) * self.random.below(3).min(1));
         let stalls_at = self.one_in(self.world.stalls).then(|| self.random.below(extent / 2));
         let late = self.world.latency.mul_f64(0.5 + self.random.fraction());
         self.connections.insert(
@@ -223,11 +236,6 @@ impl Simulation {
     /// The answer to a request, as a far end of this world gives it.
     fn head(&mut self, machine: &mut Transfer, now: Instant, lane: LaneId) {
         if !self.connections.contains_key(&lane) {
-            return;
-        }
-        if self.connections.len() > 1 && self.one_in(self.world.spares) {
-            self.connections.remove(&lane);
-            machine.handle(now, Event::Spared { lane });
             return;
         }
         if self.connections.len() > self.world.most_connections || self.one_in(self.world.refuses) {
@@ -320,15 +328,20 @@ impl Simulation {
         }
     }
 
-    fn act(&mut self, action: Action) {
+    fn act(&mut self, machine: &mut Transfer, action: Action) {
         let run = self.run;
         match action {
-            Action::Open { lane, ask, same, source, .. } => {
+            Action::Open { lane, ask, same, source, fresh } => {
                 assert!(source.0 < self.world.sources);
                 assert!(
                     ask.from <= ask.compare_to && ask.to.is_none_or(|to| ask.compare_to <= to),
                     "{ask:?}"
                 );
+                if !fresh && !self.connections.is_empty() && self.one_in(self.world.spares) {
+                    // At once, as the driver does it.
+                    machine.handle(self.start + self.now, Event::Spared { lane });
+                    return;
+                }
                 self.open(lane, source.0, ask, same);
             }
             Action::Cancel(lane) => {
@@ -378,11 +391,14 @@ impl Simulation {
                 steps < 400_000 && self.now < Duration::from_secs(4 * 3600),
                 "does not end: {machine:#?}"
             );
+            let mut polls = 0;
             while let Some(action) = machine.poll(self.start + self.now) {
                 if let (Action::Open { ask, .. }, Some(size)) = (&action, machine.size()) {
                     assert!(ask.from < size, "asks for bytes past the end: {ask:?}");
                 }
-                self.act(action);
+                polls += 1;
+                assert!(polls < 1_000, "the driver never gets to wait: {machine:?}");
+                self.act(&mut machine, action);
                 // One more than the lanes may be asking whether the file changed.
                 let most = self.plan_lanes(plan) + 1;
                 assert!(self.connections.len() <= most, "more lanes than asked for: {machine:?}");
@@ -454,8 +470,17 @@ fn random_world(random: &mut Random) -> World {
         1 => 60_000 + random.below(10_000),
         _ => 200_000 + random.below(2_000_000),
     };
-    let tags = [Tags::Strong, Tags::Date, Tags::Weak, Tags::None, Tags::Noise, Tags::NoiseUndated];
-    let tags = tags[random.below(6) as usize];
+    let tags = [
+        Tags::Strong,
+        Tags::Date,
+        Tags::Weak,
+        Tags::None,
+        Tags::Noise,
+        Tags::NoiseUndated,
+        Tags::DateNoise,
+        Tags::WeakNowAndThen,
+    ];
+    let tags = tags[random.below(8) as usize];
     let other = if random.below(2) == 0 { size } else { size / 2 + 1 };
     let changes = match random.below(4) {
         0 => vec![Duration::from_millis(random.below(2000))],
@@ -483,7 +508,7 @@ fn random_world(random: &mut Random) -> World {
         whole_at_zero: random.below(5) == 0,
         mute_416: random.below(2) == 0,
         blank: random.below(10) == 0,
-        spares: pick(random, &[0, 0, 3]),
+        spares: pick(random, &[0, 0, 1, 3]),
         retry_after: (random.below(2) == 0).then(|| Duration::from_secs(random.below(4))),
     }
 }
@@ -518,14 +543,20 @@ fn every_byte_once_and_of_one_version() {
         }));
         let Ok(outcome) = told else { panic!("seed {seed}: {world:?} {plan:?} kills {kills:?}") };
         let calm = world.breaks == 0 && world.stalls == 0 && world.refuses == 0;
-        if calm && world.changes.is_empty() && world.ranges && !world.blank && world.spares == 0 {
+        if calm
+            && world.changes.is_empty()
+            && world.ranges
+            && !world.blank
+            && world.spares == 0
+            && world.tags != Tags::WeakNowAndThen
+        {
             assert!(matches!(outcome, Outcome::Complete(_)), "seed {seed}: {outcome:?} {world:?}");
         }
         *outcomes.entry(format!("{outcome:?}").split(['(', '{']).next().unwrap().to_owned()).or_insert(0) +=
             1;
     }
     println!("{outcomes:?}");
-    assert!(outcomes["Complete"] > 3_500, "{outcomes:?}");
+    assert!(outcomes["Complete"] > 3_000, "{outcomes:?}");
 }
 
 #[test]

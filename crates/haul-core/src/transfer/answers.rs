@@ -31,7 +31,7 @@ impl Transfer {
         match errand {
             Errand::Inquire => self.inquired(at, answer.seen),
             Errand::Compare => self.compare_opened(at, answer),
-            Errand::Fetch => self.fetch_opened(at, answer),
+            Errand::Fetch => self.fetch_opened(now, at, answer),
         }
     }
 
@@ -47,14 +47,15 @@ impl Transfer {
         };
     }
 
-    fn fetch_opened(&mut self, at: usize, answer: Answer) {
+    fn fetch_opened(&mut self, now: Instant, at: usize, answer: Answer) {
         let source = self.lanes[at].source.0;
         let far = &self.fars[source];
         let first_word = far.known.is_empty();
         if self.nothing_here() {
             // Nothing that could be mixed: whatever this answer says is the version from now on.
+            // What others said of it before is no word on these bytes.
             self.size = answer.seen.size;
-            self.fars[source].known.clear();
+            self.fars.iter_mut().for_each(|far| (far.known, far.grant) = (Vec::new(), None));
             self.accept(at, answer, None);
             return;
         }
@@ -73,10 +74,12 @@ impl Transfer {
         }
         match far.judge(&answer.seen) {
             Verdict::Same(basis) => self.accept(at, answer, Some(basis)),
+            // The digest of the whole will tell.
+            Verdict::Doubtful if self.plan.together && !self.unproven => self.accept(at, answer, None),
             Verdict::Doubtful if self.proves_itself(at, &answer) => {
                 self.accept(at, answer, Some(Basis::Overlap));
             }
-            Verdict::Doubtful => self.verify(at),
+            Verdict::Doubtful => self.verify(now, at),
             Verdict::Suspect(what) => self.suspect(at, answer.seen, what),
         }
     }
@@ -165,7 +168,9 @@ impl Transfer {
                 self.differs(at, source);
             }
             (Errand::Fetch, Match::Blank)
-                if self.basis == Some(Basis::Overlap) && self.lanes[at].ask.from == 0 =>
+                if self.plan.in_order
+                    && self.basis == Some(Basis::Overlap)
+                    && self.lanes[at].ask.from > 0 =>
             {
                 self.reset(Reason::Unproven);
             }
@@ -208,10 +213,9 @@ impl Transfer {
             return;
         }
         let here = self.received.first_missing(0);
-        let nothing_yet = self.received.is_empty() && self.fars[source].known.is_empty();
         match total {
-            Some(0) if nothing_yet => {
-                self.fars[source].known.push(seen);
+            Some(0) if self.nothing_here() => {
+                self.fars[source].known = vec![seen];
                 self.size = Some(0);
                 self.cancel_all();
             }
@@ -227,11 +231,14 @@ impl Transfer {
                     self.cancel_all();
                 }
                 Verdict::Doubtful => {
-                    self.verify(at);
+                    self.verify(now, at);
                     self.believe_size_if_verified(total);
                 }
                 Verdict::Suspect(what) => self.suspect(at, seen, what),
             },
+            Some(total) if total <= lane.ask.from && self.fars[source].known.is_empty() => {
+                self.doubt_unknown(at);
+            }
             Some(total) if total <= lane.ask.from => {
                 let what = format!("it has {total} bytes now");
                 self.suspect(at, seen, what);

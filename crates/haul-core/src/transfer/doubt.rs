@@ -1,10 +1,10 @@
 //! What is done about a doubt: blocks that are there are fetched again and compared ([`Verifying`]); a version that
 //! looks changed is asked about twice more ([`Settling`]).
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Instant};
 
 use super::{
-    Action, Ask, Basis, LaneId, Match, Phase, Reason, SourceId, Transfer,
+    Action, Ask, Basis, LaneId, Match, Outcome, Phase, Reason, SourceId, Transfer, Trouble,
     answers::Answer,
     identity::{self, Settled, Verdict},
     lane::{Lane, Stage},
@@ -14,6 +14,8 @@ use crate::{ByteRange, Entity, RangeSet};
 
 /// How many answers in all settle whether a version is new.
 const ANSWERS: usize = 3;
+/// So many times blocks are compared without a new byte in between; more often is a far end that contradicts itself.
+const MOST_VAIN: u32 = 24;
 
 /// Blocks are being compared with what a source has.
 #[derive(Debug)]
@@ -40,15 +42,26 @@ pub(super) struct Settling {
 
 impl Transfer {
     /// The answer of the lane at `at` may or may not belong to what is there: blocks decide.
-    pub(super) fn verify(&mut self, at: usize) {
+    pub(super) fn verify(&mut self, now: Instant, at: usize) {
         let lane = self.lanes.remove(at);
         self.actions.push_back(Action::Cancel(lane.id));
+        let granted = self.fars[lane.source.0].grant.take().is_some();
+        if granted && !self.at_end {
+            // It agreed block by block a moment ago and says something else of itself now: a failure, so it is counted.
+            self.failed(now, &lane, Trouble::Broken, None);
+            return;
+        }
         self.put_back(&lane);
         self.begin_verifying(lane.source.0);
     }
 
     pub(super) fn begin_verifying(&mut self, source: usize) {
         if matches!(self.phase, Phase::Verifying(_) | Phase::Settling(_)) {
+            return;
+        }
+        self.vain += 1;
+        if self.vain > MOST_VAIN {
+            self.end(Outcome::Unsafe);
             return;
         }
         if self.plan.in_order {
@@ -106,6 +119,7 @@ impl Transfer {
             return;
         }
         lane.stage = Stage::Comparing;
+        lane.natural_end = answer.to;
         if let Phase::Verifying(verifying) = &mut self.phase {
             verifying.seen = Some(answer.seen);
         }
@@ -113,7 +127,10 @@ impl Transfer {
 
     /// The block of the lane at `at` is the same at the far end.
     pub(super) fn block_agrees(&mut self, at: usize, found: Match) {
-        self.lanes.remove(at);
+        let lane = self.lanes.remove(at);
+        if lane.natural_end != lane.ask.to {
+            self.actions.push_back(Action::Cancel(lane.id));
+        }
         let Phase::Verifying(verifying) = &mut self.phase else { return };
         verifying.lane = None;
         verifying.queue.pop_front();
@@ -165,10 +182,10 @@ impl Transfer {
     fn doubt_source(&mut self, source: usize) {
         self.phase = Phase::Flowing;
         let trusted_elsewhere =
-            (0..self.fars.len()).find(|other| *other != source && !self.fars[*other].dead);
+            (0..self.fars.len()).find(|other| *other != source && self.fars[*other].serves());
         match trusted_elsewhere {
             Some(other) => {
-                self.fars[source].dead = true;
+                self.fars[source].unfit = true;
                 self.current = other;
             }
             None => self.reset(Reason::Unproven),

@@ -33,6 +33,8 @@ pub(super) struct Far {
     pub(super) answered: bool,
     /// Not to be asked again in this run.
     pub(super) dead: bool,
+    /// What it has is not what is here; another matter once nothing is here.
+    pub(super) unfit: bool,
     /// The most lanes that were seen to stream from it at once.
     borne: usize,
     /// The most lanes it bears, learned from refusals.
@@ -45,6 +47,11 @@ pub(super) struct Far {
 }
 
 impl Far {
+    /// Whether it may be asked.
+    pub(super) fn serves(&self) -> bool {
+        !self.dead && !self.unfit
+    }
+
     /// Judges an answer of this source against what it said before.
     pub(super) fn judge(&self, seen: &Entity) -> Verdict {
         let mut worst = Verdict::Doubtful;
@@ -62,10 +69,11 @@ impl Far {
     /// Whether the grant of the last overlap check covers this answer: it repeats what the checked one said.
     pub(super) fn grants(&self, seen: &Entity) -> bool {
         self.grant.as_ref().is_some_and(|checked| {
-            (self.etags_lie || checked.etag == seen.etag)
+            let same_tag = !self.etags_lie && checked.strong_etag().is_some() && checked.etag == seen.etag;
+            let same = (self.etags_lie || checked.etag == seen.etag)
                 && checked.modified.map(|m| (m.seconds, m.nanos))
-                    == seen.modified.map(|m| (m.seconds, m.nanos))
-                && (checked.size.is_none() || seen.size.is_none() || checked.size == seen.size)
+                    == seen.modified.map(|m| (m.seconds, m.nanos));
+            (same_tag || same) && (checked.size.is_none() || seen.size.is_none() || checked.size == seen.size)
         })
     }
 
@@ -143,8 +151,8 @@ impl Far {
     pub(super) fn forget_version(&mut self) {
         self.known.clear();
         self.grant = None;
-        if self.ranges == Some(Ranges::Proven) {
-            self.ranges = None;
-        }
+        self.unfit = false;
+        // What an answer of the other version said of ranges may have been its condition's doing.
+        self.ranges = None;
     }
 }

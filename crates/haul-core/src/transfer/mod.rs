@@ -96,6 +96,8 @@ pub struct Transfer {
     /// The last answer, compared in vain, ended where what is here ends: of an unknown length this may be all.
     at_end: bool,
     restarts: u32,
+    /// How often blocks were compared since the last new byte.
+    vain: u32,
     /// New bytes of this run.
     brought: u64,
     pace_of_the_last: Option<f64>,
@@ -144,6 +146,7 @@ impl Transfer {
             basis: None,
             at_end: false,
             restarts: 0,
+            vain: 0,
             brought: 0,
             pace_of_the_last: None,
             opening_cost: Duration::from_millis(50),
@@ -201,6 +204,11 @@ impl Transfer {
             Event::Durable => {
                 self.syncing = false;
                 if let Phase::Ending(outcome) = &self.phase {
+                    if self.unsynced > 0 {
+                        // That sync began before the last bytes were written.
+                        self.sync();
+                        return;
+                    }
                     self.actions.push_back(Action::Finish(outcome.clone()));
                     self.phase = Phase::Over;
                 }
@@ -235,6 +243,7 @@ impl Transfer {
             lane.brought += count;
             self.brought += count;
             self.patience.progress();
+            self.vain = 0;
             self.received.extend(new.iter().copied());
         }
         self.dismiss_idle(now);
@@ -287,6 +296,12 @@ impl Transfer {
     /// Failures in a row without progress, and the moment of the next try where one is waited for.
     pub fn waiting(&self, now: Instant) -> (u32, Option<Instant>) {
         (self.patience.strikes(), self.patience.until(now))
+    }
+
+    /// Whether a lane's answer was found to be of this version, and brings new bytes.
+    pub fn brings(&self, lane: LaneId) -> bool {
+        let lane = self.find(lane).map(|at| &self.lanes[at]);
+        lane.is_some_and(|lane| lane.errand == lane::Errand::Fetch && lane.stage != Stage::Opening)
     }
 
     /// Whether the machine still expects something of a lane.
@@ -344,11 +359,15 @@ impl Transfer {
     fn sync_if_due(&mut self, now: Instant) {
         let old = self.unsynced_since.is_some_and(|since| now.saturating_duration_since(since) >= SYNC_EVERY);
         if !self.syncing && (old || self.unsynced >= SYNC_BYTES) {
-            self.syncing = true;
-            self.unsynced = 0;
-            self.unsynced_since = None;
-            self.actions.push_back(Action::Sync);
+            self.sync();
         }
+    }
+
+    fn sync(&mut self) {
+        self.syncing = true;
+        self.unsynced = 0;
+        self.unsynced_since = None;
+        self.actions.push_back(Action::Sync);
     }
 
     /// Closes lanes that have nothing more to bring.
@@ -385,9 +404,8 @@ impl Transfer {
         self.cancel_all();
         self.actions.retain(|action| !matches!(action, Action::Open { .. }));
         if !self.syncing {
-            self.actions.push_back(Action::Sync);
+            self.sync();
         }
-        self.syncing = true;
         self.phase = Phase::Ending(outcome);
     }
 
@@ -423,6 +441,7 @@ impl Transfer {
         self.unsynced = 0;
         self.unsynced_since = None;
         self.fars.iter_mut().for_each(Far::forget_version);
+        self.current = self.fars.iter().position(Far::serves).unwrap_or(self.current);
     }
 
     /// A lane came to nothing or broke off: its range is free again, and somebody has to judge the far end.
@@ -433,14 +452,17 @@ impl Transfer {
         }
         let failure = Failure { why, retry_after };
         let source = lane.source.0;
-        let streaming = self.streaming(source);
-        if streaming > 0 && lane.errand == lane::Errand::Fetch {
+        let answered = self.fars[source].answered;
+        if self.lanes.iter().any(Lane::streams) {
+            // Others bring bytes: only this far end is left alone for a while.
+            let streaming = self.streaming(source);
+            let hopeless = why == Trouble::Fatal || (why == Trouble::Denied && !answered);
+            self.fars[source].dead |= hopeless && streaming == 0;
             self.fars[source].extra_failed(now, lane, streaming, failure);
             return;
         }
-        let answered = self.fars[source].answered;
         let verdict = self.patience.strike(now, lane.opened, failure, answered);
-        let others = (0..self.fars.len()).filter(|other| *other != source && !self.fars[*other].dead);
+        let others = (0..self.fars.len()).filter(|other| *other != source && self.fars[*other].serves());
         let next = others.clone().find(|other| *other > source).or_else(|| others.clone().next());
         match (verdict, next) {
             (Err(_), Some(next)) => {

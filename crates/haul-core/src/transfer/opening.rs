@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{
     Action, Ask, LaneId, Phase, RECONSIDER, Ranges, SLOW_ANSWER, SourceId, Transfer,
     allot::{self, Newcomer, Piece, Worker},
+    doubt,
     lane::{Errand, Lane},
     overlap,
 };
@@ -14,6 +15,14 @@ impl Transfer {
     /// Opens the lanes that are wanted now.
     pub(super) fn open_lanes(&mut self, now: Instant) {
         if let Some(until) = self.patience.until(now) {
+            self.reconsider = Some(until);
+            return;
+        }
+        if let Phase::Settling(doubt::Settling { source, .. })
+        | Phase::Verifying(doubt::Verifying { source, .. }) = self.phase
+            && !self.lanes.is_empty()
+            && let Some(until) = self.fars[source].extra_until(now)
+        {
             self.reconsider = Some(until);
             return;
         }
@@ -75,13 +84,11 @@ impl Transfer {
         }
         let mut best: Option<(usize, usize)> = None;
         for (index, far) in self.fars.iter().enumerate() {
-            if far.dead || (index != self.current && !self.plan.together) {
+            if !far.serves() || (index != self.current && !self.plan.together) {
                 continue;
             }
             let at_work = self.lanes.iter().filter(|lane| lane.source.0 == index).count();
-            if at_work > 0
-                && let Some(until) = far.extra_until(now)
-            {
+            if let Some(until) = far.extra_until(now) {
                 self.reconsider = Some(self.reconsider.map_or(until, |other| other.min(until)));
                 continue;
             }
@@ -153,7 +160,7 @@ impl Transfer {
         let follows = self.received.iter().find(|extent| extent.start() > from).map(|extent| extent.start());
         let to = follows.filter(|_| far.ranges != Some(Ranges::Absent));
         let known = far.condition();
-        if self.received.is_empty() || far.strength().is_some() {
+        if self.received.is_empty() || (far.strength().is_some() && far.grant.is_none()) {
             let ask = Ask { from, compare_to: from, to };
             self.open(now, source, Errand::Fetch, ask, known);
             return;

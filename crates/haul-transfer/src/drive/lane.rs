@@ -149,12 +149,17 @@ async fn run<S: Source>(
     let mut rest = None;
     if from < ask.compare_to {
         let found;
-        (found, at, rest) = compare(&mut body, from, ask.compare_to, id, shared).await?;
+        (found, at, rest) = compare(&mut body, (from, to), ask.compare_to, id, shared).await?;
         tell(shared, id, Word::Checked(found)).await;
     }
     loop {
         let piece = match rest.take() {
             Some(rest) => rest,
+            // All of it came. A clean end lets the connection be used again; nothing else is awaited.
+            None if to.is_some_and(|to| at >= to) => {
+                let _ = tokio::time::timeout(HEARD, next(&mut body, shared)).await;
+                return Ok(());
+            }
             None => match next(&mut body, shared).await? {
                 Some(piece) => piece,
                 None => return Ok(()),
@@ -194,7 +199,7 @@ async fn in_turn<T>(shared: &Shared, id: LaneId, wait: impl Future<Output = T>) 
 /// Reads up to `end` and compares with what is there. Returns what it found, the offset reached, and what came beyond.
 async fn compare<B: Body>(
     body: &mut B,
-    from: u64,
+    (from, to): (u64, Option<u64>),
     end: u64,
     id: LaneId,
     shared: &Shared,
@@ -204,7 +209,11 @@ async fn compare<B: Body>(
     let mut blank = Blank::default();
     while at < end {
         let Some(mut piece) = next(body, shared).await? else {
-            // It ended before it reached what is there: not the same file.
+            if to.is_some_and(|to| at >= to) {
+                let message = "the server's answers are too short to be compared";
+                return Err(OpenError::Failed(Failed::new(Trouble::Broken, message)));
+            }
+            // The whole ended before it reached what is there: not the same file.
             return Ok((Match::Different, at, None));
         };
         let inside = (end - at).min(piece.len() as u64) as usize;
@@ -219,7 +228,7 @@ async fn compare<B: Body>(
         at += inside as u64;
         if let Some(range) = ByteRange::new(at - comparable.len() as u64, at) {
             let here = match &shared.reader {
-                Some(reader) => reader.read(range).await,
+                Some(reader) => in_turn(shared, id, reader.read(range)).await,
                 None => None,
             };
             if here.as_ref() != Some(&comparable) {

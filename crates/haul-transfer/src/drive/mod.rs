@@ -112,6 +112,12 @@ impl<'a> Drive<'a> {
             job,
         };
         if drive.job.target == Target::Stdout {
+            if drive.job.checksum.is_some() {
+                return Err(Failure::new(
+                    Kind::Usage,
+                    "what goes to standard output cannot be checked by a checksum",
+                ));
+            }
             let subject = seat::subject(&drive.job, None, None, &[]);
             drive.take(Out::new(std::io::stdout()), None, subject)?;
         } else if let Some(seat) = seat::before_asking(&drive.job)? {
@@ -179,6 +185,8 @@ impl<'a> Drive<'a> {
                 self.told_digest = None;
                 let subject = self.subject(None, &[]);
                 match &mut self.place {
+                    // Somebody else's file is not lost for a wrong guess.
+                    Some(place) if place.adopted => place.writer.set_aside("old"),
                     Some(place) => {
                         place.noted = subject.clone();
                         place.writer.reset(subject);
@@ -232,6 +240,8 @@ impl<'a> Drive<'a> {
         let how = Publish { replace: self.job.overwrite, modified };
         self.note_subject();
         let digest = self.job.checksum.clone().or_else(|| self.told_digest.clone());
+        // What went to standard output can't be read back.
+        let digest = digest.filter(|_| self.job.target != Target::Stdout);
         self.report.verified = digest.as_ref().map(|_| Verified::Digest);
         if let Some(place) = &self.place {
             place.writer.publish(how, size, digest);

@@ -1,12 +1,12 @@
 //! Where the bytes go: taken when an earlier run left something, else when the first answer has said what the file is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use haul_core::{
     Entity,
     transfer::{Basis, Memo, Transfer},
 };
-use haul_store::Subject;
+use haul_store::{FsPartial, Subject};
 use tokio::sync::mpsc;
 
 use super::{
@@ -27,6 +27,8 @@ pub(super) struct Place {
     pub(super) target: Option<PathBuf>,
     /// What the journal was last told.
     pub(super) noted: Subject,
+    /// The bytes were left by another program, under the file's own name.
+    pub(super) adopted: bool,
 }
 
 /// Where the first answer leads.
@@ -41,16 +43,9 @@ pub(super) enum Sat {
 
 impl Drive<'_> {
     /// What the machine may have learned from an answer is told to the journal before any byte of it is.
-    pub(super) fn after_answer(&mut self) -> Result<(), Failure> {
+    pub(super) fn after_answer(&mut self) {
         self.note_subject();
-        let size = self.machine.size();
-        if self.report.begins(size, self.target()) {
-            let held = self.machine.view().held.total();
-            if let Some(target) = self.target() {
-                seat::check_room(&target, size, held)?;
-            }
-        }
-        Ok(())
+        self.report.begins(self.machine.size(), self.target());
     }
 
     pub(super) fn note_subject(&mut self) {
@@ -88,7 +83,10 @@ impl Drive<'_> {
 
     /// Takes a place; where an earlier run left something, the machine begins anew from that.
     pub(super) fn sit(&mut self, seat: Seat, seen: Option<&Entity>) -> Result<(), Failure> {
-        let Seat { partial, target, memo, remarks } = seat;
+        let Seat { partial, target, memo, remarks, adopted } = seat;
+        if let Some(memo) = &memo {
+            seat::check_room(&target, memo.size, memo.held.total())?;
+        }
         remarks.into_iter().for_each(|remark| self.report.tell(Notice::Remark(remark)));
         let known: Vec<_> = match &memo {
             Some(memo) => memo.sources.clone(),
@@ -98,6 +96,9 @@ impl Drive<'_> {
         let subject = seat::subject(&self.job, Some(&target), size, &known);
         let unwritten = memo.as_ref().is_some_and(|memo| memo.held.is_empty());
         self.take(partial, Some(target), subject.clone())?;
+        if let Some(place) = &mut self.place {
+            place.adopted = adopted;
+        }
         if let Some(memo) = memo {
             self.begin_from(memo);
             if let Some(place) = &self.place {
@@ -118,8 +119,17 @@ impl Drive<'_> {
         let (writer, told) =
             started.map_err(|error| Failure::new(Kind::Local, format!("no thread for writing: {error}")))?;
         self.shared.reader = Some(writer.reader());
-        self.place = Some(Place { writer, told, target, noted });
+        self.place = Some(Place { writer, told, target, noted, adopted: false });
         Ok(())
+    }
+
+    /// What another program had left was not the file's beginning and is kept under another name: begins with nothing.
+    pub(super) fn sit_anew(&mut self, aside: &Path) -> Result<(), Failure> {
+        let Some(target) = self.target() else { return Ok(()) };
+        self.report.tell(Notice::Remark(format!("what was there is kept as {}", aside.display())));
+        let subject = self.subject(None, &[]);
+        let partial = FsPartial::create(&target, &subject).map_err(|error| seat::store(&error))?;
+        self.take(partial, Some(target), subject)
     }
 
     /// Begins the machine from what an earlier run left. Lanes of the machine before are let go, and so are their words.

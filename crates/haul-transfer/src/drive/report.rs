@@ -67,14 +67,12 @@ impl Report {
         }
     }
 
-    /// Bytes begin to come. Says whether that is news.
-    pub(super) fn begins(&mut self, size: Option<u64>, target: Option<PathBuf>) -> bool {
-        let news = !self.started;
-        if news {
+    /// Bytes begin to come.
+    pub(super) fn begins(&mut self, size: Option<u64>, target: Option<PathBuf>) {
+        if !self.started {
             self.started = true;
             self.tell(Notice::Start { size, target });
         }
-        news
     }
 
     pub(super) fn progress(&mut self, machine: &Transfer) {

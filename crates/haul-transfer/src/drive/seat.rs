@@ -31,6 +31,8 @@ pub(super) struct Seat {
     pub(super) memo: Option<Memo>,
     /// What a user should know of it.
     pub(super) remarks: Vec<String>,
+    /// The bytes were left by another program, under the file's own name.
+    pub(super) adopted: bool,
 }
 
 /// What looking at the target came to.
@@ -97,7 +99,7 @@ pub(super) fn before_asking(job: &Job) -> Result<Option<Seat>, Failure> {
     match find(job, &target)? {
         Found::Nothing => Ok(None),
         Found::Journaled(resumed) if job.restart || known_to(job, &resumed.subject) => {
-            Ok(Some(resume(job, *resumed, target)))
+            Ok(Some(resume(job, *resumed, target, None)))
         }
         // Another URL's: the far end's answer tells whether it is the same file.
         Found::Journaled(_) => Ok(None),
@@ -130,14 +132,15 @@ pub(super) fn with_answer(job: &Job, seen: &Entity, name: Option<&str>) -> Resul
                 .advise("use --overwrite to replace it, or -o to choose another name"));
         }
         let orphan = FsPartial::adopt_finished(&target).map_err(|error| store(&error))?;
-        return adopt(job, orphan, target).map(|seat| Look::Seat(Box::new(seat)));
+        let seat = adopt(job, orphan, target)?;
+        return Ok(Look::Seat(Box::new(Seat { adopted: true, ..seat })));
     }
     let seat = match find(job, &target)? {
         Found::Nothing => begin(job, target, seen)?,
         Found::Journaled(resumed)
-            if job.restart || known_to(job, &resumed.subject) || same_file(&resumed.subject, seen) =>
+            if job.restart || known_to(job, &resumed.subject) || proof(&resumed.subject, seen).is_some() =>
         {
-            resume(job, *resumed, target)
+            resume(job, *resumed, target, Some(seen))
         }
         Found::Journaled(resumed) => {
             let from =
@@ -185,13 +188,13 @@ fn begin(job: &Job, target: PathBuf, seen: &Entity) -> Result<Seat, Failure> {
     check_room(&target, seen.size, 0)?;
     let subject = subject(job, Some(&target), seen.size, &[Some(seen.clone())]);
     let partial = FsPartial::create(&target, &subject).map_err(|error| store(&error))?;
-    Ok(Seat { partial, target, memo: None, remarks: Vec::new() })
+    Ok(Seat { partial, target, memo: None, remarks: Vec::new(), adopted: false })
 }
 
-fn resume(job: &Job, resumed: Resumed, target: PathBuf) -> Seat {
+fn resume(job: &Job, resumed: Resumed, target: PathBuf, seen: Option<&Entity>) -> Seat {
     let Resumed { partial, subject, held, touched, lost, .. } = resumed;
     let mut remarks = Vec::new();
-    let mut memo = Some(Memo { size: subject.size, held, sources: known_by(job, &subject) });
+    let mut memo = Some(Memo { size: subject.size, held, sources: known_by(job, &subject, seen) });
     if job.restart {
         memo = Some(Memo::default());
         remarks.push("what was there is dropped, as told".to_owned());
@@ -201,7 +204,7 @@ fn resume(job: &Job, resumed: Resumed, target: PathBuf) -> Seat {
     } else if lost > 0 {
         remarks.push(format!("{lost} bytes did not survive and are fetched again"));
     }
-    Seat { partial, target, memo, remarks }
+    Seat { partial, target, memo, remarks, adopted: false }
 }
 
 fn adopt(job: &Job, orphan: Orphan, target: PathBuf) -> Result<Seat, Failure> {
@@ -221,7 +224,7 @@ fn adopt(job: &Job, orphan: Orphan, target: PathBuf) -> Result<Seat, Failure> {
     }
     let subject = subject(job, Some(&target), None, &[]);
     let partial = orphan.begin(subject, &held).map_err(|error| store(&error))?;
-    Ok(Seat { partial, target, memo: Some(Memo { held, ..Memo::default() }), remarks })
+    Ok(Seat { partial, target, memo: Some(Memo { held, ..Memo::default() }), remarks, adopted: false })
 }
 
 /// Whether a journal speaks of this job's URL, or of one of its mirrors.
@@ -231,29 +234,32 @@ fn known_to(job: &Job, subject: &Subject) -> bool {
 }
 
 /// What a journal knows of each source of this job. A new URL of the same file takes what the old one said.
-fn known_by(job: &Job, subject: &Subject) -> Vec<Option<Entity>> {
+fn known_by(job: &Job, subject: &Subject, seen: Option<&Entity>) -> Vec<Option<Entity>> {
     let said =
         |source: &SourceRecord| Some(source.entity.clone()).filter(|entity| *entity != Entity::default());
     let by_key = |url: &Url| subject.sources.iter().find(|source| source.url_key == key(url)).and_then(said);
+    // Sources that ran side by side agree by the whole's digest alone; without one nothing vouches for their bytes.
+    if job.checksum.is_none() && subject.sources.iter().filter_map(said).count() > 1 {
+        return vec![None; 1 + job.mirrors.len()];
+    }
     let mut known: Vec<_> = std::iter::once(&job.url).chain(&job.mirrors).map(by_key).collect();
     if known.iter().all(Option::is_none)
         && let Some(first) = known.first_mut()
     {
-        *first = subject.sources.first().and_then(said);
+        *first = seen.and_then(|seen| proof(subject, seen).cloned());
     }
     known
 }
 
-/// Whether what a journal remembers and what another URL says is the same file for sure.
-fn same_file(subject: &Subject, seen: &Entity) -> bool {
-    let proves = |known: &Entity| {
+/// What a journal remembers that proves that another URL's answer speaks of the same file.
+fn proof<'a>(subject: &'a Subject, seen: &Entity) -> Option<&'a Entity> {
+    let proves = |known: &&Entity| {
         let tags = known.strong_etag().zip(seen.strong_etag());
         let dates = known.strong_date().zip(seen.strong_date());
         tags.map_or_else(|| dates.is_some_and(|(was, is)| was.same_moment(is)), |(was, is)| was == is)
     };
-    subject.size.is_some()
-        && subject.size == seen.size
-        && subject.sources.iter().any(|source| proves(&source.entity))
+    let same_size = subject.size.is_some() && subject.size == seen.size;
+    subject.sources.iter().map(|source| &source.entity).find(proves).filter(|_| same_size)
 }
 
 /// Whether the finished file that is there is the one that the far end has: by digest, else by size and date.

@@ -27,9 +27,11 @@ impl Drive<'_> {
                         Sat::Done(done) => return Ok(Some(done)),
                     }
                 }
-                self.told_digest = self.told_digest.take().or_else(|| strongest(digests));
                 self.machine.handle(now, Event::Opened { lane, seen, from, to, ranges });
-                self.after_answer()?;
+                if self.machine.brings(lane) {
+                    self.told_digest = self.told_digest.take().or_else(|| strongest(digests));
+                }
+                self.after_answer();
             }
             Word::Checked(found) => {
                 self.machine.handle(now, Event::Checked { lane, found });
@@ -89,6 +91,10 @@ impl Drive<'_> {
         match told {
             Some(Told::Written(range)) => self.machine.handle(now, Event::Written(range)),
             Some(Told::Durable) => self.machine.handle(now, Event::Durable),
+            Some(Told::Aside(path)) => {
+                self.sit_anew(&path)?;
+                self.machine.handle(now, Event::ResetDone);
+            }
             Some(Told::ResetDone) => self.machine.handle(now, Event::ResetDone),
             Some(Told::Published) => self.machine.handle(now, Event::Published),
             Some(Told::Mismatch { found, kept }) => {

@@ -31,6 +31,7 @@ enum Job {
     Sync,
     Reset(Subject),
     Note(Note),
+    SetAside(&'static str),
     Publish { how: Publish, size: u64, digest: Option<Digest> },
 }
 
@@ -41,6 +42,8 @@ pub(super) enum Told {
     Durable,
     ResetDone,
     Published,
+    /// The partial was kept under this name and is done with.
+    Aside(PathBuf),
     /// The whole has another digest; it was kept under this name.
     Mismatch {
         found: Option<Digest>,
@@ -115,6 +118,10 @@ impl Writer {
         self.send(Job::Note(Note::Stopped { when_unix: now.as_secs().try_into().unwrap_or(i64::MAX), why }));
     }
 
+    pub(super) fn set_aside(&self, suffix: &'static str) {
+        self.send(Job::SetAside(suffix));
+    }
+
     pub(super) fn publish(&self, how: Publish, size: u64, digest: Option<Digest>) {
         self.send(Job::Publish { how, size, digest });
     }
@@ -177,6 +184,14 @@ impl<P: Partial> AtWork<P> {
                 self.tell(Told::ResetDone);
             }
             Job::Note(note) => partial.note(note).await?,
+            Job::SetAside(suffix) => {
+                drop(partial);
+                self.wait_for_sync().await;
+                if let Some(partial) = self.partial.take().and_then(Arc::into_inner) {
+                    let kept = partial.set_aside(suffix).await?;
+                    self.tell(Told::Aside(kept));
+                }
+            }
             Job::Publish { how, size, digest } => {
                 drop(partial);
                 return self.publish(how, size, digest).await;

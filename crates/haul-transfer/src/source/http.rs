@@ -46,6 +46,8 @@ pub(crate) struct HttpSource {
     /// It answered a conditional range with the whole of the very version asked for: conditions are left out, the
     /// answers' validators are checked all the same.
     ignores_if_range: AtomicBool,
+    /// It answered a range with a part: a later refusal has another reason.
+    serves_ranges: AtomicBool,
     /// It refused a request only because of its Range.
     refuses_ranges: AtomicBool,
 }
@@ -72,6 +74,7 @@ impl HttpSource {
             secrets,
             idle,
             ignores_if_range: AtomicBool::new(false),
+            serves_ranges: AtomicBool::new(false),
             refuses_ranges: AtomicBool::new(false),
         }
     }
@@ -122,9 +125,10 @@ impl HttpSource {
             let answer =
                 answer::read(asked, reply.response.status(), reply.response.headers(), SystemTime::now());
             let Answer::Redirect { location } = answer else { return Ok((reply, answer)) };
-            let next = url.join(&location).map_err(|_| {
-                Failed::new(Trouble::Fatal, format!("redirected to {}, which is no URL", escape(&location)))
-            })?;
+            // Not shown: its query may be a secret.
+            let next = url
+                .join(&location)
+                .map_err(|_| Failed::new(Trouble::Fatal, "redirected to what is no URL"))?;
             if url.scheme() == "https" && next.scheme() != "https" {
                 let message = format!("refused a redirect from https to {}: {}", next.scheme(), place(&next));
                 return Err(Failed::new(Trouble::Fatal, message));
@@ -145,10 +149,12 @@ impl HttpSource {
             conditional: !self.ignores_if_range.load(Relaxed),
         };
         let (reply, answer) = self.follow(wish, manner).await?;
-        if manner.ranged && because_of_range(&answer) {
+        let known = self.serves_ranges.load(Relaxed) && !matches!(answer, Answer::Unsatisfiable { .. });
+        if manner.ranged && !known && because_of_range(&answer) {
             let again = self.follow(wish, Manner { ranged: false, ..manner }).await?;
             if matches!(again.1, Answer::Body { .. }) {
-                self.refuses_ranges.store(!matches!(answer, Answer::Unsatisfiable { .. }), Relaxed);
+                let refused = matches!(answer, Answer::Refused { .. } | Answer::Nonsense(_));
+                self.refuses_ranges.store(refused, Relaxed);
                 return Ok(again);
             }
             return Ok((reply, answer));
@@ -185,7 +191,10 @@ impl Source for HttpSource {
             return Err(OpenError::Failed(Failed::new(Trouble::Denied, message)));
         }
         let ranges = match ranges {
-            answer::Ranges::Proven => Ranges::Proven,
+            answer::Ranges::Proven => {
+                self.serves_ranges.store(true, Relaxed);
+                Ranges::Proven
+            }
             answer::Ranges::Offered if !self.refuses_ranges.load(Relaxed) => Ranges::Offered,
             _ => Ranges::Absent,
         };

@@ -24,6 +24,10 @@ impl Idle {
             return;
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|_, connections| {
+            connections.retain(|(since, connection)| is_alive(*since, connection));
+            !connections.is_empty()
+        });
         kept.entry(connection.origin().clone()).or_default().push((Instant::now(), connection));
     }
 
@@ -31,7 +35,11 @@ impl Idle {
     pub(crate) fn take(&self, origin: &Origin) -> Option<Connection> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let connections = kept.get_mut(origin)?;
-        connections.retain(|(since, connection)| since.elapsed() < KEPT && !connection.is_closed());
+        connections.retain(|(since, connection)| is_alive(*since, connection));
         connections.pop().map(|(_, connection)| connection)
     }
+}
+
+fn is_alive(since: Instant, connection: &Connection) -> bool {
+    since.elapsed() < KEPT && !connection.is_closed()
 }
