@@ -149,12 +149,14 @@ impl HttpSource {
             conditional: !self.ignores_if_range.load(Relaxed),
         };
         let (reply, answer) = self.follow(wish, manner).await?;
-        let known = self.serves_ranges.load(Relaxed) && !matches!(answer, Answer::Unsatisfiable { .. });
-        if manner.ranged && !known && because_of_range(&answer) {
+        // Who has sent parts before and fails now has another reason: that is a matter of trying again.
+        let known = self.serves_ranges.load(Relaxed);
+        let hiccup = known && matches!(answer, Answer::Busy { .. });
+        if manner.ranged && !hiccup && because_of_range(&answer) {
             let again = self.follow(wish, Manner { ranged: false, ..manner }).await?;
             if matches!(again.1, Answer::Body { .. }) {
-                let refused = matches!(answer, Answer::Refused { .. } | Answer::Nonsense(_));
-                self.refuses_ranges.store(refused, Relaxed);
+                let refuses = matches!(answer, Answer::Refused { .. } | Answer::Nonsense(_));
+                self.refuses_ranges.store(refuses && !known, Relaxed);
                 return Ok(again);
             }
             return Ok((reply, answer));
