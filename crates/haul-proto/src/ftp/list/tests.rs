@@ -1,3 +1,5 @@
+//! Every form of a line, every name that must not come through, and what is no line at all.
+
 use proptest::prelude::*;
 
 use super::{super::entry::Entry, *};
