@@ -7,6 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Time that was not used is made up for, up to this much: a busy machine wakes sleepers late.
+const CREDIT: Duration = Duration::from_millis(100);
+
 /// A limit on bytes a second. Lanes book bytes and wait until those before them are paid for.
 #[derive(Debug)]
 pub(crate) struct Limit {
@@ -22,7 +25,8 @@ impl Limit {
     /// Books `bytes` that have come; says when the next ones may.
     fn book(&self, now: Instant, bytes: usize) -> Instant {
         let mut paid_until = self.paid_until.lock().unwrap_or_else(PoisonError::into_inner);
-        *paid_until = (*paid_until).max(now) + Duration::from_secs_f64(bytes as f64 / self.rate);
+        let earliest = now.checked_sub(CREDIT).unwrap_or(now);
+        *paid_until = (*paid_until).max(earliest) + Duration::from_secs_f64(bytes as f64 / self.rate);
         *paid_until
     }
 
@@ -64,7 +68,10 @@ mod tests {
         let now = Instant::now();
         let first = limit.book(now, 500);
         let second = limit.book(now, 500);
-        assert!(first >= now + Duration::from_millis(500));
+        assert!(first >= now + Duration::from_millis(500) - CREDIT);
         assert_eq!(second, first + Duration::from_millis(500));
+        // Whoever comes late is not made to pay for it twice, nor given more than the credit.
+        let late = second + Duration::from_secs(9);
+        assert_eq!(limit.book(late, 500), late + Duration::from_millis(500) - CREDIT);
     }
 }

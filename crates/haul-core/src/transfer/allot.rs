@@ -14,6 +14,9 @@ pub(super) const SMALLEST: u64 = 64 * 1024;
 /// While speeds are unknown a lane must get at least this much to be worth its connection.
 const SMALLEST_BLIND: u64 = 256 * 1024;
 
+/// What taking a tail must save, in seconds: what the lane that loses it has under way is fetched for nothing.
+const WORTHWHILE: f64 = 0.015;
+
 /// Cuts fall on this boundary, so that pages and blocks on disk have one writer.
 const GRAIN: u64 = 4096;
 
@@ -86,7 +89,7 @@ fn help(worker: &Worker, newcomer: Newcomer) -> Option<Piece> {
     let opening = newcomer.opening.as_secs_f64();
     let alone = if own > 0.0 { length / own } else { f64::INFINITY };
     let together = (length + other * opening) / (own + other);
-    if alone - together <= opening {
+    if alone - together <= opening.max(WORTHWHILE) {
         return None;
     }
     let kept = (own * together) as u64;
