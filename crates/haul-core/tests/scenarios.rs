@@ -457,24 +457,26 @@ fn a_lane_whose_answer_ends_by_itself_is_not_cut_off() {
 }
 
 #[test]
-fn answers_too_short_to_bring_more_than_is_compared_end() {
+fn answers_too_short_to_bring_more_than_is_compared_are_given_up() {
     const CAP: u64 = 32 * 1024;
-    let mut script = Script::new(None, one_lane(1));
-    let decided = script.until_decided(|script, asked| {
-        let to = asked.ask.to.unwrap_or(MB).min(asked.ask.from + CAP);
-        let (lane, from) = (asked.lane, asked.ask.from);
-        script.tell(Event::Opened { lane, seen: file(MB), from, to: Some(to), ranges: Ranges::Proven });
-        if to < asked.ask.compare_to {
-            script.breaks(asked);
-            return;
-        }
-        script.agrees(asked);
-        if let Some(new) = ByteRange::new(asked.ask.compare_to, to) {
-            script.bytes(asked, new.start(), new.end());
-        }
-    });
-    assert_eq!(decided, Action::Finish(Outcome::Unsafe));
-    assert!(script.opens < 100, "{} requests", script.opens);
+    for in_order in [false, true] {
+        let mut script = Script::new(None, Plan { in_order, ..one_lane(1) });
+        let decided = script.until_decided(|script, asked| {
+            let to = asked.ask.to.unwrap_or(MB).min(asked.ask.from + CAP);
+            let (lane, from) = (asked.lane, asked.ask.from);
+            script.tell(Event::Opened { lane, seen: file(MB), from, to: Some(to), ranges: Ranges::Proven });
+            if to < asked.ask.compare_to {
+                script.breaks(asked);
+                return;
+            }
+            script.agrees(asked);
+            if let Some(new) = ByteRange::new(asked.ask.compare_to, to) {
+                script.bytes(asked, new.start(), new.end());
+            }
+        });
+        assert_eq!(decided, Action::Finish(Outcome::GaveUp(Trouble::Broken)));
+        assert!(script.opens < 100, "{} requests", script.opens);
+    }
 }
 
 #[test]

@@ -174,6 +174,11 @@ impl Transfer {
             {
                 self.reset(Reason::Unproven);
             }
+            (Errand::Fetch, _) if self.ends_with_what_is_here(at) => {
+                // The next answer would be as short, and nothing would ever be counted: a failure.
+                let lane = self.lanes.remove(at);
+                self.failed(now, &lane, Trouble::Broken, None);
+            }
             (Errand::Fetch, _) => {
                 self.lanes[at].stage = Stage::Streaming;
                 let source = self.lanes[at].source.0;
@@ -184,6 +189,13 @@ impl Transfer {
             (Errand::Compare, found) => self.block_agrees(at, found),
             (Errand::Inquire, _) => {}
         }
+    }
+
+    /// Whether an answer brings nothing but what was compared, though the file goes on.
+    fn ends_with_what_is_here(&self, at: usize) -> bool {
+        let lane = &self.lanes[at];
+        let here = Some(lane.ask.compare_to);
+        lane.natural_end == here && self.size != here && !self.at_end
     }
 
     /// A lane's body ended as it should.

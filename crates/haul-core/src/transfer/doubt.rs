@@ -180,7 +180,7 @@ impl Transfer {
 
     /// What is here cannot be shown to belong to this source: another one may do, else it is begun anew.
     fn doubt_source(&mut self, source: usize) {
-        self.phase = Phase::Flowing;
+        self.drop_doubt();
         let trusted_elsewhere =
             (0..self.fars.len()).find(|other| *other != source && self.fars[*other].serves());
         match trusted_elsewhere {
@@ -189,6 +189,26 @@ impl Transfer {
                 self.current = other;
             }
             None => self.reset(Reason::Unproven),
+        }
+    }
+
+    /// The source asked first is another one from now on; a doubt about the one before would be asked of it for ever.
+    pub(super) fn turn_to(&mut self, source: usize) {
+        self.current = source;
+        self.drop_doubt();
+    }
+
+    /// No blocks are compared and nothing is asked about any more.
+    fn drop_doubt(&mut self) {
+        let lane = match &self.phase {
+            Phase::Verifying(verifying) => verifying.lane,
+            Phase::Settling(settling) => settling.lane,
+            _ => return,
+        };
+        self.phase = Phase::Flowing;
+        if let Some(at) = lane.and_then(|lane| self.find(lane)) {
+            let lane = self.lanes.remove(at);
+            self.actions.push_back(Action::Cancel(lane.id));
         }
     }
 

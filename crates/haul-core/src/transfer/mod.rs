@@ -468,10 +468,10 @@ impl Transfer {
             (Err(_), Some(next)) => {
                 self.fars[source].dead = true;
                 self.patience.progress();
-                self.current = next;
+                self.turn_to(next);
             }
             (Err(why), None) => self.end(Outcome::GaveUp(why)),
-            (Ok(()), Some(next)) if self.patience.strikes().is_multiple_of(3) => self.current = next,
+            (Ok(()), Some(next)) if self.patience.strikes().is_multiple_of(3) => self.turn_to(next),
             (Ok(()), _) => {}
         }
     }
