@@ -493,3 +493,17 @@ fn an_orphan_that_fits_no_source_is_dropped_once_all_were_asked() {
     let asked = script.next().unwrap();
     assert_eq!((asked.source, asked.ask.from), (SourceId(0), 0));
 }
+
+#[test]
+fn nothing_is_complete_on_the_word_of_an_answer_that_is_still_compared() {
+    let memo = Memo { sources: vec![Some(Entity::default())], ..orphan(MB) };
+    let mut script = Script::new(Some(memo), one_lane(1));
+    // A block is answered with the whole, which is shorter than what is here; then the whole is asked for.
+    let block = script.next().unwrap();
+    script.whole(block, file(MB / 2));
+    let asked = script.next().unwrap();
+    script.whole(asked, file(MB / 2));
+    assert_eq!(script.machine.poll(script.now), None);
+    script.checked(asked, Match::Different);
+    assert!(matches!(*script.next().unwrap_err(), Action::Reset(Reason::Changed(_))));
+}

@@ -129,8 +129,14 @@ impl Transfer {
         };
         lane.stage = if answer.from < wanted_from { Stage::Comparing } else { Stage::Streaming };
         let source = lane.source.0;
-        self.size = self.size.or(answer.seen.size);
-        self.at_end = self.size.is_none() && ask.to.is_none() && answer.to == Some(wanted_from);
+        let size = self.size.or(answer.seen.size);
+        if lane.stage == Stage::Comparing {
+            // What is here may be of another size: it is not complete on the word of an answer it may not belong to.
+            lane.size = size;
+        } else {
+            self.size = size;
+        }
+        self.at_end = size.is_none() && ask.to.is_none() && answer.to == Some(wanted_from);
         let far = &mut self.fars[source];
         if !self.at_end {
             far.grant = None;
@@ -181,6 +187,7 @@ impl Transfer {
             }
             (Errand::Fetch, _) => {
                 self.lanes[at].stage = Stage::Streaming;
+                self.size = self.size.or(self.lanes[at].size);
                 let source = self.lanes[at].source.0;
                 let streaming = self.streaming(source);
                 self.fars[source].streaming(streaming);
@@ -195,7 +202,7 @@ impl Transfer {
     fn ends_with_what_is_here(&self, at: usize) -> bool {
         let lane = &self.lanes[at];
         let here = Some(lane.ask.compare_to);
-        lane.natural_end == here && self.size != here && !self.at_end
+        lane.natural_end == here && self.size.or(lane.size) != here && !self.at_end
     }
 
     /// A lane's body ended as it should.

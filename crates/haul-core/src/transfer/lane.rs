@@ -39,6 +39,8 @@ pub(super) struct Lane {
     pub(super) pos: u64,
     /// Where it stops; moved towards `pos` when another lane takes its tail.
     pub(super) end: Option<u64>,
+    /// The file's size, if what it compares agrees.
+    pub(super) size: Option<u64>,
     /// Where its answer ends by itself.
     pub(super) natural_end: Option<u64>,
     pub(super) opened: Instant,
@@ -61,6 +63,7 @@ impl Lane {
             ask,
             pos: ask.compare_to,
             end: ask.to,
+            size: None,
             natural_end: None,
             opened: now,
             heard: now,

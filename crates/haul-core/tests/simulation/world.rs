@@ -135,14 +135,20 @@ impl World {
     }
 
     /// Whether something in it may keep even the best client from having the file.
-    pub(crate) fn hinders(&self) -> bool {
+    pub(crate) fn hinders(&self, in_order: bool) -> bool {
         let fails = self.breaks > 0 || self.stalls > 0 || self.refuses > 0 || self.spares > 0;
         let unprovable =
             !self.ranges || self.blank || self.blank_start > 0 || self.tags == Tags::WeakNowAndThen;
-        let misleads = !self.changes.is_empty() || self.total_416 != Total::True;
+        // Without a total the end has to be asked for, and what answers there may look like a change.
+        let misleads = !self.changes.is_empty() || !self.tells_total || self.total_416 != Total::True;
+        // What was handed over cannot be compared when the tags turn out to be noise.
+        let out_of_reach = in_order && matches!(self.tags, Tags::Noise | Tags::NoiseUndated);
+        // Bytes that may be the dead mirror's are not dropped for a source that has others.
+        let kept =
+            self.dead.is_some() && self.orphan.as_ref().is_some_and(|orphan| orphan.version == STRANGE);
         // Where bytes have to be compared, an answer must be longer than a block.
         let scant = self.cap.is_some_and(|cap| cap < 100_000);
-        fails || unprovable || misleads || scant
+        fails || unprovable || misleads || out_of_reach || kept || scant
     }
 
     /// What is at these places in a version: 1 is a blank, everything else is a version's own; 0 is never there.
