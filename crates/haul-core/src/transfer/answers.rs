@@ -130,22 +130,15 @@ impl Transfer {
         lane.stage = if answer.from < wanted_from { Stage::Comparing } else { Stage::Streaming };
         let source = lane.source.0;
         let size = self.size.or(answer.seen.size);
-        if lane.stage == Stage::Comparing {
-            // What is here may be of another size: it is not complete on the word of an answer it may not belong to.
-            lane.size = size;
-        } else {
-            self.size = size;
-        }
         self.at_end = size.is_none() && ask.to.is_none() && answer.to == Some(wanted_from);
-        let far = &mut self.fars[source];
         if !self.at_end {
-            far.grant = None;
+            self.fars[source].grant = None;
         }
-        if far.known.is_empty() {
-            far.known.push(answer.seen);
-            self.unproven = false;
-        } else if let (Some(known), Some(size)) = (far.known.first_mut(), answer.seen.size) {
-            known.size.get_or_insert(size);
+        if lane.stage == Stage::Comparing {
+            // What is here may be another file's: an answer is no word on it before its bytes were compared.
+            lane.said = Some(answer.seen);
+        } else {
+            self.believe(source, answer.seen);
         }
         let own = self.fars[source].strength().unwrap_or(Basis::Single);
         let basis = basis.unwrap_or(own);
@@ -153,6 +146,18 @@ impl Transfer {
         let streaming = self.streaming(source);
         self.fars[source].streaming(streaming);
         self.dismiss_empty_lane();
+    }
+
+    /// What an answer says of the file is so.
+    fn believe(&mut self, source: usize, seen: Entity) {
+        self.size = self.size.or(seen.size);
+        let far = &mut self.fars[source];
+        if far.known.is_empty() {
+            far.known.push(seen);
+            self.unproven = false;
+        } else if let (Some(known), Some(size)) = (far.known.first_mut(), seen.size) {
+            known.size.get_or_insert(size);
+        }
     }
 
     /// A lane that was opened at the very end of an empty file brings nothing.
@@ -187,8 +192,10 @@ impl Transfer {
             }
             (Errand::Fetch, _) => {
                 self.lanes[at].stage = Stage::Streaming;
-                self.size = self.size.or(self.lanes[at].size);
                 let source = self.lanes[at].source.0;
+                if let Some(said) = self.lanes[at].said.take() {
+                    self.believe(source, said);
+                }
                 let streaming = self.streaming(source);
                 self.fars[source].streaming(streaming);
                 self.dismiss_idle(now);
@@ -202,7 +209,9 @@ impl Transfer {
     fn ends_with_what_is_here(&self, at: usize) -> bool {
         let lane = &self.lanes[at];
         let here = Some(lane.ask.compare_to);
-        lane.natural_end == here && self.size.or(lane.size) != here && !self.at_end
+        lane.natural_end == here
+            && self.size.or(lane.said.as_ref().and_then(|said| said.size)) != here
+            && !self.at_end
     }
 
     /// A lane's body ended as it should.

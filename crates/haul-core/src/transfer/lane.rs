@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Ask, LaneId, SourceId, speed::Speed};
-use crate::ByteRange;
+use crate::{ByteRange, Entity};
 
 /// What a lane was opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +39,8 @@ pub(super) struct Lane {
     pub(super) pos: u64,
     /// Where it stops; moved towards `pos` when another lane takes its tail.
     pub(super) end: Option<u64>,
-    /// The file's size, if what it compares agrees.
-    pub(super) size: Option<u64>,
+    /// What its answer says of the file, as long as the bytes that are here are still being compared.
+    pub(super) said: Option<Entity>,
     /// Where its answer ends by itself.
     pub(super) natural_end: Option<u64>,
     pub(super) opened: Instant,
@@ -63,7 +63,7 @@ impl Lane {
             ask,
             pos: ask.compare_to,
             end: ask.to,
-            size: None,
+            said: None,
             natural_end: None,
             opened: now,
             heard: now,

@@ -3,7 +3,7 @@
 //!
 //! It sees ranges, never bytes; it opens nothing and reads no clock. A driver tells it what happened ([`Event`],
 //! [`Transfer::receive`]) and does what it wants ([`Transfer::poll`]). Everything is decided here, so everything can
-//! be simulated (`tests/simulation.rs`).
+//! be simulated (`tests/simulation/`).
 //!
 //! ```text
 //!              answer fits           all bytes written
