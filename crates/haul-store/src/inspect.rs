@@ -87,7 +87,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(StoreError::at("looking at", &names.part, error)),
     };
-    let journal = match std::fs::read(&names.journal) {
+    let journal = match sys::read_regular(&names.journal, crate::journal::file::LONGEST) {
         Ok(bytes) => Some(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound && part_len.is_some() => None,
         Err(error) => return Err(StoreError::at("reading", &names.journal, error)),

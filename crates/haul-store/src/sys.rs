@@ -19,6 +19,25 @@ pub enum Opening {
     Private,
 }
 
+/// The first `most` bytes of a regular file, never through a symbolic link, never waiting for a pipe's other end.
+pub(crate) fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags((fs::OFlags::NOFOLLOW | fs::OFlags::NONBLOCK).bits().cast_signed());
+    }
+    let file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Opens a regular file, never through a symbolic link at the last place of the path.
 #[cfg(unix)]
 pub(crate) fn open(path: &Path, opening: Opening) -> io::Result<File> {

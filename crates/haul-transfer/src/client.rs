@@ -16,7 +16,7 @@ use crate::{
     failure::{Failure, Kind},
     host::Host,
     rate::Limit,
-    source::{HttpSource, Idle},
+    source::{HttpSource, Idle, Owned},
 };
 
 /// What the read buffers of all connections to one host may take together, in bytes …
@@ -76,13 +76,10 @@ impl Client {
         })
     }
 
-    pub(crate) fn http(&self, url: &Url) -> HttpSource {
-        HttpSource::new(
-            url.clone(),
-            self.connector.clone(),
-            Arc::clone(&self.secrets),
-            Arc::clone(&self.idle),
-        )
+    /// A source for `url`. The user's secrets belong to the origin of `owner`; a mirror may be another one.
+    pub(crate) fn http(&self, url: &Url, owner: &Url) -> HttpSource {
+        let owned = Owned { first: url.clone(), owner: owner.clone() };
+        HttpSource::new(owned, self.connector.clone(), Arc::clone(&self.secrets), Arc::clone(&self.idle))
     }
 
     /// The host of a URL, and the connections it gets.

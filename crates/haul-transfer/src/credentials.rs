@@ -97,34 +97,35 @@ impl Secrets {
         Self { explicit, netrc, headers }
     }
 
-    /// What a request for `now` carries when the user asked for `first` and redirects led here.
+    /// What a request for `now` carries when redirects led here from `first`, which is the user's own URL `owner` or a
+    /// mirror of it.
     ///
     /// An Authorization of `-H` stands above `-u`, that above the userinfo of `first`, that above netrc. A name given
     /// without a password takes the password that netrc has for this name at this host.
-    pub fn headers_for(&self, first: &Url, now: &Url) -> HeaderMap {
+    pub fn headers_for(&self, owner: &Url, first: &Url, now: &Url) -> HeaderMap {
         let mut headers = self.headers.clone();
-        let given = if same_origin(first, now) {
-            self.explicit.clone().or_else(|| Credentials::from_userinfo(first))
-        } else {
+        let ours = same_origin(owner, now);
+        if !ours {
             headers = harmless(&headers);
-            None
-        };
+        }
+        let userinfo = || Credentials::from_userinfo(first).filter(|_| same_origin(first, now));
+        let given = self.explicit.clone().filter(|_| ours).or_else(userinfo);
         if headers.contains_key(header::AUTHORIZATION) {
             return headers;
         }
-        if let Some(credentials) = self.with_netrc(given, now) {
+        if let Some(credentials) = self.with_netrc(given, now, same_origin(first, now)) {
             headers.insert(header::AUTHORIZATION, credentials.basic());
         }
         headers
     }
 
-    fn with_netrc(&self, given: Option<Credentials>, now: &Url) -> Option<Credentials> {
+    fn with_netrc(&self, given: Option<Credentials>, now: &Url, named: bool) -> Option<Credentials> {
         if given.as_ref().is_some_and(|known| !known.password.is_empty()) {
             return given;
         }
         let user = given.as_ref().map(|known| known.user.as_str());
         let host = now.host_str().map(|host| host.trim_matches(['[', ']']));
-        let found = self.netrc.as_ref().zip(host).and_then(|(netrc, host)| netrc.lookup(host, user));
+        let found = self.netrc.as_ref().zip(host).and_then(|(netrc, host)| netrc.lookup(host, user, named));
         found.or(given)
     }
 }
@@ -164,7 +165,7 @@ mod tests {
     }
 
     fn sent(secrets: &Secrets, first: &str, now: &str) -> Option<HeaderValue> {
-        secrets.headers_for(&url(first), &url(now)).get(header::AUTHORIZATION).cloned()
+        secrets.headers_for(&url(first), &url(first), &url(now)).get(header::AUTHORIZATION).cloned()
     }
 
     #[test]
@@ -226,8 +227,8 @@ mod tests {
         ];
         let secrets = Secrets::new(None, None, headers(&given));
         let first = url("https://a/");
-        assert_eq!(secrets.headers_for(&first, &url("https://a/b")).len(), given.len());
-        let away = secrets.headers_for(&first, &url("https://b/"));
+        assert_eq!(secrets.headers_for(&first, &first, &url("https://a/b")).len(), given.len());
+        let away = secrets.headers_for(&first, &first, &url("https://b/"));
         let mut names: Vec<_> = away.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["accept", "user-agent"]);

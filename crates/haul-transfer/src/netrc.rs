@@ -118,9 +118,12 @@ impl Netrc {
 
     /// What the file has for `host` (an IPv6 address without brackets): the first entry that fits, by `user` too
     /// where one is asked for. An entry without a login fits any user; one without a login for nobody asked is none.
-    pub fn lookup(&self, host: &str, user: Option<&str>) -> Option<Credentials> {
+    ///
+    /// `with_default`: whether the entry for all other hosts counts; not for hosts that only a redirect named.
+    pub fn lookup(&self, host: &str, user: Option<&str>, with_default: bool) -> Option<Credentials> {
         self.entries.iter().find_map(|entry| {
-            let at_host = entry.machine.as_deref().is_none_or(|machine| machine.eq_ignore_ascii_case(host));
+            let named = |machine: &str| machine.eq_ignore_ascii_case(host);
+            let at_host = entry.machine.as_deref().map_or(with_default, named);
             let for_user = user.is_none_or(|user| entry.login.as_deref().is_none_or(|login| login == user));
             let user = entry.login.as_deref().or(user)?;
             (at_host && for_user).then(|| Credentials {
@@ -251,7 +254,7 @@ mod tests {
     use super::*;
 
     fn found(text: &str, host: &str, user: Option<&str>) -> Option<(String, String)> {
-        Netrc::parse(text).unwrap().lookup(host, user).map(|found| (found.user, found.password))
+        Netrc::parse(text).unwrap().lookup(host, user, true).map(|found| (found.user, found.password))
     }
 
     fn pair(user: &str, password: &str) -> Option<(String, String)> {
@@ -330,7 +333,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("netrc");
         std::fs::write(&path, "machine a login u password p").unwrap();
-        assert!(Netrc::load(Some(&path)).unwrap().lookup("a", None).is_some());
+        assert!(Netrc::load(Some(&path)).unwrap().lookup("a", None, true).is_some());
         std::fs::write(&path, "nonsense").unwrap();
         let told = Netrc::load(Some(&path)).unwrap_err().to_string();
         assert!(told.starts_with(&format!("{}, line 1: expected", path.display())), "{told}");

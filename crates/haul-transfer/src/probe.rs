@@ -72,7 +72,7 @@ pub struct Verdict {
 /// # Errors
 /// [`Kind::Network`] and [`Kind::Refused`] where no file answers.
 pub async fn probe(client: &Client, url: &Url) -> Result<ProbeReport, Failure> {
-    let source = client.http(url);
+    let source = client.http(url, url);
     let wish = |from, to, same| Wish { from, to: Some(to), same, fresh: false };
     let first = match open(&source, wish(0, FIRST, None)).await {
         Ok(opened) => opened,

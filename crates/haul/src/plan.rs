@@ -250,7 +250,7 @@ mod tests {
 
     fn authorization(plan: &GetPlan) -> String {
         let url = &plan.jobs[0].url;
-        plan.client.secrets.headers_for(url, url)["authorization"].to_str().unwrap().to_owned()
+        plan.client.secrets.headers_for(url, url, url)["authorization"].to_str().unwrap().to_owned()
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::record::{self, Record};
 use crate::disk::{Disk, DiskFile, Opening};
 
 /// No journal that haul wrote is longer; what lies behind is not read.
-const LONGEST: u64 = 256 << 20;
+pub(crate) const LONGEST: u64 = 256 << 20;
 
 /// An open journal.
 #[derive(Debug)]

@@ -90,7 +90,7 @@ type Step = Result<Option<Done>, Failure>;
 impl<'a> Drive<'a> {
     fn new(client: &'a Client, job: Job, stop: Stop, watch: Watch) -> Result<Self, Failure> {
         let urls = std::iter::once(&job.url).chain(&job.mirrors);
-        let sources = urls.map(|url| client.http(url).into()).collect();
+        let sources = urls.map(|url| client.http(url, &job.url).into()).collect();
         let machine = Transfer::new(None, plan(&job));
         let (sender, words) = mpsc::channel(WORDS);
         let room = Arc::new(Semaphore::new(ROOM / ROOM_UNIT));

@@ -85,7 +85,8 @@ impl Drive<'_> {
     pub(super) fn sit(&mut self, seat: Seat, seen: Option<&Entity>) -> Result<(), Failure> {
         let Seat { partial, target, memo, remarks, adopted } = seat;
         if let Some(memo) = &memo {
-            seat::check_room(&target, memo.size, memo.held.total())?;
+            let size = memo.size.or(seen.and_then(|seen| seen.size));
+            seat::check_room(&target, size, memo.held.total())?;
         }
         remarks.into_iter().for_each(|remark| self.report.tell(Notice::Remark(remark)));
         let known: Vec<_> = match &memo {

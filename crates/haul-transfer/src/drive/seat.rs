@@ -89,9 +89,7 @@ pub(super) fn before_asking(job: &Job) -> Result<Option<Seat>, Failure> {
         }
     };
     let Some(target) = target else { return Ok(None) };
-    if target.is_dir() {
-        return Err(local(format!("{} is a folder", target.display())));
-    }
+    check_kind(&target)?;
     // A finished file is in the way, or done: only the far end can tell which.
     if target.symlink_metadata().is_ok() && !job.overwrite {
         return Ok(None);
@@ -116,9 +114,7 @@ pub(super) fn with_answer(job: &Job, seen: &Entity, name: Option<&str>) -> Resul
             return Err(Failure::new(Kind::Unexpected, "standard output has no place to look at"));
         }
     };
-    if target.is_dir() {
-        return Err(local(format!("{} is a folder", target.display())));
-    }
+    check_kind(&target)?;
     if let Ok(there) = fs::symlink_metadata(&target)
         && !job.overwrite
     {
@@ -132,8 +128,7 @@ pub(super) fn with_answer(job: &Job, seen: &Entity, name: Option<&str>) -> Resul
                 .advise("use --overwrite to replace it, or -o to choose another name"));
         }
         let orphan = FsPartial::adopt_finished(&target).map_err(|error| store(&error))?;
-        let seat = adopt(job, orphan, target)?;
-        return Ok(Look::Seat(Box::new(Seat { adopted: true, ..seat })));
+        return adopt(job, orphan, target).map(|seat| Look::Seat(Box::new(seat)));
     }
     let seat = match find(job, &target)? {
         Found::Nothing => begin(job, target, seen)?,
@@ -154,6 +149,16 @@ pub(super) fn with_answer(job: &Job, seen: &Entity, name: Option<&str>) -> Resul
         Found::Orphan(orphan) => adopt(job, orphan, target)?,
     };
     Ok(Look::Seat(Box::new(seat)))
+}
+
+/// Nothing but a file, or nothing at all, may be where the file shall be.
+fn check_kind(target: &Path) -> Result<(), Failure> {
+    match target.metadata() {
+        Ok(there) if there.is_dir() => Err(local(format!("{} is a folder", target.display()))),
+        Ok(there) if !there.is_file() => Err(local(format!("{} is not a regular file", target.display()))
+            .advise("use -o to choose another name; -o - is standard output")),
+        _ => Ok(()),
+    }
 }
 
 /// Whether there is room for what is still missing.
@@ -194,6 +199,9 @@ fn begin(job: &Job, target: PathBuf, seen: &Entity) -> Result<Seat, Failure> {
 fn resume(job: &Job, resumed: Resumed, target: PathBuf, seen: Option<&Entity>) -> Seat {
     let Resumed { partial, subject, held, touched, lost, .. } = resumed;
     let mut remarks = Vec::new();
+    // Bytes that no source has vouched for yet were left by another program.
+    let unvouched = subject.sources.iter().all(|source| source.entity == Entity::default());
+    let adopted = !job.restart && !held.is_empty() && unvouched;
     let mut memo = Some(Memo { size: subject.size, held, sources: known_by(job, &subject, seen) });
     if job.restart {
         memo = Some(Memo::default());
@@ -204,18 +212,23 @@ fn resume(job: &Job, resumed: Resumed, target: PathBuf, seen: Option<&Entity>) -
     } else if lost > 0 {
         remarks.push(format!("{lost} bytes did not survive and are fetched again"));
     }
-    Seat { partial, target, memo, remarks, adopted: false }
+    Seat { partial, target, memo, remarks, adopted }
 }
 
 fn adopt(job: &Job, orphan: Orphan, target: PathBuf) -> Result<Seat, Failure> {
     let (len, has_holes) = (orphan.len(), orphan.has_holes());
     let mut remarks = Vec::new();
     let mut held = RangeSet::new();
-    if job.restart || len == 0 {
-        // Nothing of it is wanted, or nothing is there.
-    } else if has_holes {
-        remarks.push(format!("{}.part has no journal and has holes: begun anew", target.display()));
-    } else {
+    if has_holes && !job.restart {
+        // Its length says nothing of what it holds, and it may be anybody's.
+        let aside = orphan.set_aside("old").map_err(|error| store(&error))?;
+        let (shown, aside) = (target.display(), aside.display());
+        remarks.push(format!("{shown}.part has no journal and has holes: kept as {aside}, begun anew"));
+        let subject = subject(job, Some(&target), None, &[]);
+        let partial = FsPartial::create(&target, &subject).map_err(|error| store(&error))?;
+        return Ok(Seat { partial, target, memo: Some(Memo::default()), remarks, adopted: false });
+    }
+    if !job.restart && len > 0 {
         remarks.push(format!(
             "{}.part has no journal: {len} bytes are compared with the server's",
             target.display()
@@ -223,8 +236,9 @@ fn adopt(job: &Job, orphan: Orphan, target: PathBuf) -> Result<Seat, Failure> {
         held.extend(ByteRange::new(0, len));
     }
     let subject = subject(job, Some(&target), None, &[]);
+    let adopted = !held.is_empty();
     let partial = orphan.begin(subject, &held).map_err(|error| store(&error))?;
-    Ok(Seat { partial, target, memo: Some(Memo { held, ..Memo::default() }), remarks, adopted: false })
+    Ok(Seat { partial, target, memo: Some(Memo { held, ..Memo::default() }), remarks, adopted })
 }
 
 /// Whether a journal speaks of this job's URL, or of one of its mirrors.

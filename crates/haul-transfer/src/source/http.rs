@@ -36,10 +36,17 @@ use crate::{
 const MOST_REDIRECTS: usize = 20;
 const USER_AGENT: &str = concat!("haul/", env!("CARGO_PKG_VERSION"));
 
+/// A URL, and the one whose origin the user's secrets belong to.
+#[derive(Debug)]
+pub(crate) struct Owned {
+    pub(crate) first: Url,
+    pub(crate) owner: Url,
+}
+
 /// One URL.
 #[derive(Debug)]
 pub(crate) struct HttpSource {
-    first: Url,
+    url: Owned,
     connector: Connector,
     secrets: Arc<Secrets>,
     idle: Arc<Idle>,
@@ -67,9 +74,9 @@ struct Reply {
 }
 
 impl HttpSource {
-    pub(crate) fn new(first: Url, connector: Connector, secrets: Arc<Secrets>, idle: Arc<Idle>) -> Self {
+    pub(crate) fn new(url: Owned, connector: Connector, secrets: Arc<Secrets>, idle: Arc<Idle>) -> Self {
         Self {
-            first,
+            url,
             connector,
             secrets,
             idle,
@@ -80,7 +87,7 @@ impl HttpSource {
     }
 
     fn headers(&self, now: &Url, wish: &Wish, manner: Manner) -> HeaderMap {
-        let mut headers = self.secrets.headers_for(&self.first, now);
+        let mut headers = self.secrets.headers_for(&self.url.owner, &self.url.first, now);
         headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
         headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -118,7 +125,7 @@ impl HttpSource {
 
     /// Asks, following redirects from the first URL on.
     async fn follow(&self, wish: &Wish, manner: Manner) -> Result<(Reply, Answer), Failed> {
-        let mut url = self.first.clone();
+        let mut url = self.url.first.clone();
         let asked = Asked { span: Span { from: wish.from, to: wish.to }, ranged: manner.ranged };
         for _ in 0..=MOST_REDIRECTS {
             let reply = self.ask(&url, wish, manner).await?;

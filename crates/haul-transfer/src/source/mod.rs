@@ -14,7 +14,7 @@ use haul_core::{
     transfer::{Ranges, Trouble},
 };
 
-pub(crate) use http::HttpSource;
+pub(crate) use http::{HttpSource, Owned};
 pub(crate) use idle::Idle;
 
 /// Which bytes are asked for, and on what conditions.
