@@ -73,8 +73,9 @@ fn a_server_that_allows_two_connections_is_taken_at_its_word() {
         let told = scene.run(&["-n", "8", &peer.url("/f.bin")], 0);
         content.assert_file_is(scene.path("f.bin"));
         assert!(told.fetched() < content.size() + MIB, "{excess:?}\n{told}");
-        // Two lanes need 1.5 s.
-        assert!(told.seconds() < 3.0, "{excess:?}\n{told}");
+        // Two lanes need 1.5 s; 2 s where the second one is asked to wait for the first of them. Twice that is allowed.
+        let ideal = if matches!(excess, Excess::Status(429, _)) { 2.0 } else { 1.5 };
+        assert!(told.seconds() < 2.0 * ideal, "{excess:?}\n{told}");
         let refused = peer.requests().iter().filter(|request| matches!(request.status(), 429 | 503)).count();
         assert!(refused < 12, "{excess:?}: {refused} requests were refused");
     }

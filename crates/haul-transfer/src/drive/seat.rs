@@ -219,7 +219,9 @@ fn adopt(job: &Job, orphan: Orphan, target: PathBuf) -> Result<Seat, Failure> {
     let (len, has_holes) = (orphan.len(), orphan.has_holes());
     let mut remarks = Vec::new();
     let mut held = RangeSet::new();
-    if has_holes && !job.restart {
+    // A journal that can't be read any more still says whose it is.
+    let ours = target.with_added_extension("part.haul").exists();
+    if has_holes && !job.restart && !ours {
         // Its length says nothing of what it holds, and it may be anybody's.
         let aside = orphan.set_aside("old").map_err(|error| store(&error))?;
         let (shown, aside) = (target.display(), aside.display());
@@ -228,7 +230,9 @@ fn adopt(job: &Job, orphan: Orphan, target: PathBuf) -> Result<Seat, Failure> {
         let partial = FsPartial::create(&target, &subject).map_err(|error| store(&error))?;
         return Ok(Seat { partial, target, memo: Some(Memo::default()), remarks, adopted: false });
     }
-    if !job.restart && len > 0 {
+    if has_holes {
+        remarks.push(format!("the journal of {}.part is damaged: begun anew", target.display()));
+    } else if !job.restart && len > 0 {
         remarks.push(format!(
             "{}.part has no journal: {len} bytes are compared with the server's",
             target.display()
@@ -236,7 +240,7 @@ fn adopt(job: &Job, orphan: Orphan, target: PathBuf) -> Result<Seat, Failure> {
         held.extend(ByteRange::new(0, len));
     }
     let subject = subject(job, Some(&target), None, &[]);
-    let adopted = !held.is_empty();
+    let adopted = !ours && !held.is_empty();
     let partial = orphan.begin(subject, &held).map_err(|error| store(&error))?;
     Ok(Seat { partial, target, memo: Some(Memo { held, ..Memo::default() }), remarks, adopted })
 }
