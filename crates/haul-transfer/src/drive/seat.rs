@@ -220,7 +220,9 @@ fn adopt(job: &Job, orphan: Orphan, target: PathBuf) -> Result<Seat, Failure> {
     let mut remarks = Vec::new();
     let mut held = RangeSet::new();
     // A journal that can't be read any more still says whose it is.
-    let ours = target.with_added_extension("part.haul").exists();
+    let mut journal = target.as_os_str().to_owned();
+    journal.push(".part.haul");
+    let ours = Path::new(&journal).exists();
     if has_holes && !job.restart && !ours {
         // Its length says nothing of what it holds, and it may be anybody's.
         let aside = orphan.set_aside("old").map_err(|error| store(&error))?;
