@@ -31,7 +31,7 @@ mod identity;
 mod lane;
 mod opening;
 mod overlap;
-mod patience;
+pub(crate) mod patience;
 mod plan;
 mod speed;
 

@@ -21,15 +21,15 @@ const DENIED_TRIES: u32 = 3;
 
 /// Why a lane came to nothing, and what the far end asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Failure {
-    pub(super) why: Trouble,
+pub(crate) struct Failure {
+    pub(crate) why: Trouble,
     /// How long the far end wants to be left alone.
-    pub(super) retry_after: Option<Duration>,
+    pub(crate) retry_after: Option<Duration>,
 }
 
 /// The count of failures in a row, and what follows from it.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     retries: Option<u32>,
     strikes: u32,
     last: Option<Instant>,
@@ -38,29 +38,29 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    pub(super) fn new(retries: Option<u32>, seed: u64) -> Self {
+    pub(crate) fn new(retries: Option<u32>, seed: u64) -> Self {
         Self { retries, strikes: 0, last: None, until: None, random: Random::new(seed) }
     }
 
     /// Bytes came: all is forgiven.
-    pub(super) fn progress(&mut self) {
+    pub(crate) fn progress(&mut self) {
         self.strikes = 0;
         self.last = None;
         self.until = None;
     }
 
     /// Failures in a row so far.
-    pub(super) fn strikes(&self) -> u32 {
+    pub(crate) fn strikes(&self) -> u32 {
         self.strikes
     }
 
     /// The moment before which nothing is to be opened, if that lies ahead.
-    pub(super) fn until(&self, now: Instant) -> Option<Instant> {
+    pub(crate) fn until(&self, now: Instant) -> Option<Instant> {
         self.until.filter(|until| *until > now)
     }
 
     /// A lane that was opened at `opened` failed without progress. Says whether to go on.
-    pub(super) fn strike(
+    pub(crate) fn strike(
         &mut self,
         now: Instant,
         opened: Instant,

@@ -1,0 +1,534 @@
+//! The upload machine: decides whether a file is begun, continued or there already, how what the far end has is
+//! compared with ours, by which way bytes are sent, whether they landed where they should, and when it is over.
+//!
+//! It sees sizes and answers, never bytes; it opens nothing and reads no clock. A driver tells it what happened
+//! ([`Upload::handle`]) and does what it wants ([`Upload::poll`]), one thing at a time.
+//!
+//! ```text
+//!   Looking ──► Checking ──► Sending ──► Looking (after) ──► Sealing ──► Over
+//!    ▲  │ nothing there │       │            │ short, spoilt    │
+//!    │  └───────────────┴──────►│            ▼                  │
+//!    └────── broke off, or in doubt ◄────────┴──────────────────┘
+//! ```
+//!
+//! What a far end says proves nothing: "done" is said when its file has the size that ours has, the bytes that were
+//! there before were compared, and none of them is known to have been moved.
+
+mod event;
+mod opening;
+mod plan;
+#[cfg(test)]
+mod tests;
+mod ways;
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+pub use event::{Action, Anew, Can, Event, Found, How, Name, Obstacle, Outcome, Refusal, Seen, There, Way};
+pub use plan::{IfExists, Local, Memo, Plan, Proof, Stage, Verify};
+
+use crate::transfer::{
+    Trouble,
+    patience::{Failure, Patience},
+};
+use opening::{Known, Ours, Step};
+use ways::{Landed, Ways};
+
+/// More sendings than this whose result was not the local file mean that this far end can't be relied on.
+const SPOILS: u32 = 3;
+/// The local file may change so often while it is sent.
+const CHANGES: u32 = 3;
+
+/// What the machine is waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// What is there, before anything is sent.
+    Opening(Name),
+    /// What is there, after the far end said that it has all.
+    After(Sending),
+    /// Whether what is there is ours.
+    Checking {
+        name: Name,
+        size: u64,
+        how: How,
+    },
+    /// Whether what a continued sending made is ours.
+    Proving {
+        size: u64,
+    },
+    /// Bytes go over.
+    Sending(Sending),
+    /// Date and name are given.
+    Sealing(Proof),
+    /// What became of a renaming whose answer was lost.
+    Renamed(Proof),
+    Over,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sending {
+    at: u64,
+    way: Way,
+    moved: u64,
+}
+
+/// The upload of one file.
+#[derive(Debug)]
+pub struct Upload {
+    plan: Plan,
+    phase: Phase,
+    /// What our state says of the file under the final name, and of the one that bytes are sent to.
+    finished: Option<Option<i64>>,
+    ours: Ours,
+    seen: Option<Seen>,
+    ways: Ways,
+    /// The last way by which a part was continued, for as long as nothing showed that it works.
+    on_trial: Option<Way>,
+    patience: Patience,
+    answered: bool,
+    /// A break after bytes went over: free of charge, should the far end have more of them now.
+    owing: Option<Failure>,
+    /// The most that the far end was seen to have.
+    confirmed: u64,
+    all_sent: bool,
+    sent_any: bool,
+    /// A lost answer to the renaming.
+    sealing: Option<Proof>,
+    spoils: u32,
+    changes: u32,
+    actions: VecDeque<Action>,
+}
+
+impl Upload {
+    /// An upload, with what an earlier run remembers of it.
+    pub fn new(plan: Plan, memo: Option<Memo>) -> Self {
+        let (mut ours, mut finished) = (Ours::No, None);
+        if let (Some(memo), Some(local)) = (memo, plan.local) {
+            match memo.stage {
+                Stage::Begun { from } if memo.local == local => ours = Ours::Begun { from },
+                Stage::Begun { .. } => ours = Ours::Outdated,
+                Stage::Finished { modified } if memo.local == local => finished = Some(modified),
+                Stage::Finished { .. } => {}
+            }
+        }
+        let mut upload = Self {
+            patience: Patience::new(plan.retries, plan.seed),
+            plan,
+            phase: Phase::Over,
+            finished,
+            ours,
+            seen: None,
+            ways: Ways::default(),
+            on_trial: None,
+            answered: false,
+            owing: None,
+            confirmed: 0,
+            all_sent: false,
+            sent_any: false,
+            sealing: None,
+            spoils: 0,
+            changes: 0,
+            actions: VecDeque::new(),
+        };
+        upload.look(Phase::Opening(Name::Target), ours.may_replace());
+        upload
+    }
+
+    /// What is to be done now; `None` is nothing, or nothing before [`Upload::deadline`].
+    pub fn poll(&mut self, now: Instant) -> Option<Action> {
+        match self.actions.front()? {
+            Action::Finish(_) | Action::Say(_) => self.actions.pop_front(),
+            _ if self.deadline(now).is_some() => None,
+            _ => self.actions.pop_front(),
+        }
+    }
+
+    /// The moment before which nothing is to be done, if that lies ahead.
+    pub fn deadline(&self, now: Instant) -> Option<Instant> {
+        self.patience.until(now)
+    }
+
+    /// Failures in a row without progress.
+    pub fn strikes(&self) -> u32 {
+        self.patience.strikes()
+    }
+
+    /// Takes note of what happened.
+    pub fn handle(&mut self, now: Instant, event: Event) {
+        if self.phase == Phase::Over {
+            return;
+        }
+        match event {
+            Event::Seen(seen) => self.on_seen(now, seen),
+            Event::Checked(found) => self.on_checked(found),
+            Event::Begun => self.on_begun(),
+            Event::Moved(to) => self.on_moved(to),
+            Event::Sent(to) => self.on_sent(to),
+            Event::LocalChanged(local) => self.on_changed(local),
+            Event::Refused(refusal) => self.on_refused(now, refusal),
+            Event::Sealed => {
+                if let Phase::Sealing(proof) = self.phase {
+                    self.done(proof);
+                }
+            }
+            Event::Failed { why, retry_after } => self.on_failed(now, Failure { why, retry_after }),
+            Event::Pause => self.finish(Outcome::Paused),
+        }
+    }
+
+    fn on_seen(&mut self, now: Instant, seen: Seen) {
+        self.answered = true;
+        self.seen = Some(seen);
+        match self.phase {
+            Phase::After(sending) => self.on_landed(now, sending, seen),
+            Phase::Renamed(proof) => {
+                let whole = self.plan.local.map(|local| local.size);
+                match seen.there {
+                    There::Size(size) if Some(size) == whole || whole.is_none() => self.done(proof),
+                    _ => self.begin(Some(Anew::Gone)),
+                }
+            }
+            Phase::Opening(name) => {
+                if self.settle_up(now, name, seen) {
+                    self.open(name, seen);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A break is forgiven where the far end has more than before; says whether to go on.
+    fn settle_up(&mut self, now: Instant, name: Name, seen: Seen) -> bool {
+        if name != self.sent_to() {
+            return true;
+        }
+        let has = if let There::Size(size) = seen.there { size } else { 0 };
+        let owing = self.owing.take();
+        if has > self.confirmed {
+            self.confirmed = has;
+            self.patience.progress();
+        } else if let Some(failure) = owing {
+            return self.strike(now, failure);
+        }
+        true
+    }
+
+    /// Decides by what is there under `name`.
+    fn open(&mut self, name: Name, seen: Seen) {
+        if self.plan.temporary && name == Name::Target && seen.there == There::Absent {
+            return self.look(Phase::Opening(Name::Temporary), self.ours.may_replace());
+        }
+        if name == Name::Temporary
+            && let Some(proof) = self.sealing.take()
+        {
+            // The answer to the renaming got lost: it was done, or it has still to be done.
+            return match seen.there {
+                There::Absent => self.look(Phase::Renamed(proof), false),
+                _ => self.seal(proof),
+            };
+        }
+        match self.known(name, seen) {
+            Some(known) => self.take(name, opening::open(&known)),
+            None => self.open_for_stream(name, seen),
+        }
+    }
+
+    /// A stream is never compared, and never continues anything.
+    fn open_for_stream(&mut self, name: Name, seen: Seen) {
+        let free = seen.there == There::Absent || (name == self.sent_to() && self.ours.may_replace());
+        match self.plan.if_exists {
+            _ if free => self.begin(None),
+            Some(IfExists::Overwrite) => self.replace(name, None),
+            Some(IfExists::Skip) => self.finish(Outcome::Skipped),
+            _ if seen.there == There::Unknown => self.finish(Outcome::InTheWay(Obstacle::Unknown)),
+            _ => self.finish(Outcome::InTheWay(Obstacle::Exists)),
+        }
+    }
+
+    fn known(&self, name: Name, seen: Seen) -> Option<Known> {
+        let ours = match (self.ours, self.finished) {
+            (ours, _) if ours != Ours::No && name == self.sent_to() => ours,
+            (_, Some(date)) if name == Name::Target => Ours::Finished(date),
+            _ => Ours::No,
+        };
+        Some(Known {
+            local: self.plan.local?,
+            verify: self.plan.verify,
+            if_exists: self.plan.if_exists,
+            restart: self.plan.restart && !self.sent_any,
+            ours,
+            all_sent: self.all_sent,
+            name,
+            temporary: self.plan.temporary,
+            seen,
+        })
+    }
+
+    fn take(&mut self, name: Name, step: Step) {
+        match step {
+            Step::Begin(why) => self.replace(name, why),
+            Step::Continue(at) => self.go_on(at),
+            Step::Check(size, how) => {
+                self.phase = Phase::Checking { name, size, how };
+                self.actions.push_back(Action::Check { name, size, how });
+            }
+            // Under its final name and not ours: nothing of it is to be touched.
+            Step::Whole(proof) if name != self.sent_to() || !self.ours.may_replace() => {
+                if name == self.sent_to() && self.plan.temporary {
+                    self.seal(proof)
+                } else {
+                    self.done(proof)
+                }
+            }
+            Step::Whole(proof) => self.seal(proof),
+            Step::Skip => self.finish(Outcome::Skipped),
+            Step::Stop(obstacle) => self.finish(Outcome::InTheWay(obstacle)),
+        }
+    }
+
+    /// What is at `name` may be replaced: by sending to it, or by the renaming at the end.
+    fn replace(&mut self, name: Name, why: Option<Anew>) {
+        if name == self.sent_to() {
+            self.begin(why);
+        } else {
+            self.look(Phase::Opening(Name::Temporary), self.ours.may_replace());
+        }
+    }
+
+    fn begin(&mut self, why: Option<Anew>) {
+        if let Some(why) = why {
+            self.actions.push_back(Action::Say(why));
+            if why == Anew::NotAPrefix
+                && let Some(way) = self.on_trial.take()
+            {
+                self.ways.fails(way);
+            }
+        }
+        self.send(0, Way::Begin);
+    }
+
+    fn go_on(&mut self, at: u64) {
+        match self.ways.choose(at) {
+            Some(way) => self.send(at, way),
+            None => self.begin(Some(Anew::NoWay)),
+        }
+    }
+
+    fn send(&mut self, at: u64, way: Way) {
+        self.phase = Phase::Sending(Sending { at, way, moved: at });
+        self.actions.push_back(Action::Send { name: self.sent_to(), at, way });
+    }
+
+    fn on_begun(&mut self) {
+        if let Phase::Sending(Sending { at, way, .. }) = self.phase {
+            self.ours = Ours::Begun { from: at };
+            self.finished = None;
+            self.sent_any = true;
+            self.all_sent = false;
+            self.on_trial = (at > 0).then_some(way);
+        }
+    }
+
+    fn on_moved(&mut self, to: u64) {
+        let whole = self.plan.local.map(|local| local.size);
+        if let Phase::Sending(sending) = &mut self.phase {
+            sending.moved = to;
+            self.all_sent = Some(to) == whole;
+        }
+    }
+
+    fn on_sent(&mut self, to: u64) {
+        if let Phase::Sending(sending) = self.phase {
+            let after = Phase::After(Sending { moved: to, ..sending });
+            self.look(after, false);
+        }
+    }
+
+    /// The far end said that it has all; this is what it has.
+    fn on_landed(&mut self, now: Instant, sending: Sending, seen: Seen) {
+        let whole = self.plan.local.map_or(sending.moved, |local| local.size);
+        let size = match seen.there {
+            There::Unknown => return self.seal(Proof::Reply),
+            There::Absent => return self.finish(Outcome::Vanished),
+            There::Size(size) => size,
+        };
+        match ways::landed(sending.way, sending.at, whole, size) {
+            Landed::Whole if sending.at > 0 && seen.can.hash && self.proves() => {
+                self.phase = Phase::Proving { size };
+                let name = self.sent_to();
+                self.actions.push_back(Action::Check { name, size, how: How::Hash });
+            }
+            Landed::Whole => self.seal(Proof::Size),
+            Landed::Short if self.plan.local.is_some() => {
+                self.on_trial = None;
+                self.phase = Phase::Opening(self.sent_to());
+                self.owing = Some(Failure { why: Trouble::Broken, retry_after: None });
+                if self.settle_up(now, self.sent_to(), seen) {
+                    self.open(self.sent_to(), seen);
+                }
+            }
+            Landed::Short => self.finish(Outcome::StreamBroken(Trouble::Broken)),
+            Landed::Spoilt => {
+                self.ways.fails(sending.way);
+                self.spoilt();
+            }
+        }
+    }
+
+    /// Whether a checksum of the whole is wanted after a part was continued.
+    fn proves(&self) -> bool {
+        matches!(self.plan.verify, Verify::Auto | Verify::Full)
+    }
+
+    fn spoilt(&mut self) {
+        self.spoils += 1;
+        self.on_trial = None;
+        if self.spoils > SPOILS || self.plan.local.is_none() {
+            return self.finish(Outcome::NeverRight);
+        }
+        self.begin(Some(Anew::Spoilt));
+    }
+
+    fn on_checked(&mut self, found: Found) {
+        match self.phase {
+            Phase::Checking { name, size, how } => {
+                let Some(known) = self.seen.and_then(|seen| self.known(name, seen)) else { return };
+                self.take(name, opening::compared(&known, size, how, found));
+            }
+            Phase::Proving { .. } => match found {
+                Found::Same => self.seal(Proof::Hash),
+                Found::Different => {
+                    if let Some(way) = self.on_trial {
+                        self.ways.fails(way);
+                    }
+                    self.spoilt();
+                }
+                // It makes no checksum after all: the size has to do, as it does elsewhere.
+                Found::Blank | Found::Unable => self.seal(Proof::Size),
+            },
+            _ => {}
+        }
+    }
+
+    fn on_changed(&mut self, local: Local) {
+        self.changes += 1;
+        self.plan.local = Some(local);
+        if self.changes > CHANGES {
+            return self.finish(Outcome::Restless);
+        }
+        self.ours = Ours::Outdated;
+        self.confirmed = 0;
+        self.look(Phase::Opening(self.sent_to()), true);
+    }
+
+    fn on_refused(&mut self, now: Instant, refusal: Refusal) {
+        match (self.phase, refusal) {
+            (Phase::Sending(Sending { at, way, .. }), Refusal::Way) if way != Way::Begin => {
+                self.ways.fails(way);
+                self.go_on(at);
+            }
+            (Phase::Sending(_), Refusal::Busy) => {
+                let failure = Failure { why: Trouble::Busy, retry_after: None };
+                if self.strike(now, failure) {
+                    self.look(Phase::Opening(self.sent_to()), false);
+                }
+            }
+            // Some servers say so, too, while an earlier session still has the file.
+            (Phase::Sending(Sending { at, way, .. }), Refusal::Denied)
+                if at > 0 && self.ours.may_replace() =>
+            {
+                let failure = Failure { why: Trouble::Denied, retry_after: None };
+                if self.patience.strike(now, now, failure, self.answered).is_ok() {
+                    self.look(Phase::Opening(self.sent_to()), false);
+                } else if way == Way::Restart {
+                    self.ways.fails(way);
+                    self.go_on(at);
+                } else {
+                    self.finish(Outcome::Refused(refusal));
+                }
+            }
+            (Phase::Sending(_), refusal) => self.finish(Outcome::Refused(refusal)),
+            (Phase::Sealing(_), _) => self.finish(Outcome::NotRenamed),
+            (Phase::Checking { .. } | Phase::Proving { .. }, _) => self.on_checked(Found::Unable),
+            (Phase::Opening(_) | Phase::After(_) | Phase::Renamed(_), refusal) => {
+                self.finish(Outcome::Refused(refusal));
+            }
+            (Phase::Over, _) => {}
+        }
+    }
+
+    fn on_failed(&mut self, now: Instant, failure: Failure) {
+        let phase = self.phase;
+        if let Phase::Sending(sending) = phase
+            && sending.moved > sending.at
+        {
+            if self.plan.local.is_none() {
+                return self.finish(Outcome::StreamBroken(failure.why));
+            }
+            // Whether it cost anything is known after a look.
+            self.owing = Some(failure);
+            return self.look(Phase::Opening(self.sent_to()), true);
+        }
+        if !self.strike(now, failure) {
+            return;
+        }
+        let begun = self.ours.may_replace();
+        match phase {
+            Phase::After(_) | Phase::Renamed(_) => self.look(phase, false),
+            // A stream is over once it was sent, and so is what was seen to be whole.
+            Phase::Sealing(proof) if self.plan.temporary => {
+                self.sealing = Some(proof);
+                self.look(Phase::Opening(Name::Temporary), false);
+            }
+            Phase::Sealing(proof) => self.seal(proof),
+            Phase::Opening(name) => self.look(phase, begun && name == self.sent_to()),
+            _ => self.look(Phase::Opening(self.sent_to()), begun),
+        }
+    }
+
+    /// A failure without progress; says whether to go on.
+    fn strike(&mut self, now: Instant, failure: Failure) -> bool {
+        match self.patience.strike(now, now, failure, self.answered) {
+            Ok(()) => true,
+            Err(why) => {
+                self.finish(Outcome::GaveUp(why));
+                false
+            }
+        }
+    }
+
+    fn look(&mut self, phase: Phase, settle: bool) {
+        self.phase = phase;
+        let name = match phase {
+            Phase::Opening(name) => name,
+            Phase::Renamed(_) => Name::Target,
+            _ => self.sent_to(),
+        };
+        self.actions.push_back(Action::Look { name, settle });
+    }
+
+    fn seal(&mut self, proof: Proof) {
+        self.phase = Phase::Sealing(proof);
+        self.actions.push_back(Action::Seal);
+    }
+
+    fn done(&mut self, proof: Proof) {
+        self.finish(Outcome::Done { proof, already: !self.sent_any });
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        self.phase = Phase::Over;
+        self.actions.clear();
+        self.actions.push_back(Action::Finish(outcome));
+    }
+
+    /// The name that bytes are sent to.
+    fn sent_to(&self) -> Name {
+        if self.plan.temporary { Name::Temporary } else { Name::Target }
+    }
+}
+
+/// How long is waited between two looks at a size that has to hold still.
+pub const SETTLE: Duration = Duration::from_millis(250);

@@ -1,0 +1,231 @@
+//! What to do about what the far end has under the file's name, before a byte is sent: pure functions from what is
+//! known to the next step.
+//!
+//! A file that an earlier run of ours began is ours to replace; one of somebody else is continued only where it was
+//! found to be a part of ours, and replaced only where the caller says so.
+
+use super::{Anew, Found, How, IfExists, Local, Name, Obstacle, Proof, Seen, There, Verify};
+use crate::transfer::BLOCK;
+
+/// What our own state says of the file at the far end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ours {
+    /// Nothing: it is somebody else's.
+    No,
+    /// We began it.
+    Begun {
+        /// Where the last sending began; not known to have landed there unless the file has grown since.
+        from: u64,
+    },
+    /// We began it with what the local file was before.
+    Outdated,
+    /// We finished it; the date that it had then.
+    Finished(Option<i64>),
+}
+
+impl Ours {
+    /// Whether what is there may be replaced unasked.
+    pub(super) fn may_replace(self) -> bool {
+        matches!(self, Self::Begun { .. } | Self::Outdated)
+    }
+}
+
+/// What is known when a decision is due.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub(super) local: Local,
+    pub(super) verify: Verify,
+    pub(super) if_exists: Option<IfExists>,
+    pub(super) restart: bool,
+    pub(super) ours: Ours,
+    /// This run has handed over all bytes, to the last one.
+    pub(super) all_sent: bool,
+    pub(super) name: Name,
+    /// The file gets its name at the end: under its final one nothing is ever continued.
+    pub(super) temporary: bool,
+    pub(super) seen: Seen,
+}
+
+/// What follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Send all of it.
+    Begin(Option<Anew>),
+    /// Send the rest.
+    Continue(u64),
+    /// Compare first.
+    Check(u64, How),
+    /// It is there.
+    Whole(Proof),
+    /// Leave what is there.
+    Skip,
+    /// It is in the way.
+    Stop(Obstacle),
+}
+
+/// What follows from what is there.
+pub(super) fn open(known: &Known) -> Step {
+    let size = match known.seen.there {
+        There::Absent => {
+            let gone = matches!(known.ours, Ours::Begun { .. }) && known.name == temporary_or_target(known);
+            return Step::Begin(gone.then_some(Anew::Gone));
+        }
+        There::Unknown => return without_size(known),
+        There::Size(size) => size,
+    };
+    let whole = known.local.size;
+    if known.ours == Ours::Outdated {
+        return Step::Begin(Some(Anew::LocalChanged));
+    }
+    if known.ours.may_replace() {
+        return match size {
+            _ if known.restart => Step::Begin(Some(Anew::Asked)),
+            size if size > whole => Step::Begin(Some(Anew::TooLong)),
+            0 if whole > 0 => Step::Begin(None),
+            size => compare(known, size),
+        };
+    }
+    if let (Ours::Finished(Some(date)), Some(modified)) = (known.ours, known.seen.modified)
+        && (size, modified.seconds) == (whole, date)
+    {
+        return Step::Whole(Proof::Date);
+    }
+    match known.if_exists {
+        Some(IfExists::Skip) => Step::Skip,
+        Some(IfExists::Fail) => Step::Stop(Obstacle::Exists),
+        _ if size > whole || (size < whole && never_continued(known)) => different(known),
+        _ if size == 0 && whole > 0 => Step::Begin(None),
+        _ => compare(known, size),
+    }
+}
+
+/// What follows from a comparison of the `size` bytes that are there, made as `how` says.
+pub(super) fn compared(known: &Known, size: u64, how: How, found: Found) -> Step {
+    let ours = known.ours.may_replace();
+    let whole = size == known.local.size;
+    match found {
+        // Every stretch of the file would look like this one, and so would a hole.
+        Found::Blank if how != How::Tail || !ours => next_way(known, size, how, How::Whole),
+        Found::Unable => next_way(known, size, how, weaker(known, size, how)),
+        Found::Different if ours => Step::Begin(Some(Anew::NotAPrefix)),
+        Found::Different => different(known),
+        Found::Same | Found::Blank if whole => complete(known, how),
+        Found::Same | Found::Blank if known.restart => Step::Begin(Some(Anew::Asked)),
+        Found::Same | Found::Blank => Step::Continue(size),
+    }
+}
+
+/// All bytes seem to be there.
+fn complete(known: &Known, how: How) -> Step {
+    let proof = match how {
+        How::Hash => Proof::Hash,
+        How::Whole => Proof::Whole,
+        // What was compared was all there is.
+        _ if known.local.size <= BLOCK => Proof::Whole,
+        How::Tail | How::Ends => Proof::Tail,
+    };
+    let proven =
+        known.ours.may_replace() || proof != Proof::Tail || known.local.has_date(known.seen.modified);
+    match known.if_exists {
+        _ if proven => Step::Whole(proof),
+        Some(IfExists::Overwrite) => Step::Begin(None),
+        _ => Step::Stop(Obstacle::Doubtful),
+    }
+}
+
+/// The first comparison, or none.
+fn compare(known: &Known, size: u64) -> Step {
+    let whole = size == known.local.size;
+    match first_way(known, size) {
+        Some(how) => Step::Check(size, how),
+        None if !whole && known.restart => Step::Begin(Some(Anew::Asked)),
+        None if !whole => Step::Continue(size),
+        None if known.ours.may_replace() => Step::Whole(Proof::Size),
+        None if size == 0 || known.local.has_date(known.seen.modified) => Step::Whole(Proof::Date),
+        None => doubtful(known),
+    }
+}
+
+/// How the caller wants it compared; `None` is not at all.
+fn first_way(known: &Known, size: u64) -> Option<How> {
+    if size == 0 {
+        return None;
+    }
+    match known.verify {
+        Verify::None => None,
+        Verify::Auto | Verify::Full if known.seen.can.hash => Some(How::Hash),
+        Verify::Full => Some(How::Whole),
+        Verify::Auto | Verify::Tail => Some(tail(known, size)),
+    }
+}
+
+/// A server that takes an offset and then writes elsewhere leaves a file that has not grown, and whose last bytes are
+/// still right: then its first ones are looked at, too.
+fn tail(known: &Known, size: u64) -> How {
+    match known.ours {
+        Ours::Begun { from } if from > 0 && from >= size => How::Ends,
+        _ => How::Tail,
+    }
+}
+
+/// What is tried where the far end did not let `how` be done.
+fn weaker(known: &Known, size: u64, how: How) -> How {
+    match how {
+        How::Hash if known.verify == Verify::Full => How::Whole,
+        How::Hash => tail(known, size),
+        other => other,
+    }
+}
+
+/// Compares in another way, if there is one that was not tried.
+fn next_way(known: &Known, size: u64, how: How, next: How) -> Step {
+    let possible = next == How::Hash || known.seen.can.read_back;
+    if next != how && possible {
+        return Step::Check(size, next);
+    }
+    let whole = size == known.local.size;
+    match known.ours {
+        // This run sent all of it, and the size says that all of it came; the rest is a reply that got lost.
+        Ours::Begun { .. } if whole && known.all_sent => Step::Whole(Proof::Size),
+        ours if ours.may_replace() => Step::Begin(Some(Anew::Unverifiable)),
+        _ if whole && known.local.has_date(known.seen.modified) => Step::Whole(Proof::Date),
+        _ if known.if_exists == Some(IfExists::Overwrite) => Step::Begin(Some(Anew::Unverifiable)),
+        _ => Step::Stop(Obstacle::Unverifiable),
+    }
+}
+
+/// Somebody else's file, and not a part of ours.
+fn different(known: &Known) -> Step {
+    match known.if_exists {
+        Some(IfExists::Overwrite) => Step::Begin(None),
+        _ => Step::Stop(Obstacle::Different),
+    }
+}
+
+fn doubtful(known: &Known) -> Step {
+    match known.if_exists {
+        Some(IfExists::Overwrite) => Step::Begin(None),
+        _ => Step::Stop(Obstacle::Doubtful),
+    }
+}
+
+/// There may be a file, and nobody tells how large it is.
+fn without_size(known: &Known) -> Step {
+    match known.if_exists {
+        _ if known.ours.may_replace() => Step::Begin(Some(Anew::SizeUnknown)),
+        Some(IfExists::Overwrite) => Step::Begin(None),
+        _ => Step::Stop(Obstacle::Unknown),
+    }
+}
+
+fn never_continued(known: &Known) -> bool {
+    known.temporary && known.name == Name::Target
+}
+
+/// The name under which the file is sent.
+fn temporary_or_target(known: &Known) -> Name {
+    if known.temporary { Name::Temporary } else { Name::Target }
+}
+
+#[cfg(test)]
+mod tests;
