@@ -1,6 +1,7 @@
 //! A real peer as a process: its port, its scratch folder, its log, its end.
 
 use std::fs::File;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::sessions::Sessions;
 use crate::port::KeptPort;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -20,6 +22,7 @@ pub struct Running {
     child: Child,
     addr: SocketAddr,
     scheme: &'static str,
+    login: Option<(&'static str, &'static str)>,
     scratch: TempDir,
     _port: Option<KeptPort>,
 }
@@ -30,13 +33,48 @@ impl Running {
     /// The port stays kept beside the peer, which works with every peer that sets SO_REUSEADDR (all of them do): so
     /// there is no moment in which another test could take it.
     pub(super) fn start(name: &'static str, command: impl FnOnce(SocketAddr, &Path) -> Command) -> Self {
+        let mut running = Self::spawn(name, command);
+        running.wait_until(|running| TcpStream::connect(running.addr).ok());
+        running
+    }
+
+    /// The same for an FTP server: ready means that it greets, and that the session we asked it in is over.
+    pub(super) fn start_ftp(
+        name: &'static str,
+        scheme: &'static str,
+        command: impl FnOnce(SocketAddr, &Path) -> Command,
+    ) -> Self {
+        let mut running = Self::spawn(name, command).with_scheme(scheme);
+        let before = running.wait_until(|running| {
+            let before = Sessions::count(running.child.id());
+            running.greets().then_some(before)
+        });
+        // A limit on sessions would count ours too.
+        running.wait_until(|running| (Sessions::count(running.child.id()) <= before).then_some(()));
+        running
+    }
+
+    fn spawn(name: &'static str, command: impl FnOnce(SocketAddr, &Path) -> Command) -> Self {
         let port = KeptPort::new();
         let addr = port.addr();
         let scratch = tempfile::tempdir().expect("a scratch folder");
         let child = spawn(command(addr, scratch.path()), scratch.path());
-        let mut running = Self { name, child, addr, scheme: "http", scratch, _port: Some(port) };
-        running.wait_until(|_| TcpStream::connect(addr).ok());
-        running
+        Self { name, child, addr, scheme: "http", login: None, scratch, _port: Some(port) }
+    }
+
+    /// Whether it says 220; with implicit TLS, whether it accepts a connection.
+    fn greets(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(self.addr) else { return false };
+        if self.scheme == "ftps" {
+            return true;
+        }
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+        let mut code = [0; 3];
+        if stream.read_exact(&mut code).is_err() || stream.write_all(b"QUIT\r\n").is_err() {
+            return false;
+        }
+        let _ = stream.read_to_end(&mut Vec::new());
+        code == *b"220"
     }
 
     /// Starts a peer that chooses its port itself, and finds it in what the peer says.
@@ -48,7 +86,7 @@ impl Running {
         let scratch = tempfile::tempdir().expect("a scratch folder");
         let child = spawn(command, scratch.path());
         let addr = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut running = Self { name, child, addr, scheme: "http", scratch, _port: None };
+        let mut running = Self { name, child, addr, scheme: "http", login: None, scratch, _port: None };
         let port = running.wait_until(|running| port(&running.log()));
         running.addr.set_port(port);
         running
@@ -56,6 +94,11 @@ impl Running {
 
     pub(super) fn with_scheme(mut self, scheme: &'static str) -> Self {
         self.scheme = scheme;
+        self
+    }
+
+    pub(super) fn with_login(mut self, user: &'static str, password: &'static str) -> Self {
+        self.login = Some((user, password));
         self
     }
 
@@ -87,6 +130,32 @@ impl Running {
         format!("{}://{}{path}", self.scheme, self.addr)
     }
 
+    /// The same with the user's name and password in it, where there is a user.
+    pub fn login_url(&self, path: &str) -> String {
+        let login = self.login.map_or_else(String::new, |(user, password)| format!("{user}:{password}@"));
+        format!("{}://{login}{}{path}", self.scheme, self.addr)
+    }
+
+    /// The name of its one user.
+    pub fn user(&self) -> &'static str {
+        self.login.expect("a server with a login").0
+    }
+
+    /// The password of its one user.
+    pub fn password(&self) -> &'static str {
+        self.login.expect("a server with a login").1
+    }
+
+    /// Its process, for who wants to know what it costs.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How many processes it has forked that still run: its sessions, for an FTP server that forks.
+    pub fn sessions(&self) -> usize {
+        Sessions::count(self.child.id())
+    }
+
     /// What it has said and logged so far.
     pub fn log(&self) -> String {
         let logs = ["said.log", "error.log", "access.log"].map(|name| self.scratch.path().join(name));
@@ -100,16 +169,19 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // SIGTERM first: nginx's and Apache's masters take their workers along, SIGKILL would leave them behind.
+        // FTP servers leave their sessions behind even so.
+        let sessions = Sessions::below(self.child.id());
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         let deadline = Instant::now() + Duration::from_secs(5);
         while let Ok(None) = self.child.try_wait() {
             if Instant::now() > deadline {
                 let _ = self.child.kill();
                 let _ = self.child.wait();
-                return;
+                break;
             }
             std::thread::sleep(Duration::from_millis(2));
         }
+        sessions.kill();
     }
 }
 

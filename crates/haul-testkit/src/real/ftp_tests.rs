@@ -1,0 +1,191 @@
+//! Each real FTP server does what the tests of haul rest on: a raw dialogue, and curl where data or TLS is needed.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::Content;
+use crate::tls::Certificates;
+
+const FILE: Content = Content::new(12, 300_000);
+
+fn folder() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    FILE.write_to(dir.path().join("f.bin"));
+    dir
+}
+
+/// What curl does with these arguments: its exit code, its words and the body.
+fn curl(args: &[&str]) -> (i32, String, Vec<u8>) {
+    let curl = peer("curl").expect("curl");
+    let out = Command::new(curl).args(["-q", "-sS", "--noproxy", "*"]).args(args).output().unwrap();
+    (out.status.code().unwrap(), String::from_utf8_lossy(&out.stderr).into_owned(), out.stdout)
+}
+
+/// A control connection of a test's.
+struct Control {
+    lines: BufReader<TcpStream>,
+}
+
+impl Control {
+    fn open(server: &Running) -> Self {
+        let mut control = Self { lines: BufReader::new(TcpStream::connect(server.addr()).unwrap()) };
+        assert!(control.reply().starts_with("220"));
+        control
+    }
+
+    fn login(server: &Running) -> Self {
+        let mut control = Self::open(server);
+        assert!(control.ask(&format!("USER {}", server.user())).starts_with("331"));
+        let reply = control.ask(&format!("PASS {}", server.password()));
+        assert!(reply.starts_with("230"), "{reply}");
+        control
+    }
+
+    fn ask(&mut self, command: &str) -> String {
+        self.lines.get_mut().write_all(format!("{command}\r\n").as_bytes()).unwrap();
+        self.reply()
+    }
+
+    fn reply(&mut self) -> String {
+        let mut reply = String::new();
+        loop {
+            let begin = reply.len();
+            assert!(self.lines.read_line(&mut reply).unwrap() > 0, "the end, after {reply:?}");
+            let line = &reply[begin..];
+            if line.len() > 3
+                && line.as_bytes()[3] == b' '
+                && line.as_bytes()[..3].iter().all(u8::is_ascii_digit)
+            {
+                return reply;
+            }
+        }
+    }
+}
+
+/// Logs in, looks at FEAT, resumes a download, uploads, and is refused with a wrong password.
+fn serves(server: Option<Running>, root: &Path, features: &[&str], lacks: &[&str]) {
+    let Some(server) = server else { return };
+    let mut control = Control::login(&server);
+    let told = control.ask("FEAT");
+    assert!(features.iter().all(|name| told.contains(name)), "{told}");
+    assert!(!lacks.iter().any(|name| told.contains(name)), "{told}");
+    assert!(control.ask("TYPE I").starts_with("200"));
+    assert_eq!(control.ask("SIZE f.bin"), "213 300000\r\n");
+
+    let (code, said, body) = curl(&["-C", "200000", &server.login_url("/f.bin")]);
+    assert!(code == 0 && body == FILE.bytes(200_000..300_000), "{code} {said}\n{}", server.log());
+    let local = tempfile::tempdir().unwrap();
+    let (up, local) = (Content::new(13, 123_456), local.path().join("up.bin"));
+    up.write_to(&local);
+    let (code, said, _) = curl(&["-T", local.to_str().unwrap(), &server.login_url("/up.bin")]);
+    assert!(code == 0, "{code} {said}\n{}", server.log());
+    up.assert_file_is(root.join("up.bin"));
+    let wrong = server.login_url("/f.bin").replace(server.password(), "wrong");
+    assert_eq!(curl(&[&wrong]).0, 67);
+}
+
+/// With TLS as given, curl fetches and uploads; without, a login or a transfer is refused if TLS is required.
+fn serves_by_tls(server: Option<Running>, certificates: &Certificates, version: &[&str], required: bool) {
+    let Some(server) = server else { return };
+    let ca = certificates.ca_pem_path();
+    let url = server.login_url("/f.bin");
+    let mut args = vec!["--ssl-reqd", "--cacert", ca.to_str().unwrap()];
+    args.extend(version);
+    let (code, said, body) = curl(&[&args[..], &[&url]].concat());
+    assert!(code == 0 && body == FILE.bytes(0..300_000), "{code} {said}\n{}", server.log());
+    let (code, said, _) =
+        curl(&[&args[..], &["-T", ca.to_str().unwrap(), &server.login_url("/up")]].concat());
+    assert!(code == 0, "{code} {said}\n{}", server.log());
+    if required {
+        assert_ne!(curl(&[&url]).0, 0, "without TLS");
+    }
+}
+
+/// Beyond so many sessions a newcomer is not greeted with 220.
+fn limits_sessions(server: Option<Running>, count: usize) {
+    let Some(server) = server else { return };
+    let _sessions: Vec<_> = (0..count).map(|_| Control::login(&server)).collect();
+    let mut lines = BufReader::new(TcpStream::connect(server.addr()).unwrap());
+    let mut reply = String::new();
+    lines.read_line(&mut reply).unwrap();
+    if reply.starts_with("220") {
+        // ProFTPD says no only after the login.
+        reply.clear();
+        lines
+            .get_mut()
+            .write_all(format!("USER {}\r\nPASS {}\r\n", server.user(), server.password()).as_bytes())
+            .unwrap();
+        while !reply.starts_with(['4', '5']) {
+            reply.clear();
+            assert!(lines.read_line(&mut reply).unwrap() > 0);
+        }
+    }
+    assert!(reply.starts_with("421") || reply.starts_with("530"), "{reply}");
+}
+
+fn refuses_uploads(server: Option<Running>, root: &Path) {
+    let Some(server) = server else { return };
+    let file = root.join("f.bin");
+    let (code, ..) = curl(&["-T", file.to_str().unwrap(), &server.login_url("/up.bin")]);
+    assert_ne!(code, 0);
+    assert!(!root.join("up.bin").exists());
+    assert_eq!(curl(&[&server.login_url("/f.bin")]).0, 0);
+}
+
+#[test]
+fn vsftpd_serves_and_takes() {
+    let dir = folder();
+    serves(
+        Vsftpd::serve(dir.path()),
+        dir.path(),
+        &["REST STREAM", "SIZE", "MDTM", "EPSV"],
+        &["MLST", "AUTH"],
+    );
+}
+
+#[test]
+fn vsftpd_speaks_tls_of_either_version_and_wants_sessions_resumed() {
+    let (dir, certificates) = (folder(), Certificates::for_loopback());
+    let start = |tls| Vsftpd::over(dir.path()).tls(tls).start();
+    serves_by_tls(start(FtpTls::required(&certificates)), &certificates, &[], true);
+    let tls = FtpTls::required(&certificates).only_12();
+    serves_by_tls(start(tls.reuse_required()), &certificates, &["--tls-max", "1.2"], true);
+    serves_by_tls(start(FtpTls::implicit(&certificates)), &certificates, &[], false);
+    let tls = FtpTls::required(&certificates).only_13();
+    serves_by_tls(start(tls), &certificates, &["--tlsv1.3"], true);
+    let Some(server) = start(FtpTls::offered(&certificates).only_12()) else { return };
+    let ca = certificates.ca_pem_path();
+    let with_13 = ["--ssl-reqd", "--cacert", ca.to_str().unwrap(), "--tlsv1.3", &server.login_url("/f.bin")];
+    assert_eq!(curl(&with_13).0, 35);
+    assert_eq!(curl(&[&server.login_url("/f.bin")]).0, 0);
+}
+
+#[test]
+fn vsftpd_limits_sessions_and_can_be_read_only_and_open_to_all() {
+    let dir = folder();
+    limits_sessions(Vsftpd::over(dir.path()).max_clients(2).start(), 2);
+    refuses_uploads(Vsftpd::over(dir.path()).read_only().start(), dir.path());
+    let Some(server) = Vsftpd::over(dir.path()).anonymous().start() else { return };
+    assert_eq!(curl(&[&server.url("/f.bin")]).2.len(), 300_000);
+}
+
+#[test]
+fn no_session_outlives_its_server() {
+    let dir = folder();
+    let Some(server) = Vsftpd::serve(dir.path()) else { return };
+    let mut control = Control::login(&server);
+    assert!(server.sessions() > 0);
+    drop(server);
+    control.lines.get_mut().set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut rest = String::new();
+    match control.lines.read_line(&mut rest) {
+        Ok(_) => assert!(rest.is_empty() || rest.starts_with("421"), "{rest}"),
+        Err(e) => assert_eq!(e.kind(), std::io::ErrorKind::ConnectionReset),
+    }
+}
