@@ -52,8 +52,6 @@ pub enum How {
     Hash,
     /// Its last 64 KiB, read back.
     Tail,
-    /// Its first and its last 64 KiB, read back.
-    Ends,
     /// All of it, read back.
     Whole,
 }
@@ -119,7 +117,7 @@ pub enum Anew {
 }
 
 /// Something that happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Event {
     /// The look that was asked for.
     Seen(Seen),

@@ -107,8 +107,8 @@ impl Upload {
         let (mut ours, mut finished) = (Ours::No, None);
         if let (Some(memo), Some(local)) = (memo, plan.local) {
             match memo.stage {
-                Stage::Begun { from } if memo.local == local => ours = Ours::Begun { from },
-                Stage::Begun { .. } => ours = Ours::Outdated,
+                Stage::Begun if memo.local == local => ours = Ours::Begun,
+                Stage::Begun => ours = Ours::Outdated,
                 Stage::Finished { modified } if memo.local == local => finished = Some(modified),
                 Stage::Finished { .. } => {}
             }
@@ -181,7 +181,8 @@ impl Upload {
     fn on_seen(&mut self, now: Instant, seen: Seen) {
         self.answered = true;
         self.seen = Some(seen);
-        match self.phase {
+        let phase = self.phase;
+        match phase {
             Phase::After(sending) => self.on_landed(now, sending, seen),
             Phase::Renamed(proof) => {
                 let whole = self.plan.local.map(|local| local.size);
@@ -190,11 +191,7 @@ impl Upload {
                     _ => self.begin(Some(Anew::Gone)),
                 }
             }
-            Phase::Opening(name) => {
-                if self.settle_up(now, name, seen) {
-                    self.open(name, seen);
-                }
-            }
+            Phase::Opening(name) if self.settle_up(now, name, seen) => self.open(name, seen),
             _ => {}
         }
     }
@@ -277,9 +274,9 @@ impl Upload {
             // Under its final name and not ours: nothing of it is to be touched.
             Step::Whole(proof) if name != self.sent_to() || !self.ours.may_replace() => {
                 if name == self.sent_to() && self.plan.temporary {
-                    self.seal(proof)
+                    self.seal(proof);
                 } else {
-                    self.done(proof)
+                    self.done(proof);
                 }
             }
             Step::Whole(proof) => self.seal(proof),
@@ -323,7 +320,7 @@ impl Upload {
 
     fn on_begun(&mut self) {
         if let Phase::Sending(Sending { at, way, .. }) = self.phase {
-            self.ours = Ours::Begun { from: at };
+            self.ours = Ours::Begun;
             self.finished = None;
             self.sent_any = true;
             self.all_sent = false;

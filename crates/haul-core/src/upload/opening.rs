@@ -13,10 +13,7 @@ pub(super) enum Ours {
     /// Nothing: it is somebody else's.
     No,
     /// We began it.
-    Begun {
-        /// Where the last sending began; not known to have landed there unless the file has grown since.
-        from: u64,
-    },
+    Begun,
     /// We began it with what the local file was before.
     Outdated,
     /// We finished it; the date that it had then.
@@ -26,7 +23,7 @@ pub(super) enum Ours {
 impl Ours {
     /// Whether what is there may be replaced unasked.
     pub(super) fn may_replace(self) -> bool {
-        matches!(self, Self::Begun { .. } | Self::Outdated)
+        matches!(self, Self::Begun | Self::Outdated)
     }
 }
 
@@ -67,7 +64,7 @@ pub(super) enum Step {
 pub(super) fn open(known: &Known) -> Step {
     let size = match known.seen.there {
         There::Absent => {
-            let gone = matches!(known.ours, Ours::Begun { .. }) && known.name == temporary_or_target(known);
+            let gone = matches!(known.ours, Ours::Begun) && known.name == temporary_or_target(known);
             return Step::Begin(gone.then_some(Anew::Gone));
         }
         There::Unknown => return without_size(known),
@@ -104,9 +101,9 @@ pub(super) fn compared(known: &Known, size: u64, how: How, found: Found) -> Step
     let ours = known.ours.may_replace();
     let whole = size == known.local.size;
     match found {
-        // Every stretch of the file would look like this one, and so would a hole.
-        Found::Blank if how != How::Tail || !ours => next_way(known, size, how, How::Whole),
-        Found::Unable => next_way(known, size, how, weaker(known, size, how)),
+        // A hole would look like this, too.
+        Found::Blank if !ours => next_way(known, size, how, How::Whole),
+        Found::Unable => next_way(known, size, how, weaker(known, how)),
         Found::Different if ours => Step::Begin(Some(Anew::NotAPrefix)),
         Found::Different => different(known),
         Found::Same | Found::Blank if whole => complete(known, how),
@@ -122,7 +119,7 @@ fn complete(known: &Known, how: How) -> Step {
         How::Whole => Proof::Whole,
         // What was compared was all there is.
         _ if known.local.size <= BLOCK => Proof::Whole,
-        How::Tail | How::Ends => Proof::Tail,
+        How::Tail => Proof::Tail,
     };
     let proven =
         known.ours.may_replace() || proof != Proof::Tail || known.local.has_date(known.seen.modified);
@@ -155,24 +152,15 @@ fn first_way(known: &Known, size: u64) -> Option<How> {
         Verify::None => None,
         Verify::Auto | Verify::Full if known.seen.can.hash => Some(How::Hash),
         Verify::Full => Some(How::Whole),
-        Verify::Auto | Verify::Tail => Some(tail(known, size)),
-    }
-}
-
-/// A server that takes an offset and then writes elsewhere leaves a file that has not grown, and whose last bytes are
-/// still right: then its first ones are looked at, too.
-fn tail(known: &Known, size: u64) -> How {
-    match known.ours {
-        Ours::Begun { from } if from > 0 && from >= size => How::Ends,
-        _ => How::Tail,
+        Verify::Auto | Verify::Tail => Some(How::Tail),
     }
 }
 
 /// What is tried where the far end did not let `how` be done.
-fn weaker(known: &Known, size: u64, how: How) -> How {
+fn weaker(known: &Known, how: How) -> How {
     match how {
         How::Hash if known.verify == Verify::Full => How::Whole,
-        How::Hash => tail(known, size),
+        How::Hash => How::Tail,
         other => other,
     }
 }
@@ -186,7 +174,7 @@ fn next_way(known: &Known, size: u64, how: How, next: How) -> Step {
     let whole = size == known.local.size;
     match known.ours {
         // This run sent all of it, and the size says that all of it came; the rest is a reply that got lost.
-        Ours::Begun { .. } if whole && known.all_sent => Step::Whole(Proof::Size),
+        Ours::Begun if whole && known.all_sent => Step::Whole(Proof::Size),
         ours if ours.may_replace() => Step::Begin(Some(Anew::Unverifiable)),
         _ if whole && known.local.has_date(known.seen.modified) => Step::Whole(Proof::Date),
         _ if known.if_exists == Some(IfExists::Overwrite) => Step::Begin(Some(Anew::Unverifiable)),

@@ -62,10 +62,7 @@ pub struct Memo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// It began; what the far end has under the name is ours.
-    Begun {
-        /// Where the last run began to send.
-        from: u64,
-    },
+    Begun,
     /// The far end had it all.
     Finished {
         /// The far end's date of it, in seconds since 1970, where told.
