@@ -14,9 +14,10 @@ use crate::{
     connect::{self, Connector, Origin},
     credentials::Secrets,
     failure::{Failure, Kind},
+    ftp::FtpOptions,
     host::Host,
     rate::Limit,
-    source::{HttpSource, Idle, Owned},
+    source::{AnySource, FtpIdle, FtpSource, HttpSource, Idle, Owned},
 };
 
 /// What the read buffers of all connections to one host may take together, in bytes …
@@ -31,6 +32,8 @@ const SMALLEST_READ: usize = 8 << 10;
 pub struct ClientOptions {
     /// Proxies, certificates, timeouts.
     pub connect: connect::Options,
+    /// How FTP servers are spoken to.
+    pub ftp: FtpOptions,
     /// Credentials and header fields of the user.
     pub secrets: Secrets,
     /// Bytes a second for all transfers together.
@@ -45,6 +48,8 @@ pub struct Client {
     connector: Connector,
     secrets: Arc<Secrets>,
     idle: Arc<Idle>,
+    ftp: Arc<FtpOptions>,
+    ftp_idle: Arc<FtpIdle>,
     pub(crate) limit: Option<Arc<Limit>>,
     per_host: usize,
     hosts: Mutex<HashMap<Option<Origin>, Arc<Host>>>,
@@ -70,6 +75,8 @@ impl Client {
             connector,
             secrets: Arc::new(options.secrets),
             idle: Arc::default(),
+            ftp: Arc::new(options.ftp),
+            ftp_idle: Arc::default(),
             limit: options.limit_rate.map(|rate| Arc::new(Limit::new(rate))),
             per_host: options.per_host.max(1),
             hosts: Mutex::default(),
@@ -80,6 +87,16 @@ impl Client {
     pub(crate) fn http(&self, url: &Url, owner: &Url) -> HttpSource {
         let owned = Owned { first: url.clone(), owner: owner.clone() };
         HttpSource::new(owned, self.connector.clone(), Arc::clone(&self.secrets), Arc::clone(&self.idle))
+    }
+
+    /// A source for `url` of either protocol.
+    pub(crate) fn source(&self, url: &Url, owner: &Url) -> AnySource {
+        if !matches!(url.scheme(), "ftp" | "ftps") {
+            return AnySource::Http(self.http(url, owner));
+        }
+        let login = self.secrets.login_for(owner, url);
+        let (options, idle) = (Arc::clone(&self.ftp), Arc::clone(&self.ftp_idle));
+        AnySource::Ftp(FtpSource::new(url, login, self.connector.clone(), options, idle))
     }
 
     /// The host of a URL, and the connections it gets.

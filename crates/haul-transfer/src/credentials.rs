@@ -70,6 +70,28 @@ impl Credentials {
     }
 }
 
+/// Who one is on an FTP server (RFC 959 §4.1.1).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Login {
+    pub(crate) user: String,
+    pub(crate) password: String,
+    /// What some servers want besides.
+    pub(crate) account: Option<String>,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Login(…)")
+    }
+}
+
+impl Login {
+    /// For who has no name there (RFC 1635).
+    fn anonymous() -> Self {
+        Self { user: "anonymous".into(), password: "anonymous@".into(), account: None }
+    }
+}
+
 /// Everything the user gave that may be a secret.
 #[derive(Clone, Default)]
 pub struct Secrets {
@@ -119,15 +141,33 @@ impl Secrets {
         headers
     }
 
+    /// Who one is at `url`, which is the user's own FTP URL `owner` or a mirror of it: `-u`, else the URL's userinfo,
+    /// else netrc, else anonymous.
+    pub(crate) fn login_for(&self, owner: &Url, url: &Url) -> Login {
+        let explicit = self.explicit.clone().filter(|_| same_origin(owner, url));
+        let given = explicit.or_else(|| Credentials::from_userinfo(url));
+        let given = given.filter(|known| !known.user.is_empty());
+        let Some(known) = self.with_netrc(given, url, true) else { return Login::anonymous() };
+        let host = bare_host(url);
+        let account =
+            self.netrc.as_ref().zip(host).and_then(|(netrc, host)| netrc.account(host, &known.user));
+        Login { user: known.user, password: known.password, account }
+    }
+
     fn with_netrc(&self, given: Option<Credentials>, now: &Url, named: bool) -> Option<Credentials> {
         if given.as_ref().is_some_and(|known| !known.password.is_empty()) {
             return given;
         }
         let user = given.as_ref().map(|known| known.user.as_str());
-        let host = now.host_str().map(|host| host.trim_matches(['[', ']']));
+        let host = bare_host(now);
         let found = self.netrc.as_ref().zip(host).and_then(|(netrc, host)| netrc.lookup(host, user, named));
         found.or(given)
     }
+}
+
+/// The host as netrc has it: an IPv6 address without brackets.
+fn bare_host(url: &Url) -> Option<&str> {
+    url.host_str().map(|host| host.trim_matches(['[', ']']))
 }
 
 /// Whether both URLs have the same scheme, host and port; never where one of them has no host.
@@ -251,6 +291,24 @@ mod tests {
         assert_eq!(sent(&only, "http://x:y@a/", "http://a/"), basic("x", "y"));
         assert_eq!(sent(&only, "http://a/", "http://a/"), basic("n", "np"));
         assert_eq!(sent(&only, "http://a/", "http://c/"), None);
+    }
+
+    #[test]
+    fn a_login_is_given_or_in_netrc_or_anonymous() {
+        let netrc = Netrc::parse("machine a login n password np account acct").unwrap();
+        let secrets = Secrets::new(Some(Credentials::parse("u:p")), Some(netrc.clone()), HeaderMap::new());
+        let login = |secrets: &Secrets, owner: &str, at: &str| {
+            let login = secrets.login_for(&url(owner), &url(at));
+            (login.user, login.password, login.account)
+        };
+        let of = |user: &str, password: &str, account: Option<&str>| {
+            (user.to_owned(), password.to_owned(), account.map(str::to_owned))
+        };
+        assert_eq!(login(&secrets, "ftp://b/x", "ftp://b/x"), of("u", "p", None));
+        assert_eq!(login(&secrets, "http://b/x", "ftp://b/x"), of("anonymous", "anonymous@", None));
+        assert_eq!(login(&secrets, "http://b/x", "ftp://a/x"), of("n", "np", Some("acct")));
+        assert_eq!(login(&secrets, "http://b/x", "ftps://v%40w:y%3A@a/x"), of("v@w", "y:", None));
+        assert_eq!(login(&Secrets::default(), "ftp://n@a/", "ftp://n@a/"), of("n", "", None));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! machine HOST | default   begins an entry; the first that fits is taken, `default` fits every host
-//! login NAME  password WORD  account WORD (read and not used)
+//! login NAME  password WORD  account WORD (for FTP)
 //! macdef NAME              a macro: all up to the next empty line is skipped
 //! # …                      a comment, to the end of the line
 //! ```
@@ -59,6 +59,7 @@ struct Entry {
     machine: Option<String>,
     login: Option<String>,
     password: Option<String>,
+    account: Option<String>,
 }
 
 /// The entries of one file, in its order.
@@ -104,7 +105,7 @@ impl Netrc {
                 "default" => entries.push(Entry::default()),
                 "login" => tokens.entry(&mut entries)?.login = Some(tokens.value("a name")?),
                 "password" => tokens.entry(&mut entries)?.password = Some(tokens.value("a password")?),
-                "account" => drop(tokens.value("an account")?),
+                "account" => tokens.entry(&mut entries)?.account = Some(tokens.value("an account")?),
                 "macdef" => tokens.skip_macro(),
                 _ => {
                     return Err(
@@ -114,6 +115,15 @@ impl Netrc {
             }
         }
         Ok(Self { entries })
+    }
+
+    /// The account that the file has for `user` at `host`, in the entry that [`Netrc::lookup`] would find.
+    pub(crate) fn account(&self, host: &str, user: &str) -> Option<String> {
+        let entry = self.entries.iter().find(|entry| {
+            let at_host = entry.machine.as_deref().is_none_or(|machine| machine.eq_ignore_ascii_case(host));
+            at_host && entry.login.as_deref().is_none_or(|login| login == user)
+        })?;
+        entry.account.clone()
     }
 
     /// What the file has for `host` (an IPv6 address without brackets): the first entry that fits, by `user` too

@@ -14,7 +14,7 @@ use haul_testkit::{
     hostile::{ETags, Length, Ranges, Version, Which},
 };
 use haul_transfer::{
-    Client, ClientOptions, Connections, Done, Failure, Job, Kind, Notice, Stop, Target, connect,
+    Client, ClientOptions, Connections, Done, Failure, FtpOptions, Job, Kind, Notice, Stop, Target, connect,
     credentials::Secrets, get,
 };
 
@@ -22,8 +22,8 @@ const MIB: u64 = 1 << 20;
 
 fn client() -> Client {
     let connect = connect::Options { proxy: connect::ProxyChoice::Direct, ..connect::Options::default() };
-    Client::new(ClientOptions { connect, secrets: Secrets::default(), limit_rate: None, per_host: 16 })
-        .unwrap()
+    let (ftp, secrets) = (FtpOptions::default(), Secrets::default());
+    Client::new(ClientOptions { connect, ftp, secrets, limit_rate: None, per_host: 16 }).unwrap()
 }
 
 fn job(url: &str, dir: &Path, lanes: usize) -> Job {

@@ -43,7 +43,7 @@ pub(crate) enum Command {
 /// interrupted (partial kept). Of several URLs the first failure counts.
 #[derive(Args, Debug)]
 pub(crate) struct GetArgs {
-    /// What to download (http:// or https://)
+    /// What to download (http://, https://, ftp:// or ftps://)
     #[arg(value_name = "URL", value_parser = value::url, required_unless_present = "input_file")]
     pub(crate) urls: Vec<Url>,
 
@@ -107,6 +107,9 @@ pub(crate) struct GetArgs {
     #[command(flatten)]
     pub(crate) reach: ReachArgs,
 
+    #[command(flatten)]
+    pub(crate) ftp: FtpArgs,
+
     /// How progress is shown [default: bar on a terminal, else plain]
     #[arg(long, value_name = "HOW", help_heading = "Output")]
     pub(crate) progress: Option<ProgressChoice>,
@@ -154,6 +157,22 @@ pub(crate) struct ReachArgs {
     pub(crate) connect_timeout: Duration,
 }
 
+/// How FTP servers are spoken to.
+#[derive(Args, Debug)]
+pub(crate) struct FtpArgs {
+    /// Servers connect to here for data (PORT, EPRT); else it is the other way round
+    #[arg(long, help_heading = "FTP")]
+    pub(crate) ftp_active: bool,
+
+    /// Encryption of ftp:// (ftps:// always is)
+    #[arg(long, value_name = "WHEN", default_value = "if-offered", help_heading = "FTP")]
+    pub(crate) tls: TlsChoice,
+
+    /// Send this command after the login, on every connection (repeatable); -v shows the reply
+    #[arg(long, value_name = "CMD", value_parser = value::command, help_heading = "FTP")]
+    pub(crate) quote: Vec<haul_transfer::FtpCommand>,
+}
+
 /// Say what is there of an unfinished download, from where, and whether `haul get` would go on with it.
 ///
 /// Exit codes: 0 when there is something to say of every PATH, 7 when there is nothing at one or it cannot be read.
@@ -196,6 +215,17 @@ pub(crate) enum OnChange {
     Restart,
     /// Stop with code 5 and keep what is there
     Fail,
+}
+
+/// `--tls`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TlsChoice {
+    /// Or nothing is transferred
+    Required,
+    /// Where the server does it
+    IfOffered,
+    /// Never
+    Off,
 }
 
 /// `--progress`.

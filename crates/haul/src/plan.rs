@@ -13,11 +13,11 @@ use haul_core::transfer::OnChange;
 use haul_transfer::connect::{self, ProxyChoice};
 use haul_transfer::credentials::{Credentials, Secrets};
 use haul_transfer::netrc::Netrc;
-use haul_transfer::{ClientOptions, Connections, Job, Target};
+use haul_transfer::{ClientOptions, Connections, FtpOptions, FtpTls, Job, Target};
 use http::HeaderMap;
 use url::Url;
 
-use crate::args::{self, GetArgs, ProgressChoice, ReachArgs};
+use crate::args::{self, GetArgs, ProgressChoice, ReachArgs, TlsChoice};
 use crate::screen::Style;
 use crate::usage::Usage;
 use crate::value::{self, Login};
@@ -78,7 +78,18 @@ pub(crate) fn get(args: GetArgs, world: &mut World<'_>) -> Result<GetPlan, Usage
     }
     let target = target(&args)?;
     let jobs = urls.into_iter().map(|url| job(&args, url, target.clone())).collect();
+    let ftp = FtpOptions {
+        tls: match args.ftp.tls {
+            TlsChoice::Required => FtpTls::Required,
+            TlsChoice::IfOffered => FtpTls::IfOffered,
+            TlsChoice::Off => FtpTls::Off,
+        },
+        active: args.ftp.ftp_active,
+        quote: args.ftp.quote,
+        patience: args.timeout,
+    };
     let client = ClientOptions {
+        ftp,
         limit_rate: args.limit_rate,
         per_host: args.connections.map_or(PER_HOST, NonZeroUsize::get),
         ..reach(args.reach, world)?
@@ -113,7 +124,8 @@ pub(crate) fn reach(args: ReachArgs, world: &World<'_>) -> Result<ClientOptions,
         ..connect::Options::default()
     };
     let secrets = Secrets::new(explicit, netrc, headers);
-    Ok(ClientOptions { connect, secrets, limit_rate: None, per_host: PER_HOST })
+    let ftp = FtpOptions::default();
+    Ok(ClientOptions { connect, ftp, secrets, limit_rate: None, per_host: PER_HOST })
 }
 
 fn needs_password(reach: &ReachArgs, world: &World<'_>) -> bool {

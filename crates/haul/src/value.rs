@@ -8,6 +8,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use haul_core::Digest;
+use haul_transfer::FtpCommand;
 use haul_transfer::connect::ProxyChoice;
 use haul_transfer::credentials::Credentials;
 use http::{HeaderName, HeaderValue, header};
@@ -53,11 +54,13 @@ pub(crate) fn url(text: &str) -> Result<Url, String> {
     })?;
     match url.scheme() {
         "http" | "https" => {}
+        "ftp" | "ftps" if url.host().is_none() => return Err(format!("{shown:?} names no host")),
+        "ftp" | "ftps" => {}
         // `localhost:8080/a` and `example.com:80` have a colon, but no scheme.
         scheme if scheme.contains('.') || scheme == "localhost" => return Err(no_scheme()),
         scheme => {
             return Err(format!(
-                "{shown:?}: {scheme} is no scheme that haul speaks; it speaks http and https"
+                "{shown:?}: {scheme} is no scheme that haul speaks; it speaks http, https, ftp and ftps"
             ));
         }
     }
@@ -73,6 +76,11 @@ fn shown(text: &str) -> String {
         Some(at) => format!("{scheme}://…{}", &rest[at..]),
         None => text.to_owned(),
     }
+}
+
+/// An FTP command as one types it.
+pub(crate) fn command(text: &str) -> Result<FtpCommand, String> {
+    FtpCommand::raw(text).map_err(|error| error.to_string())
 }
 
 /// `ALGO=HEX`.
@@ -202,8 +210,10 @@ mod tests {
             ("localhost:8080/a", "has no scheme"),
             ("example.com:80", "has no scheme"),
             ("", "has no scheme"),
-            ("ftp://h/a", "ftp is no scheme that haul speaks; it speaks http and https"),
-            ("file:///etc/passwd", "it speaks http and https"),
+            ("gopher://h/a", "gopher is no scheme that haul speaks; it speaks http, https, ftp and ftps"),
+            ("ftp:///a", "names no host"),
+            ("ftps:///a", "names no host"),
+            ("file:///etc/passwd", "it speaks http, https, ftp and ftps"),
             ("http://", "is not a URL: empty host"),
             ("http://h:99999/", "invalid port"),
             ("http://h/a b", "a blank or a control character"),

@@ -67,7 +67,7 @@ fn bad_urls_are_one_line_and_code_2() {
         refused(&["get", "--mirror", bad, URL], "");
         refused(&["probe", bad], "");
     }
-    assert!(refused(&["get", "ftp://h/a"], "").contains("it speaks http and https"));
+    assert!(refused(&["get", "gopher://h/a"], "").contains("it speaks http, https, ftp and ftps"));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Connections: from a URL to one HTTP/1.1 connection that can be asked for it, past names, addresses, proxies and TLS.
+//! Connections: from a URL to one HTTP/1.1 connection that can be asked for it, past names, addresses, proxies and TLS;
+//! for other protocols ([`reach`]) to the bytes themselves.
 //!
 //! ```text
 //!             ┌─ none ──────────────── tcp ───────────────────┐
@@ -12,6 +13,7 @@ mod connection;
 mod error;
 mod origin;
 mod proxy;
+mod reach;
 mod socks;
 mod stream;
 mod tcp;
@@ -30,12 +32,13 @@ use url::{Host, Url};
 pub use connection::Connection;
 pub use error::{ConnectError, Patience, ProxyFailure, Role};
 pub use origin::Origin;
+pub(crate) use reach::OwnTls;
 pub use socks::Reply;
+pub(crate) use stream::Stream;
 
 use connection::Form;
 use proxy::{Kind, Proxy, Rules};
 use socks::Target;
-use stream::Stream;
 use tls::Tls;
 
 /// What connections are made with.
@@ -176,7 +179,8 @@ impl Shared {
         if !origin.is_https() {
             return Ok((stream, Form::Absolute { authorization: credentials.map(|known| known.basic()) }));
         }
-        let tunnel = tunnel::negotiate(stream, &origin.host, origin.port, credentials).await;
+        let tunnel =
+            tunnel::negotiate(stream, &origin.host, origin.port, credentials).await.and_then(tunnel::silent);
         Ok((tunnel.map_err(|failure| proxy_error(proxy, failure))?, Form::Origin))
     }
 

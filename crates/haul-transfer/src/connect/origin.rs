@@ -9,7 +9,7 @@ use super::ConnectError;
 /// The origin of a URL: what credentials are bound to and what one connection serves.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
-    /// `http` or `https`, in lower case.
+    /// `http`, `https`, `ftp` or `ftps`, in lower case.
     pub scheme: String,
     /// The name or address.
     pub host: Host<String>,
@@ -22,8 +22,8 @@ impl Origin {
     pub fn of(url: &Url) -> Option<Self> {
         Some(Self {
             scheme: url.scheme().to_owned(),
-            host: url.host()?.to_owned(),
-            port: url.port_or_known_default()?,
+            host: host(url)?,
+            port: url.port_or_known_default().or_else(|| (url.scheme() == "ftps").then_some(FTPS_PORT))?,
         })
     }
 
@@ -49,6 +49,17 @@ impl fmt::Display for Origin {
     }
 }
 
+/// FTP within TLS from the first byte on; the URL standard does not know the scheme.
+const FTPS_PORT: u16 = 990;
+
+/// The host. Of a scheme that the URL standard does not know it was not read as an address.
+fn host(url: &Url) -> Option<Host<String>> {
+    match url.host()? {
+        Host::Domain(name) if !url.is_special() => Host::parse(name).ok(),
+        host => Some(host.to_owned()),
+    }
+}
+
 /// `url` as it may be shown: no userinfo, no query (signed URLs), no fragment.
 pub(super) fn without_secrets(url: &Url) -> String {
     match url.host_str() {
@@ -70,6 +81,14 @@ mod tests {
         assert_eq!(of("https://Example.com/a"), of("https://user@example.com:443/b?c"));
         assert_ne!(of("https://example.com/"), of("http://example.com:443/"));
         assert_eq!(of("http://[::1]/").to_string(), "http://[::1]:80");
+        assert_eq!(of("ftp://a/").to_string(), "ftp://a:21");
+    }
+
+    #[test]
+    fn ftps_has_a_port_and_addresses_of_its_own() {
+        let of = |text: &str| Origin::of(&Url::parse(text).unwrap()).unwrap();
+        assert_eq!(of("ftps://Example.com/a").to_string(), "ftps://example.com:990");
+        assert_eq!(of("ftps://127.0.0.1/a").host, Host::parse("127.0.0.1").unwrap());
     }
 
     #[test]

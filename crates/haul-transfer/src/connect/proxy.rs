@@ -79,13 +79,18 @@ type Chosen = Result<Option<Proxy>, (Option<&'static str>, String)>;
 pub(super) struct Rules {
     http: Chosen,
     https: Chosen,
+    ftp: Chosen,
     /// Intercepts everything that NO_PROXY does not name.
     no_proxy: Matcher,
 }
 
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rules").field("http", &self.http).field("https", &self.https).finish_non_exhaustive()
+        f.debug_struct("Rules")
+            .field("http", &self.http)
+            .field("https", &self.https)
+            .field("ftp", &self.ftp)
+            .finish_non_exhaustive()
     }
 }
 
@@ -97,26 +102,33 @@ impl Rules {
     ) -> Result<Self, ConnectError> {
         // An empty value is as good as none: that is how people unset.
         let value = |name: &'static str| environment(name).filter(|value| !value.trim().is_empty());
-        let (http, https) = match choice {
-            ProxyChoice::Direct => (Ok(None), Ok(None)),
+        let (http, https, ftp) = match choice {
+            ProxyChoice::Direct => (Ok(None), Ok(None), Ok(None)),
             ProxyChoice::Url(url) => {
                 let proxy = Proxy::of(url).map_err(|reason| ConnectError::BadProxy { from: None, reason })?;
-                (Ok(Some(proxy.clone())), Ok(Some(proxy)))
+                (Ok(Some(proxy.clone())), Ok(Some(proxy.clone())), Ok(Some(proxy)))
             }
             // Under CGI a request's `Proxy:` header arrives as HTTP_PROXY (CVE-2016-5385): not ours to trust.
-            ProxyChoice::Environment if environment("REQUEST_METHOD").is_some() => (Ok(None), Ok(None)),
+            ProxyChoice::Environment if environment("REQUEST_METHOD").is_some() => {
+                (Ok(None), Ok(None), Ok(None))
+            }
             ProxyChoice::Environment => (
                 first_set(&["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"], value),
                 first_set(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"], value),
+                first_set(&["ftp_proxy", "FTP_PROXY", "all_proxy", "ALL_PROXY"], value),
             ),
         };
         let listed = value("no_proxy").or_else(|| value("NO_PROXY")).unwrap_or_default();
-        Ok(Self { http, https, no_proxy: everything_but(&listed) })
+        Ok(Self { http, https, ftp, no_proxy: everything_but(&listed) })
     }
 
     /// The proxy on the way to `origin`, if there is one.
     pub(super) fn proxy_for(&self, origin: &Origin) -> Result<Option<&Proxy>, ConnectError> {
-        let chosen = if origin.is_https() { &self.https } else { &self.http };
+        let chosen = match origin.scheme.as_str() {
+            "https" => &self.https,
+            "ftp" | "ftps" => &self.ftp,
+            _ => &self.http,
+        };
         if matches!(chosen, Ok(None)) || self.is_exempt(origin) {
             return Ok(None);
         }
@@ -181,6 +193,15 @@ mod tests {
         assert_eq!(by_environment(&all[..1], "http://a/"), "all:1080");
         assert_eq!(by_environment(&[("http_proxy", ""), ("HTTP_PROXY", "up:1")], "http://a/"), "up:1");
         assert_eq!(by_environment(&[], "http://a/"), "none");
+    }
+
+    #[test]
+    fn ftp_has_a_proxy_of_its_own_in_the_environment() {
+        let all = [("all_proxy", "socks5://all"), ("http_proxy", "web:3128"), ("FTP_PROXY", "files:3128")];
+        assert_eq!(by_environment(&all, "ftp://a/"), "files:3128");
+        assert_eq!(by_environment(&all, "ftps://a/"), "files:3128");
+        assert_eq!(by_environment(&all[..2], "ftp://a/"), "all:1080");
+        assert_eq!(by_environment(&all[1..2], "ftp://a/"), "none");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One type for every byte stream that HTTP can run on: TCP, TLS over it, and TLS over a tunnel over TLS.
+//! One type for every byte stream that HTTP and FTP can run on: TCP, TLS over it, and TLS over a tunnel over TLS.
 //!
 //! An enum and no trait object: the hot path is one predictable branch.
 
@@ -12,7 +12,7 @@ use tokio_rustls::client::TlsStream;
 
 /// A connection's bytes.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(crate) enum Stream {
     /// As they are on the wire.
     Plain(TcpStream),
     /// Through TLS, over either kind.

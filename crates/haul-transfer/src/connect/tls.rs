@@ -65,14 +65,23 @@ impl Tls {
     /// Speaks TLS over `stream` with the peer that is to prove that it is `host` (a name, or an address with or
     /// without brackets).
     pub(super) async fn wrap(&self, stream: Stream, role: Role, host: &str) -> Result<Stream, ConnectError> {
-        let config = self.config().await?;
-        let failed = |error| handshake_failure(error, role, host);
-        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-        let name = ServerName::try_from(bare.to_owned())
-            .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
-        let tls = TlsConnector::from(config).connect(name, stream).await.map_err(failed)?;
-        Ok(Stream::Tls(Box::new(tls)))
+        wrap(self.config().await?, stream, role, host).await
     }
+}
+
+/// Speaks TLS over `stream` by this configuration.
+pub(super) async fn wrap(
+    config: Arc<ClientConfig>,
+    stream: Stream,
+    role: Role,
+    host: &str,
+) -> Result<Stream, ConnectError> {
+    let failed = |error| handshake_failure(error, role, host);
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    let name = ServerName::try_from(bare.to_owned())
+        .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+    let tls = TlsConnector::from(config).connect(name, stream).await.map_err(failed)?;
+    Ok(Stream::Tls(Box::new(tls)))
 }
 
 fn read_roots(path: &Path) -> Result<RootCertStore, ConnectError> {

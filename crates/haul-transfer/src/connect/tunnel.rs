@@ -14,13 +14,14 @@ use crate::credentials::Credentials;
 /// More than any proxy's answer to CONNECT needs; an endless one ends here.
 const MAX_ANSWER: usize = 32 * 1024;
 
-/// Asks the proxy at the other end of `stream` to connect to `host` and `port`. What comes back is the tunnel.
+/// Asks the proxy at the other end of `stream` to connect to `host` and `port`. What comes back is the tunnel, and
+/// what the far end of it has said already.
 pub(super) async fn negotiate(
     stream: Stream,
     host: &Host<String>,
     port: u16,
     credentials: Option<&Credentials>,
-) -> Result<Stream, ProxyFailure> {
+) -> Result<(Stream, Bytes), ProxyFailure> {
     let request = connect_request(host, port, credentials)?;
     let (mut sender, connection) = http1::Builder::new()
         .max_header_size(MAX_ANSWER)
@@ -52,11 +53,17 @@ pub(super) async fn negotiate(
     let Ok(parts) = upgraded.downcast::<TokioIo<Stream>>() else {
         return Err(ProxyFailure::Protocol("the tunnel is not the stream that was handed in"));
     };
-    // In TLS the client speaks first: bytes that are here already are not the server's.
-    if !parts.read_buf.is_empty() {
-        return Err(ProxyFailure::Protocol("it sent bytes of its own into the tunnel"));
+    Ok((parts.io.into_inner(), parts.read_buf))
+}
+
+/// The tunnel for a protocol in which the client speaks first, as in TLS: bytes that are here already are not the
+/// server's.
+pub(super) fn silent((stream, said): (Stream, Bytes)) -> Result<Stream, ProxyFailure> {
+    if said.is_empty() {
+        Ok(stream)
+    } else {
+        Err(ProxyFailure::Protocol("it sent bytes of its own into the tunnel"))
     }
-    Ok(parts.io.into_inner())
 }
 
 fn connect_request(

@@ -41,7 +41,7 @@ use crate::{
     job::{Connections, Job, Target},
     notice::{Done, Notice, Verified},
     out::Out,
-    source::{Failed, HttpSource, Wish},
+    source::{AnySource, Failed, Wish},
 };
 
 /// Who is told what happens.
@@ -72,7 +72,7 @@ struct Drive<'a> {
     client: &'a Client,
     job: Job,
     stop: Stop,
-    sources: Vec<Arc<HttpSource>>,
+    sources: Vec<Arc<AnySource>>,
     machine: Transfer,
     lanes: HashMap<LaneId, lane::Lane>,
     shared: Shared,
@@ -90,7 +90,7 @@ type Step = Result<Option<Done>, Failure>;
 impl<'a> Drive<'a> {
     fn new(client: &'a Client, job: Job, stop: Stop, watch: Watch) -> Result<Self, Failure> {
         let urls = std::iter::once(&job.url).chain(&job.mirrors);
-        let sources = urls.map(|url| client.http(url, &job.url).into()).collect();
+        let sources = urls.map(|url| client.source(url, &job.url).into()).collect();
         let machine = Transfer::new(None, plan(&job));
         let (sender, words) = mpsc::channel(WORDS);
         let room = Arc::new(Semaphore::new(ROOM / ROOM_UNIT));

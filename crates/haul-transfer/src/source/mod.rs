@@ -3,6 +3,10 @@
 //! A source opens one answer at a time on a connection of its own and tells what that answer says. Whether the answer
 //! fits what is there is not its business: the transfer machine judges that.
 
+mod any;
+mod ftp;
+mod ftp_body;
+mod ftp_idle;
 mod http;
 mod idle;
 
@@ -14,6 +18,9 @@ use haul_core::{
     transfer::{Ranges, Trouble},
 };
 
+pub(crate) use any::AnySource;
+pub(crate) use ftp::FtpSource;
+pub(crate) use ftp_idle::FtpIdle;
 pub(crate) use http::{HttpSource, Owned};
 pub(crate) use idle::Idle;
 

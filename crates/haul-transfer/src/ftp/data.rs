@@ -1,0 +1,95 @@
+//! One data connection (RFC 959 §3.2): bytes of a file or a list, in one direction, ended by its close.
+//!
+//! Reads go into a buffer of its own and leave it without a copy. Whether an end is the file's end is not known here:
+//! a FIN says little, a close_notify more, and the reply on the control connection has the last word.
+
+use std::{io, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::FtpError;
+use crate::connect::Stream;
+
+/// The most that is read at a time; larger pieces bring no more speed.
+const LARGEST_READ: usize = 256 << 10;
+/// The least, under a rate limit.
+const SMALLEST_READ: usize = 8 << 10;
+
+/// An open data connection; dropping it closes it at once.
+#[derive(Debug)]
+pub(crate) struct Data {
+    stream: Stream,
+    buffer: BytesMut,
+    most: usize,
+}
+
+/// What came next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// Bytes, at least one.
+    Bytes(Bytes),
+    /// The server closed it.
+    End {
+        /// Nobody else can have closed it: false for TLS without close_notify.
+        clean: bool,
+    },
+}
+
+impl Data {
+    /// With pieces of up to `most` bytes.
+    pub(super) fn new(stream: Stream, most: usize) -> Self {
+        let most = most.clamp(SMALLEST_READ, LARGEST_READ);
+        Self { stream, buffer: BytesMut::new(), most }
+    }
+
+    /// The next bytes. May be dropped while it waits, without a loss.
+    ///
+    /// # Errors
+    /// `Data`, where the connection broke.
+    pub(crate) async fn read(&mut self) -> Result<Piece, FtpError> {
+        if self.buffer.capacity() < self.most / 8 {
+            self.buffer = BytesMut::with_capacity(self.most);
+        }
+        match self.stream.read_buf(&mut self.buffer).await {
+            Ok(1..) => Ok(Piece::Bytes(self.buffer.split().freeze())),
+            Ok(_) => Ok(Piece::End { clean: true }),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Piece::End { clean: false }),
+            Err(error) => Err(broke(&error)),
+        }
+    }
+
+    /// Sends all of these bytes. May not be dropped in the middle, where the session is to be used again.
+    ///
+    /// # Errors
+    /// `Data`, where the connection broke.
+    pub(crate) async fn write_all(&mut self, bytes: &[u8]) -> Result<(), FtpError> {
+        self.stream.write_all(bytes).await.map_err(|error| broke(&error))
+    }
+
+    /// Says that no more bytes follow, and waits until the server has closed its side too or `patience` is over: that
+    /// is when TLS tickets for the next connection have arrived.
+    ///
+    /// # Errors
+    /// `Data`, where the bytes could not be sent to their end.
+    pub(crate) async fn end(mut self, patience: Duration) -> Result<(), FtpError> {
+        let ending = async {
+            self.stream.flush().await?;
+            self.stream.shutdown().await
+        };
+        match tokio::time::timeout(patience, ending).await {
+            Ok(ended) => ended.map_err(|error| broke(&error))?,
+            Err(_elapsed) => {
+                return Err(FtpError::Data { what: "did not take the last bytes in time".into() });
+            }
+        }
+        let mut dropped = [0; 1024];
+        let draining = async { while matches!(self.stream.read(&mut dropped).await, Ok(1..)) {} };
+        let _ = tokio::time::timeout(patience, draining).await;
+        Ok(())
+    }
+}
+
+fn broke(error: &io::Error) -> FtpError {
+    FtpError::Data { what: format!("broke: {error}") }
+}

@@ -1,0 +1,283 @@
+//! A session: one control connection that is logged in, in TYPE I, and at most one transfer at a time.
+//!
+//! ```text
+//!   idle ── start ──▶ transfer ── finish ──▶ idle
+//!    │                    └────── release, abort ──▶ idle, or of no use any more
+//!    └── command ──▶ idle
+//! ```
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use haul_core::Modified;
+use haul_proto::ftp::{Command, Reply, feat::Features, reply::Class, size, time};
+use url::Host;
+
+use super::{
+    Data, FtpError, FtpOptions,
+    control::Control,
+    login::{self, Terms, Wanted},
+};
+use crate::{
+    connect::{Connector, Origin},
+    credentials::Login,
+};
+
+/// How long the replies to a transfer that is given up are waited for; a new session costs hardly more.
+const RELEASE: Duration = Duration::from_secs(2);
+/// More unanswered NOOPs than this are not sent: the server answers behind the transfer, if ever.
+const MOST_NOOPS: u32 = 20;
+
+/// A server, and who one is there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    /// `ftp` or `ftps`, host and port.
+    pub(crate) origin: Origin,
+    /// Name, password, account.
+    pub(crate) login: Login,
+}
+
+/// One control connection, logged in.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(super) control: Control,
+    pub(super) connector: Connector,
+    pub(super) options: Arc<FtpOptions>,
+    place: Place,
+    /// Where the control connection ended: data connections have to end there too.
+    pub(super) host: Host<String>,
+    /// This end and the other one; `None` through a proxy.
+    pub(super) ends: Option<(SocketAddr, SocketAddr)>,
+    pub(super) terms: Terms,
+    /// EPSV was refused, or led nowhere.
+    pub(super) no_epsv: bool,
+    /// A REST may still hold that was meant for a transfer that did not come about.
+    pub(super) stale_rest: bool,
+    /// The last reply to the transfer, where it came first of all.
+    pub(super) ended: Option<Reply>,
+    /// NOOPs whose replies are still to come.
+    noops: u32,
+    /// Not all replies came: those to come would be taken for answers to something else.
+    spoiled: bool,
+}
+
+impl Session {
+    /// Connects, agrees on TLS, logs in, settles the terms.
+    ///
+    /// # Errors
+    /// All of [`FtpError`] but those of transfers.
+    pub(crate) async fn open(
+        connector: &Connector,
+        place: &Place,
+        options: &Arc<FtpOptions>,
+    ) -> Result<Self, FtpError> {
+        let way = connector.reach(&place.origin).await?;
+        let implicit = place.origin.scheme == "ftps";
+        if implicit && !way.said.is_empty() {
+            return Err(FtpError::Injected);
+        }
+        let mut control = Control::new(way.stream, &way.said, options.patience);
+        let wanted = Wanted { implicit, host: &place.origin.host, login: &place.login, options };
+        let terms = Box::pin(login::begin(&mut control, &wanted, async || connector.own_tls().await)).await?;
+        Ok(Self {
+            control,
+            connector: connector.clone(),
+            options: Arc::clone(options),
+            place: place.clone(),
+            host: way.host,
+            ends: way.ends,
+            terms,
+            no_epsv: false,
+            stale_rest: false,
+            ended: None,
+            noops: 0,
+            spoiled: false,
+        })
+    }
+
+    /// Where it leads.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// What the server said first.
+    pub(crate) fn greeting(&self) -> &Reply {
+        &self.terms.greeting
+    }
+
+    /// What the server says it can do.
+    pub(crate) fn features(&self) -> &Features {
+        &self.terms.features
+    }
+
+    /// Whether commands are encrypted, and whether data is.
+    pub(crate) fn encrypted(&self) -> (bool, bool) {
+        (self.terms.encrypted, self.terms.data_tls.is_some())
+    }
+
+    /// Sends a command that opens no data connection. Returns its last reply, whatever it says.
+    ///
+    /// # Errors
+    /// The connection broke, what came is no reply, or a 421: the server closes it.
+    pub(crate) async fn command(&mut self, command: &Command) -> Result<Reply, FtpError> {
+        self.command_within(command, self.options.patience).await
+    }
+
+    /// The same, where the server may have to work for it (HASH of a large file).
+    pub(crate) async fn command_within(
+        &mut self,
+        command: &Command,
+        patience: Duration,
+    ) -> Result<Reply, FtpError> {
+        let doing = "before it answered a command";
+        // Until its reply has come a command that is dropped in the middle leaves the dialogue out of step.
+        self.spoiled = true;
+        self.control.send(command, doing).await?;
+        let reply = loop {
+            let reply = self.control.reply_within(patience, doing).await?;
+            if reply.class() != Class::PositivePreliminary {
+                break reply;
+            }
+        };
+        if reply.code().get() == 421 {
+            return Err(login::refused(command, reply));
+        }
+        self.spoiled = false;
+        Ok(reply)
+    }
+
+    /// The file's size in bytes, as SIZE tells it; `None` where it does not.
+    ///
+    /// # Errors
+    /// As [`Session::command`]; `Unasked` for a reply that SIZE cannot have.
+    pub(crate) async fn size(&mut self, path: &[u8]) -> Result<Option<u64>, FtpError> {
+        let reply = self.command(&Command::size(path)?).await?;
+        self.answer_or_no(&reply)?;
+        Ok(size::size(&reply))
+    }
+
+    /// When the file was changed, as MDTM tells it; `None` where it does not.
+    ///
+    /// # Errors
+    /// As [`Session::size`].
+    pub(crate) async fn modified(&mut self, path: &[u8]) -> Result<Option<Modified>, FtpError> {
+        let reply = self.command(&Command::mdtm(path)?).await?;
+        self.answer_or_no(&reply)?;
+        Ok(time::mdtm(&reply))
+    }
+
+    /// A 213, a 4yz or a 5yz: anything else was meant for something else.
+    fn answer_or_no(&mut self, reply: &Reply) -> Result<(), FtpError> {
+        let no = matches!(reply.class(), Class::TransientNegative | Class::PermanentNegative);
+        if no || reply.code().get() == 213 {
+            return Ok(());
+        }
+        self.spoiled = true;
+        Err(FtpError::Unasked(reply.clone()))
+    }
+
+    /// Keeps the control connection from falling asleep in some router while bytes flow. The reply comes when the
+    /// server finds time.
+    ///
+    /// # Errors
+    /// `Broken`, `Silent`.
+    pub(crate) async fn keep_alive(&mut self) -> Result<(), FtpError> {
+        if self.noops < MOST_NOOPS && self.ended.is_none() {
+            self.noops += 1;
+            self.control.send(&Command::noop(), "while bytes were coming").await?;
+        }
+        Ok(())
+    }
+
+    /// The last reply to a transfer whose data connection has ended. The session can be used again.
+    ///
+    /// # Errors
+    /// The connection broke, or no reply came in time: then the session is of no use any more.
+    pub(crate) async fn finish(&mut self, patience: Duration) -> Result<Reply, FtpError> {
+        let doing = "behind the last byte";
+        self.spoiled = true;
+        let mut ended = self.ended.take();
+        let reply = loop {
+            let reply = match ended.take() {
+                Some(reply) => reply,
+                None => self.control.reply_within(patience, doing).await?,
+            };
+            match reply.code().get() {
+                100..200 => {}
+                // A NOOP of ours, understood or not.
+                200 | 500..=502 if self.noops > 0 => self.noops -= 1,
+                _ => break reply,
+            }
+        };
+        while self.noops > 0 {
+            self.control.reply_within(RELEASE, doing).await?;
+            self.noops -= 1;
+        }
+        self.spoiled = reply.code().get() == 421;
+        Ok(reply)
+    }
+
+    /// The same, for a transfer that was short.
+    pub(crate) async fn finish_now(&mut self) -> Result<Reply, FtpError> {
+        self.finish(self.options.patience).await
+    }
+
+    /// Whether REST is taken. The next transfer says itself where it begins.
+    pub(crate) async fn try_rest(&mut self) -> Result<bool, FtpError> {
+        let reply = self.command(&Command::rest(1)).await?;
+        let taken = reply.class() == Class::PositiveIntermediate;
+        self.stale_rest |= taken;
+        Ok(taken)
+    }
+
+    /// The bytes to come are not wanted: closes the data connection. Whether the session can be used again.
+    pub(crate) async fn release(&mut self, data: Data) -> bool {
+        drop(data);
+        self.finish(RELEASE).await.is_ok() && self.is_usable()
+    }
+
+    /// Breaks the transfer off by ABOR (RFC 959 §4.1.3), which a server answers with none, one or two replies. Whether
+    /// the session can be used again.
+    pub(crate) async fn abort(&mut self, data: Data) -> bool {
+        self.spoiled = true;
+        drop(data);
+        let doing = "after ABOR";
+        for command in [Command::abor(), Command::noop()] {
+            if self.control.send(&command, doing).await.is_err() {
+                return false;
+            }
+        }
+        // The NOOP's is the last one, and 200 is no reply to a transfer.
+        for _ in 0..self.noops + 5 {
+            match self.control.reply_within(RELEASE, doing).await {
+                Ok(reply) if reply.code().get() == 200 && self.noops == 0 => {
+                    (self.ended, self.spoiled) = (None, false);
+                    return self.is_usable();
+                }
+                Ok(reply) if reply.code().get() == 200 => self.noops -= 1,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    /// Whether another command may be sent: every reply has come and no other one, and the connection is open.
+    pub(crate) fn is_usable(&mut self) -> bool {
+        !self.spoiled && self.ended.is_none() && self.control.is_quiet()
+    }
+
+    /// The session cannot be used again unless what begins now is seen to its end.
+    pub(super) fn begin(&mut self) {
+        self.spoiled = true;
+    }
+
+    /// What began was seen to its end; whether the server closes the connection now.
+    pub(super) fn over(&mut self, closing: bool) {
+        self.spoiled = closing;
+    }
+
+    /// Says goodbye and goes, without waiting for long.
+    pub(crate) async fn quit(self) {
+        self.control.quit().await;
+    }
+}

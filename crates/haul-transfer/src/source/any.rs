@@ -1,0 +1,53 @@
+//! A source of any protocol, so that one transfer can have several.
+
+use bytes::Bytes;
+
+use super::{
+    Body, Failed, FtpSource, HttpSource, OpenError, Opened, Source, Wish, ftp_body::FtpBody, http::HttpBody,
+};
+
+/// Something that has the file, by its URL's scheme.
+#[derive(Debug)]
+pub(crate) enum AnySource {
+    /// `http`, `https`.
+    Http(HttpSource),
+    /// `ftp`, `ftps`.
+    Ftp(FtpSource),
+}
+
+/// The bytes of its answer.
+#[derive(Debug)]
+pub(crate) enum AnyBody {
+    Http(HttpBody),
+    Ftp(Box<FtpBody>),
+}
+
+impl Source for AnySource {
+    type Body = AnyBody;
+
+    async fn open(&self, wish: Wish) -> Result<Opened<AnyBody>, OpenError> {
+        // Boxed: a lane would carry the larger of two dialogues for its whole life.
+        match self {
+            Self::Http(source) => Ok(Box::pin(source.open(wish)).await?.map(AnyBody::Http)),
+            Self::Ftp(source) => {
+                Ok(Box::pin(source.open(wish)).await?.map(|body| AnyBody::Ftp(Box::new(body))))
+            }
+        }
+    }
+}
+
+impl Body for AnyBody {
+    async fn next(&mut self) -> Result<Option<Bytes>, Failed> {
+        match self {
+            Self::Http(body) => body.next().await,
+            Self::Ftp(body) => body.next().await,
+        }
+    }
+}
+
+impl<B> Opened<B> {
+    fn map<C>(self, body: impl FnOnce(B) -> C) -> Opened<C> {
+        let Self { seen, from, to, ranges, name, digests, place, body: bytes } = self;
+        Opened { seen, from, to, ranges, name, digests, place, body: body(bytes) }
+    }
+}

@@ -1,0 +1,328 @@
+//! Files over FTP: SIZE and MDTM say which version it is, REST and RETR bring its bytes from anywhere on (RFC 3659).
+//!
+//! A server says nothing of the version in the answer itself, so it is asked before every transfer, on the very
+//! session that brings the bytes. That REST does what it says is shown once for each server: the last byte is asked
+//! for, and one byte must come.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
+    },
+    time::SystemTime,
+};
+
+use haul_core::{
+    Entity, Modified,
+    transfer::{Ranges, Trouble},
+};
+use haul_proto::ftp::{
+    Command,
+    path::{FtpPath, TypeCode},
+    reply::{BadReply, Class},
+    size,
+};
+use url::Url;
+
+use super::{Failed, FtpIdle, OpenError, Opened, Source, Wish, ftp_body::FtpBody, http::unconnected};
+use crate::{
+    connect::Connector,
+    escape::place,
+    ftp::{FtpError, FtpOptions, Piece, Place, Session, Started},
+};
+
+/// A date that is so many seconds old by our clock is older than a second by any server's that is not far off: no
+/// later change can bear it too.
+const OLD: i64 = 60;
+
+/// What was learned of a source, by all of its lanes.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Somebody got in: a refused login is a matter of how many there are.
+    let_in: AtomicBool,
+    /// SIZE tells another number than transfers do.
+    size_lies: AtomicBool,
+    /// How often what came and what SIZE told did not fit.
+    pub(super) misfits: AtomicU32,
+    rest: AtomicU8,
+}
+
+/// What REST does. The order is that of [`Known::rest`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    Untried,
+    Works,
+    Absent,
+}
+
+impl Known {
+    /// More often than this is the server's way.
+    pub(super) const MOST_MISFITS: u32 = 3;
+
+    fn rest(&self) -> Rest {
+        match self.rest.load(Relaxed) {
+            0 => Rest::Untried,
+            1 => Rest::Works,
+            _ => Rest::Absent,
+        }
+    }
+
+    fn learn_rest(&self, rest: Rest) {
+        self.rest.store(rest as u8, Relaxed);
+    }
+}
+
+/// One URL.
+#[derive(Debug)]
+pub(crate) struct FtpSource {
+    /// As it may be shown.
+    shown: String,
+    file: Result<File, &'static str>,
+    connector: Connector,
+    options: Arc<FtpOptions>,
+    idle: Arc<FtpIdle>,
+    known: Arc<Known>,
+}
+
+/// Where the file is.
+#[derive(Debug)]
+struct File {
+    place: Place,
+    path: Vec<u8>,
+    /// Its name, where the URL's last segment is not just that.
+    name: Option<String>,
+}
+
+/// What a session told of the file.
+struct Seen {
+    session: Session,
+    entity: Entity,
+}
+
+impl FtpSource {
+    pub(crate) fn new(
+        url: &Url,
+        login: crate::credentials::Login,
+        connector: Connector,
+        options: Arc<FtpOptions>,
+        idle: Arc<FtpIdle>,
+    ) -> Self {
+        let file = File::of(url, login);
+        Self { shown: place(url), file, connector, options, idle, known: Arc::default() }
+    }
+
+    /// A session that asked what version the file is.
+    async fn ask(&self, file: &File, fresh: bool) -> Result<Seen, FtpError> {
+        let kept = if fresh { None } else { self.idle.take(&file.place).await };
+        if let Some(mut session) = kept
+            && let Ok(entity) = self.entity(&mut session, file).await
+        {
+            return Ok(Seen { session, entity });
+        }
+        // Or the server has closed it meanwhile.
+        let mut session = self.session(file).await?;
+        self.known.let_in.store(true, Relaxed);
+        let entity = self.entity(&mut session, file).await?;
+        Ok(Seen { session, entity })
+    }
+
+    async fn session(&self, file: &File) -> Result<Session, FtpError> {
+        let open = || Box::pin(Session::open(&self.connector, &file.place, &self.options));
+        let error = match open().await {
+            Ok(session) => return Ok(session),
+            Err(error) => error,
+        };
+        // A server that bears no more may bear one in the place of one that is idle.
+        let idle = if matches!(error.code(), 421 | 530) { self.idle.clear(&file.place) } else { Vec::new() };
+        if idle.is_empty() {
+            return Err(error);
+        }
+        for session in idle {
+            session.quit().await;
+        }
+        open().await
+    }
+
+    async fn entity(&self, session: &mut Session, file: &File) -> Result<Entity, FtpError> {
+        let size = session.size(&file.path).await?.filter(|_| !self.known.size_lies.load(Relaxed));
+        let modified = session.modified(&file.path).await?;
+        // Without a size there is too little to tell versions, and the effect of REST, apart.
+        let modified = modified.map(|date| Modified { strong: size.is_some() && is_old(date), ..date });
+        Ok(Entity { size, modified, ..Entity::default() })
+    }
+
+    /// Begins to send the file at `from`, or at 0 where the server cannot do otherwise.
+    async fn retrieve(
+        &self,
+        seen: &mut Seen,
+        file: &File,
+        mut from: u64,
+    ) -> Result<(Started, u64), FtpError> {
+        let retr = Command::retr(&file.path)?;
+        let session = &mut seen.session;
+        if from > 0
+            && self.known.rest() == Rest::Untried
+            && let Some(size) = seen.entity.size
+        {
+            let works = last_byte_alone(session, &retr, size).await?;
+            self.known.learn_rest(if works { Rest::Works } else { Rest::Absent });
+        }
+        if self.known.rest() == Rest::Absent {
+            from = 0;
+        }
+        match session.start(from, &retr).await {
+            Err(FtpError::NoRest(reply)) => {
+                tracing::debug!(%reply, "no REST");
+                self.known.learn_rest(Rest::Absent);
+                Ok((session.start(0, &retr).await?, 0))
+            }
+            started => Ok((started?, from)),
+        }
+    }
+
+    /// Finds out whether REST is known at all, where the server does not say. The transfer itself begins with REST 0
+    /// then.
+    async fn try_rest(&self, session: &mut Session) -> Result<(), FtpError> {
+        let told = session.features().rest_stream || self.known.rest() != Rest::Untried;
+        if !told && !session.try_rest().await? {
+            self.known.learn_rest(Rest::Absent);
+        }
+        Ok(())
+    }
+
+    /// Whether parts can be had, as far as is known behind an answer from `from` on.
+    fn ranges(&self, from: u64) -> Ranges {
+        match self.known.rest() {
+            Rest::Works => Ranges::Proven,
+            Rest::Absent => Ranges::Absent,
+            Rest::Untried if from == 0 => Ranges::Offered,
+            // No size is told: then the bytes are compared, since no date counts either.
+            Rest::Untried => Ranges::Proven,
+        }
+    }
+
+    async fn try_open(&self, file: &File, wish: &Wish) -> Result<Opened<FtpBody>, OpenError> {
+        let failed = |error| OpenError::Failed(self.failed(&error));
+        let mut seen = self.ask(file, wish.fresh).await.map_err(failed)?;
+        if let Some(size) = seen.entity.size.filter(|size| wish.from > 0 && *size <= wish.from) {
+            // Never REST past the end: some servers send the last byte then, some the whole.
+            self.idle.put(seen.session);
+            return Err(OpenError::Unsatisfiable { seen: seen.entity, total: Some(size) });
+        }
+        if wish.from == 0 {
+            self.try_rest(&mut seen.session).await.map_err(failed)?;
+        }
+        let (started, from) = self.retrieve(&mut seen, file, wish.from).await.map_err(failed)?;
+        let Seen { session, mut entity } = seen;
+        let told = size::announced(&started.opening);
+        if from == 0 && entity.size.is_some() && told.is_some() && told != entity.size {
+            // One of the two is wrong: the end will show.
+            self.known.size_lies.store(true, Relaxed);
+            entity.size = None;
+            entity.modified = entity.modified.map(|date| Modified { strong: false, ..date });
+        }
+        let to = match (wish.to, entity.size) {
+            (Some(to), Some(size)) => Some(to.min(size)),
+            (to, size) => to.or(size),
+        };
+        let patience = self.options.patience;
+        let shared = (Arc::clone(&self.idle), Arc::clone(&self.known));
+        let body = FtpBody::new((session, started.data), from, (to, entity.size), patience, shared);
+        let (name, place) = (file.name.clone(), self.shown.clone());
+        let ranges = self.ranges(from);
+        Ok(Opened { seen: entity, from, to, ranges, name, digests: Vec::new(), place, body })
+    }
+
+    /// What the machine needs to know of a failure.
+    fn failed(&self, error: &FtpError) -> Failed {
+        let let_in = self.known.let_in.load(Relaxed);
+        // Who was let in before is refused for being one too many.
+        let crowded = if let_in { Trouble::Busy } else { Trouble::Denied };
+        let why = match error {
+            FtpError::Connect(error) => return unconnected(error),
+            FtpError::Broken { .. }
+            | FtpError::Data { .. }
+            | FtpError::Silent { .. }
+            | FtpError::Unasked(_)
+            | FtpError::NoRest(_) => Trouble::Broken,
+            FtpError::BadReply(BadReply::NoCode(_)) if !let_in => Trouble::Fatal,
+            FtpError::BadReply(_) => Trouble::Broken,
+            FtpError::Login(reply) if reply.class() == Class::TransientNegative => Trouble::Busy,
+            FtpError::Login(_) => crowded,
+            FtpError::Refused { reply, .. } => match reply.code().get() {
+                421 => Trouble::Busy,
+                530 => crowded,
+                400..500 => Trouble::Broken,
+                _ => Trouble::Denied,
+            },
+            FtpError::NeedsAccount(_) => Trouble::Denied,
+            FtpError::BadCommand(_)
+            | FtpError::NoTls { .. }
+            | FtpError::Injected
+            | FtpError::Impossible(_) => Trouble::Fatal,
+        };
+        Failed::new(why, format!("{error}, for {}", self.shown))
+    }
+}
+
+impl Source for FtpSource {
+    type Body = FtpBody;
+
+    async fn open(&self, wish: Wish) -> Result<Opened<FtpBody>, OpenError> {
+        match &self.file {
+            Ok(file) => self.try_open(file, &wish).await,
+            Err(why) => {
+                Err(OpenError::Failed(Failed::new(Trouble::Fatal, format!("{why}, at {}", self.shown))))
+            }
+        }
+    }
+}
+
+impl File {
+    fn of(url: &Url, login: crate::credentials::Login) -> Result<Self, &'static str> {
+        let origin = crate::connect::Origin::of(url).ok_or("the URL names no host")?;
+        // FTP has no query: what looks like one is part of the name.
+        let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
+        let path = FtpPath::from_url(path)
+            .map_err(|_| "the URL's path contains what no FTP command can carry (a line end, a NUL byte)")?;
+        if path.is_folder() {
+            return Err("this is a folder and not a file");
+        }
+        if path.typecode() == Some(TypeCode::Ascii) {
+            return Err("the URL asks for a transfer as text (;type=a), which cannot be resumed");
+        }
+        let last = path.segments().last().map(|name| String::from_utf8_lossy(name).into_owned());
+        let odd = path.typecode().is_some() || url.query().is_some();
+        let name = last.filter(|_| odd);
+        Ok(Self { place: Place { origin, login }, path: path.pathname(), name })
+    }
+}
+
+/// Whether no later change can bear this date.
+fn is_old(date: Modified) -> bool {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).is_ok_and(|now| now - date.seconds >= OLD)
+}
+
+/// Whether one byte comes where the last one is asked for.
+async fn last_byte_alone(session: &mut Session, retr: &Command, size: u64) -> Result<bool, FtpError> {
+    let mut data = match session.start(size - 1, retr).await {
+        Ok(started) => started.data,
+        Err(FtpError::NoRest(_)) => return Ok(false),
+        Err(other) => return Err(other),
+    };
+    let mut count = 0;
+    loop {
+        match data.read().await? {
+            Piece::Bytes(bytes) => count += bytes.len(),
+            Piece::End { .. } => break,
+        }
+        if count > 1 {
+            // A server that goes on from here is of use no longer than this session is.
+            session.release(data).await;
+            return Ok(false);
+        }
+    }
+    let reply = session.finish_now().await?;
+    Ok(count == 1 && reply.is_completion())
+}

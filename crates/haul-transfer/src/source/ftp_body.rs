@@ -1,0 +1,160 @@
+//! The bytes of one RETR, up to where they were wanted.
+//!
+//! What reaches the file's end is held to it: the last piece is handed on only once the data connection has ended at
+//! SIZE and the server has said that it sent all (226). What is wanted no further is broken off, and the session is
+//! kept for the next one.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use haul_core::transfer::Trouble;
+
+use super::{Body, Failed, FtpIdle, ftp::Known};
+use crate::ftp::{Data, FtpError, Piece, Session};
+
+/// How often the control connection is kept awake.
+const AWAKE: Duration = Duration::from_secs(45);
+
+/// The bytes of one RETR.
+#[derive(Debug)]
+pub(crate) struct FtpBody {
+    /// `None` once the end was seen.
+    under_way: Option<(Session, Data)>,
+    /// The offset of the next byte.
+    at: u64,
+    /// The offset behind the last byte that is wanted.
+    to: Option<u64>,
+    /// The file's size, where the server tells it.
+    size: Option<u64>,
+    patience: Duration,
+    awake: Instant,
+    idle: Arc<FtpIdle>,
+    known: Arc<Known>,
+}
+
+impl FtpBody {
+    pub(super) fn new(
+        (session, data): (Session, Data),
+        from: u64,
+        (to, size): (Option<u64>, Option<u64>),
+        patience: Duration,
+        (idle, known): (Arc<FtpIdle>, Arc<Known>),
+    ) -> Self {
+        let awake = Instant::now();
+        Self { under_way: Some((session, data)), at: from, to, size, patience, awake, idle, known }
+    }
+
+    /// Whether all that is wanted has come, and the file goes on.
+    fn is_full(&self) -> bool {
+        self.to.is_some_and(|to| self.at >= to && self.size != Some(to))
+    }
+
+    /// Cuts what came to what is wanted.
+    fn taken(&mut self, mut bytes: Bytes) -> Result<Bytes, Failed> {
+        let end = self.at + bytes.len() as u64;
+        if let Some(size) = self.size.filter(|size| *size < end) {
+            return Err(self.lies(format!("the server sends more than the {size} bytes that it told (SIZE)")));
+        }
+        if let Some(to) = self.to.filter(|to| *to < end) {
+            bytes.truncate((to - self.at) as usize);
+        }
+        self.at += bytes.len() as u64;
+        Ok(bytes)
+    }
+
+    /// The data connection has ended: whether that is the file's end.
+    async fn ended(&mut self, clean: bool) -> Result<(), Failed> {
+        let Some((mut session, data)) = self.under_way.take() else { return Ok(()) };
+        drop(data);
+        let reply = session.finish(self.patience).await.map_err(|error| broken(&error))?;
+        if !reply.is_completion() {
+            return Err(broken(&FtpError::Refused { command: "the transfer".into(), reply }));
+        }
+        match self.size {
+            Some(size) if self.at < size => {
+                let at = self.at;
+                let message =
+                    format!("the server sent the file's end at byte {at} of the {size} that it told");
+                return Err(self.lies(message));
+            }
+            None if !clean => {
+                let message = "the encrypted data connection was cut off, and the server does not tell the size: \
+                               nobody knows whether that was the file's end";
+                return Err(Failed::new(Trouble::Broken, message));
+            }
+            _ => {}
+        }
+        if !clean {
+            tracing::debug!("TLS ended without close_notify, at the size told and with a good reply");
+        }
+        self.idle.put(session);
+        Ok(())
+    }
+
+    /// What came and what was told do not fit; that may be a change of the file, or the server's way.
+    fn lies(&self, message: String) -> Failed {
+        let often = self.known.misfits.fetch_add(1, Relaxed) + 1;
+        let why = if often >= Known::MOST_MISFITS { Trouble::Fatal } else { Trouble::Broken };
+        Failed::new(why, message)
+    }
+
+    /// The last piece, once nothing follows it and the server has confirmed that.
+    async fn last(&mut self, piece: Bytes) -> Result<Option<Bytes>, Failed> {
+        let Some((_, data)) = &mut self.under_way else { return Ok(Some(piece)) };
+        match data.read().await.map_err(|error| broken(&error))? {
+            Piece::End { clean } => self.ended(clean).await?,
+            Piece::Bytes(more) => drop(self.taken(more)?),
+        }
+        Ok(Some(piece))
+    }
+}
+
+impl Body for FtpBody {
+    async fn next(&mut self) -> Result<Option<Bytes>, Failed> {
+        if self.is_full() {
+            self.break_off();
+        }
+        let Some((session, data)) = &mut self.under_way else { return Ok(None) };
+        if self.awake.elapsed() >= AWAKE {
+            self.awake = Instant::now();
+            session.keep_alive().await.map_err(|error| broken(&error))?;
+        }
+        match data.read().await.map_err(|error| broken(&error))? {
+            Piece::Bytes(bytes) => {
+                let piece = self.taken(bytes)?;
+                if self.size == Some(self.at) {
+                    return self.last(piece).await;
+                }
+                if self.is_full() {
+                    self.break_off();
+                }
+                Ok(Some(piece))
+            }
+            Piece::End { clean } => {
+                self.ended(clean).await?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl FtpBody {
+    fn break_off(&mut self) {
+        if let Some((session, data)) = self.under_way.take() {
+            self.idle.release(session, data);
+        }
+    }
+}
+
+impl Drop for FtpBody {
+    fn drop(&mut self) {
+        self.break_off();
+    }
+}
+
+fn broken(error: &FtpError) -> Failed {
+    Failed::new(Trouble::Broken, error.to_string())
+}
