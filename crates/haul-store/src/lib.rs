@@ -4,6 +4,8 @@
 //! NAME.part.haul, that says which bytes are there and how safe they are; once whole it gets its name at once. The
 //! journal never says more than is true (docs/format.md).
 //!
+//! What is remembered of uploads are small files in the user's state ([`UploadRecords`]).
+//!
 //! What this crate does not know: networks, protocols, and whether two sources have the same file.
 
 #[cfg(any(test, feature = "testing"))]
@@ -20,6 +22,7 @@ mod subject;
 mod sys;
 #[cfg(test)]
 mod tests;
+mod uploads;
 
 pub use error::StoreError;
 pub use fs_partial::{Found, FsPartial, Orphan, Resumed};
@@ -28,3 +31,4 @@ pub use journal::VERSION as JOURNAL_VERSION;
 pub use partial::{Geometry, Held, Note, Partial, Publish};
 pub use subject::{SourceRecord, Subject};
 pub use sys::free_space;
+pub use uploads::{Remembered, UploadClaim, UploadRecord, UploadRecords, UploadStage};

@@ -1,0 +1,146 @@
+//! What is remembered of one upload, and its bytes on disk. Pure: no file is known here.
+//!
+//! ```text
+//! magic (8)  version (u32)  CRC32C of what follows (u32)  the record, by postcard
+//! ```
+//! Numbers are little-endian. The record is small and is always written whole.
+
+use serde::{Deserialize, Serialize};
+
+/// What a record begins with. Not text, and spoilt by every transfer that changes line ends.
+const MAGIC: [u8; 8] = *b"\x89haulU\n\x1a";
+/// The format that this code writes, and the newest that it reads.
+const VERSION: u32 = 1;
+/// Magic, version and checksum.
+const HEADER: usize = 16;
+/// No record is longer.
+pub(super) const LONGEST: u64 = 64 * 1024;
+
+/// What is remembered of one upload.
+///
+/// No secret is in it: neither the user's name nor a password or a query.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadRecord {
+    /// The absolute path of the local file, in the system's bytes.
+    pub local: Vec<u8>,
+    /// Its size in bytes when it was last begun.
+    pub size: u64,
+    /// Its date then: seconds since 1970-01-01T00:00:00Z, and nanoseconds.
+    pub modified: (i64, u32),
+    /// Its inode then.
+    pub inode: u64,
+    /// The far end's place, for people.
+    pub shown_url: String,
+    /// The path at the far end that bytes were sent to.
+    pub far: Vec<u8>,
+    /// So many bytes the far end was last known to have.
+    pub offset: u64,
+    /// When this was written, in seconds since 1970.
+    pub when_unix: i64,
+    /// How far it got.
+    pub stage: UploadStage,
+}
+
+/// How far an upload got. The order is part of the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UploadStage {
+    /// The far end took it, and what it has is ours.
+    Begun,
+    /// The far end has all of it.
+    Finished {
+        /// The far end's date of the file, in seconds since 1970, where told.
+        modified: Option<i64>,
+    },
+}
+
+/// What the bytes of a record turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// A record.
+    Whole(Box<UploadRecord>),
+    /// None that can be read.
+    Damaged,
+    /// One of a newer haul.
+    Newer(u32),
+}
+
+impl UploadRecord {
+    /// The bytes on disk.
+    pub(super) fn image(&self) -> std::io::Result<Vec<u8>> {
+        let mut image = Vec::from(MAGIC);
+        image.extend_from_slice(&VERSION.to_le_bytes());
+        image.extend_from_slice(&[0; 4]);
+        postcard::to_io(self, &mut image).map_err(std::io::Error::other)?;
+        if image.len() as u64 > LONGEST {
+            return Err(std::io::Error::other("the record would be too long"));
+        }
+        let crc = crc32c::crc32c(&image[HEADER..]);
+        image[HEADER - 4..HEADER].copy_from_slice(&crc.to_le_bytes());
+        Ok(image)
+    }
+
+    pub(super) fn read(bytes: &[u8]) -> Reading {
+        let Some(rest) = bytes.strip_prefix(&MAGIC) else { return Reading::Damaged };
+        let Some((version, rest)) = rest.split_first_chunk::<4>() else { return Reading::Damaged };
+        let version = u32::from_le_bytes(*version);
+        if version > VERSION {
+            return Reading::Newer(version);
+        }
+        let Some((crc, record)) = rest.split_first_chunk::<4>() else { return Reading::Damaged };
+        if version != VERSION || crc32c::crc32c(record) != u32::from_le_bytes(*crc) {
+            return Reading::Damaged;
+        }
+        match postcard::take_from_bytes::<Self>(record) {
+            Ok((record, [])) => Reading::Whole(Box::new(record)),
+            _ => Reading::Damaged,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> UploadRecord {
+        UploadRecord {
+            local: b"/home/me/a.iso".to_vec(),
+            size: 1 << 40,
+            modified: (1_700_000_000, 999_999_999),
+            inode: 42,
+            shown_url: "ftp://h/a.iso".to_owned(),
+            far: b"a.iso.part".to_vec(),
+            offset: 1 << 33,
+            when_unix: 1_700_000_001,
+            stage: UploadStage::Finished { modified: Some(-5) },
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let image = record().image().unwrap();
+        assert_eq!(UploadRecord::read(&image), Reading::Whole(Box::new(record())));
+        // The format: a change of these bytes needs a new version.
+        assert_eq!(image[..12], *b"\x89haulU\n\x1a\x01\0\0\0");
+        assert_eq!(crc32c::crc32c(&image), 54_079_758, "the bytes of version 1");
+    }
+
+    #[test]
+    fn a_record_cut_off_anywhere_or_with_any_bit_flipped_says_nothing() {
+        let image = record().image().unwrap();
+        for len in 0..image.len() {
+            assert_eq!(UploadRecord::read(&image[..len]), Reading::Damaged, "{len}");
+        }
+        for bit in 0..image.len() * 8 {
+            let mut flipped = image.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(!matches!(UploadRecord::read(&flipped), Reading::Whole(_)), "{bit}");
+        }
+    }
+
+    #[test]
+    fn a_record_of_a_newer_haul_is_known_as_one() {
+        let mut image = record().image().unwrap();
+        image[8] = 2;
+        assert_eq!(UploadRecord::read(&image), Reading::Newer(2));
+    }
+}
