@@ -107,6 +107,20 @@ fn serves_by_tls(server: Option<Running>, certificates: &Certificates, version: 
     }
 }
 
+/// A data connection with a session of its own is refused, one that resumes the control connection's is not.
+fn wants_sessions_resumed(start: impl Fn(FtpTls) -> Option<Running>, word: &str) {
+    let certificates = Certificates::for_loopback();
+    let Some(server) = start(FtpTls::required(&certificates).only_12().reuse_required()) else { return };
+    let (ca, url) = (certificates.ca_pem_path(), server.login_url("/f.bin"));
+    let args = ["-v", "--ssl-reqd", "--cacert", ca.to_str().unwrap(), "--tls-max", "1.2", &url];
+    let (done, said, body) = curl(&args);
+    assert!(done == 0 && body == FILE.bytes(0..300_000), "{done} {said}\n{}", server.log());
+    let (done, said, _) = curl(&[&["--no-sessionid"], &args[..]].concat());
+    // curl may leave before it reads the reply.
+    let log = server.log();
+    assert!(done != 0 && log.contains(word), "{done} {said}\n{log}");
+}
+
 /// Beyond so many sessions a newcomer is not greeted with 220.
 fn limits_sessions(server: Option<Running>, count: usize) {
     let Some(server) = server else { return };
@@ -138,6 +152,21 @@ fn refuses_uploads(server: Option<Running>, root: &Path) {
     assert_eq!(curl(&[&server.login_url("/f.bin")]).0, 0);
 }
 
+/// TLS of either version and of each kind; a client of the wrong version is refused.
+fn speaks_tls(start: impl Fn(FtpTls) -> Option<Running>) {
+    let certificates = Certificates::for_loopback();
+    serves_by_tls(start(FtpTls::required(&certificates)), &certificates, &[], true);
+    let tls = FtpTls::required(&certificates);
+    serves_by_tls(start(tls.clone().only_12()), &certificates, &["--tls-max", "1.2"], true);
+    serves_by_tls(start(tls.only_13()), &certificates, &["--tlsv1.3"], true);
+    serves_by_tls(start(FtpTls::implicit(&certificates)), &certificates, &[], false);
+    let Some(server) = start(FtpTls::offered(&certificates).only_12()) else { return };
+    let ca = certificates.ca_pem_path();
+    let with_13 = ["--ssl-reqd", "--cacert", ca.to_str().unwrap(), "--tlsv1.3", &server.login_url("/f.bin")];
+    assert_eq!(curl(&with_13).0, 35);
+    assert_eq!(curl(&[&server.login_url("/f.bin")]).0, 0);
+}
+
 #[test]
 fn vsftpd_serves_and_takes() {
     let dir = folder();
@@ -150,20 +179,15 @@ fn vsftpd_serves_and_takes() {
 }
 
 #[test]
-fn vsftpd_speaks_tls_of_either_version_and_wants_sessions_resumed() {
-    let (dir, certificates) = (folder(), Certificates::for_loopback());
-    let start = |tls| Vsftpd::over(dir.path()).tls(tls).start();
-    serves_by_tls(start(FtpTls::required(&certificates)), &certificates, &[], true);
-    let tls = FtpTls::required(&certificates).only_12();
-    serves_by_tls(start(tls.reuse_required()), &certificates, &["--tls-max", "1.2"], true);
-    serves_by_tls(start(FtpTls::implicit(&certificates)), &certificates, &[], false);
-    let tls = FtpTls::required(&certificates).only_13();
-    serves_by_tls(start(tls), &certificates, &["--tlsv1.3"], true);
-    let Some(server) = start(FtpTls::offered(&certificates).only_12()) else { return };
-    let ca = certificates.ca_pem_path();
-    let with_13 = ["--ssl-reqd", "--cacert", ca.to_str().unwrap(), "--tlsv1.3", &server.login_url("/f.bin")];
-    assert_eq!(curl(&with_13).0, 35);
-    assert_eq!(curl(&[&server.login_url("/f.bin")]).0, 0);
+fn vsftpd_speaks_tls() {
+    let dir = folder();
+    speaks_tls(|tls| Vsftpd::over(dir.path()).tls(tls).start());
+}
+
+#[test]
+fn vsftpd_wants_sessions_resumed() {
+    let dir = folder();
+    wants_sessions_resumed(|tls| Vsftpd::over(dir.path()).tls(tls).start(), "No SSL session reuse");
 }
 
 #[test]
@@ -173,6 +197,88 @@ fn vsftpd_limits_sessions_and_can_be_read_only_and_open_to_all() {
     refuses_uploads(Vsftpd::over(dir.path()).read_only().start(), dir.path());
     let Some(server) = Vsftpd::over(dir.path()).anonymous().start() else { return };
     assert_eq!(curl(&[&server.url("/f.bin")]).2.len(), 300_000);
+}
+
+#[test]
+fn pyftpdlib_serves_and_takes() {
+    let dir = folder();
+    let features = ["REST STREAM", "SIZE", "MDTM", "EPSV", "MLST", "MFMT"];
+    serves(Pyftpdlib::serve(dir.path()), dir.path(), &features, &["HASH", "AUTH"]);
+}
+
+#[test]
+fn pyftpdlib_speaks_tls() {
+    let dir = folder();
+    speaks_tls(|tls| Pyftpdlib::over(dir.path()).tls(tls).start());
+}
+
+#[test]
+fn pyftpdlib_limits_sessions_and_can_be_read_only_and_open_to_all() {
+    let dir = folder();
+    limits_sessions(Pyftpdlib::over(dir.path()).max_clients(2).start(), 2);
+    refuses_uploads(Pyftpdlib::over(dir.path()).read_only().start(), dir.path());
+    let Some(server) = Pyftpdlib::over(dir.path()).anonymous().start() else { return };
+    assert_eq!(curl(&[&server.url("/f.bin")]).2.len(), 300_000);
+}
+
+#[test]
+fn proftpd_serves_and_takes() {
+    let dir = folder();
+    let features = ["REST STREAM", "SIZE", "MDTM", "EPSV", "MLST", "MFMT"];
+    serves(ProFtpd::serve(dir.path()), dir.path(), &features, &["HASH", "AUTH"]);
+}
+
+#[test]
+fn proftpd_speaks_tls() {
+    let dir = folder();
+    speaks_tls(|tls| ProFtpd::over(dir.path()).tls(tls).start());
+}
+
+#[test]
+fn proftpd_wants_sessions_resumed() {
+    let dir = folder();
+    wants_sessions_resumed(
+        |tls| ProFtpd::over(dir.path()).tls(tls).start(),
+        "client did not reuse TLS session",
+    );
+}
+
+#[test]
+fn proftpd_limits_sessions_and_can_be_read_only_and_open_to_all() {
+    let dir = folder();
+    limits_sessions(ProFtpd::over(dir.path()).max_clients(2).start(), 2);
+    refuses_uploads(ProFtpd::over(dir.path()).read_only().start(), dir.path());
+    let Some(server) = ProFtpd::over(dir.path()).anonymous().start() else { return };
+    assert_eq!(curl(&[&server.url("/f.bin")]).2.len(), 300_000);
+}
+
+#[test]
+fn proftpd_restarts_uploads_only_when_told() {
+    let dir = folder();
+    let rest_then_stor = |server: Option<Running>| {
+        let server = server?;
+        let mut control = Control::login(&server);
+        let _ = control.ask("TYPE I");
+        let _ = control.ask("EPSV");
+        let rest = control.ask("REST 10");
+        let stor = if rest.starts_with('3') { control.ask("STOR f.bin") } else { String::new() };
+        Some((rest[..3].to_owned(), stor.get(..3).unwrap_or_default().to_owned()))
+    };
+    let refused = rest_then_stor(ProFtpd::serve(dir.path()));
+    let Some(refused) = refused else { return };
+    assert_eq!(refused, ("350".into(), "451".into()));
+    let hidden = rest_then_stor(ProFtpd::over(dir.path()).allow_store_restart().hidden_stores().start());
+    assert_eq!(hidden.unwrap(), ("350".into(), "501".into()));
+    let server = ProFtpd::over(dir.path()).allow_store_restart().digests().start().unwrap();
+    let tail = FILE.bytes(200_000..300_000);
+    std::fs::write(dir.path().join("tail"), &tail).unwrap();
+    FILE.write_first(dir.path().join("half"), 200_000);
+    let tail = dir.path().join("tail");
+    let url = server.login_url("/half");
+    let (code, said, _) = curl(&["-Q", "-*REST 0", "-a", "-T", tail.to_str().unwrap(), &url]);
+    assert_eq!(code, 0, "{said}");
+    FILE.assert_file_is(dir.path().join("half"));
+    assert!(Control::login(&server).ask("FEAT").contains("HASH"));
 }
 
 #[test]

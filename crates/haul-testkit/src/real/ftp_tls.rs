@@ -74,16 +74,21 @@ impl FtpTls {
         if tls.is_some_and(|tls| tls.when == When::Implicit) { "ftps" } else { "ftp" }
     }
 
+    /// The least and the greatest version.
+    pub(super) fn limits(&self) -> (&'static str, &'static str) {
+        match self.versions {
+            Versions::Both => ("1.2", "1.3"),
+            Versions::Only12 => ("1.2", "1.2"),
+            Versions::Only13 => ("1.3", "1.3"),
+        }
+    }
+
     /// Limits the versions by OpenSSL's own configuration, for servers that have no word for it.
     pub(super) fn limit_openssl(&self, scratch: &Path, command: &mut Command) {
-        let (least, most) = match self.versions {
-            Versions::Both => ("TLSv1.2", "TLSv1.3"),
-            Versions::Only12 => ("TLSv1.2", "TLSv1.2"),
-            Versions::Only13 => ("TLSv1.3", "TLSv1.3"),
-        };
+        let (least, most) = self.limits();
         let text = format!(
             "openssl_conf = all\n[all]\nssl_conf = tls\n[tls]\nsystem_default = versions\n\
-             [versions]\nMinProtocol = {least}\nMaxProtocol = {most}\n"
+             [versions]\nMinProtocol = TLSv{least}\nMaxProtocol = TLSv{most}\n"
         );
         command.env("OPENSSL_CONF", write(scratch, "openssl.cnf", &text));
     }
