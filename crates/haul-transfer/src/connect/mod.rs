@@ -19,6 +19,7 @@ mod stream;
 mod tcp;
 #[cfg(test)]
 mod tests;
+mod tickets;
 mod tls;
 mod tunnel;
 
@@ -32,7 +33,7 @@ use url::{Host, Url};
 pub use connection::Connection;
 pub use error::{ConnectError, Patience, ProxyFailure, Role};
 pub use origin::Origin;
-pub(crate) use reach::OwnTls;
+pub(crate) use reach::{Newest, OwnTls};
 pub use socks::Reply;
 pub(crate) use stream::Stream;
 

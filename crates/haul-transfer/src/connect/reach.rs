@@ -15,7 +15,9 @@ use super::{
     proxy::{Kind, Proxy},
     proxy_error, resolve,
     stream::Stream,
-    tcp, tls, tunnel, unreachable,
+    tcp,
+    tickets::Tickets,
+    tls, tunnel, unreachable,
 };
 
 /// A connection to a server, and how it was reached: further ones have to end at the same place.
@@ -61,11 +63,17 @@ impl Connector {
     }
 
     /// TLS with a store for sessions that nobody else uses.
-    pub(crate) async fn own_tls(&self) -> Result<OwnTls, ConnectError> {
-        let mut config = ClientConfig::clone(&*self.shared.tls.config().await?);
+    pub(crate) async fn own_tls(&self, newest: Newest) -> Result<OwnTls, ConnectError> {
+        let tls = &self.shared.tls;
+        let config = match newest {
+            Newest::Tls13 => tls.config().await?,
+            Newest::Tls12 => tls.config_12().await?,
+        };
+        let mut config = ClientConfig::clone(&*config);
         config.alpn_protocols.clear();
-        config.resumption = Resumption::in_memory_sessions(SESSIONS);
-        Ok(OwnTls { config: Arc::new(config) })
+        let tickets = Arc::<Tickets>::default();
+        config.resumption = Resumption::store(Arc::<Tickets>::clone(&tickets));
+        Ok(OwnTls { config: Arc::new(config), tickets })
     }
 
     /// The largest read from a connection, in bytes.
@@ -91,16 +99,29 @@ impl Connector {
     }
 }
 
-/// One server by one name: there is never more to keep than its latest tickets.
-const SESSIONS: usize = 8;
+/// The newest version of TLS that is offered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Newest {
+    /// 1.3: a session is resumed with tickets, each good for once (RFC 8446 §4.6.1).
+    #[default]
+    Tls13,
+    /// 1.2: a session is resumed as often as the server likes.
+    Tls12,
+}
 
 /// TLS for one dialogue: what is encrypted by the same one resumes its sessions.
 #[derive(Clone, Debug)]
 pub(crate) struct OwnTls {
     config: Arc<ClientConfig>,
+    tickets: Arc<Tickets>,
 }
 
 impl OwnTls {
+    /// Whether the next connection can resume a session of an earlier one.
+    pub(crate) fn can_resume(&self) -> bool {
+        self.tickets.is_some()
+    }
+
     /// Speaks TLS over `stream` with the server that is to prove that it is `host`.
     pub(crate) async fn wrap(&self, stream: Stream, host: &Host<String>) -> Result<Stream, ConnectError> {
         tls::wrap(Arc::clone(&self.config), stream, Role::Server, &host.to_string()).await

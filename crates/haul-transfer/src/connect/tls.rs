@@ -11,7 +11,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    SupportedProtocolVersion,
+};
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
@@ -36,6 +39,8 @@ enum Trust {
 pub(super) struct Tls {
     trust: Trust,
     config: OnceCell<Arc<ClientConfig>>,
+    /// The same without TLS 1.3.
+    config_12: OnceCell<Arc<ClientConfig>>,
 }
 
 impl Tls {
@@ -47,19 +52,33 @@ impl Tls {
             Some((path, roots)) => Trust::Roots { path, roots },
             None => Trust::Platform,
         };
-        Ok(Self { trust, config: OnceCell::new() })
+        Ok(Self { trust, config: OnceCell::new(), config_12: OnceCell::new() })
     }
 
     /// The configuration, made at the first call, off the event loop.
     pub(super) async fn config(&self) -> Result<Arc<ClientConfig>, ConnectError> {
+        self.made(&self.config, rustls::DEFAULT_VERSIONS).await
+    }
+
+    /// The same for TLS 1.2 and nothing else.
+    pub(super) async fn config_12(&self) -> Result<Arc<ClientConfig>, ConnectError> {
+        static ONLY: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12];
+        self.made(&self.config_12, ONLY).await
+    }
+
+    async fn made(
+        &self,
+        config: &OnceCell<Arc<ClientConfig>>,
+        versions: &'static [&'static SupportedProtocolVersion],
+    ) -> Result<Arc<ClientConfig>, ConnectError> {
         let make = || async {
             let trust = self.trust.clone();
-            match tokio::task::spawn_blocking(move || configure(&trust)).await {
+            match tokio::task::spawn_blocking(move || configure(&trust, versions)).await {
                 Ok(made) => made,
                 Err(lost) => Err(bad_ca(&self.trust, &lost)),
             }
         };
-        self.config.get_or_try_init(make).await.cloned()
+        config.get_or_try_init(make).await.cloned()
     }
 
     /// Speaks TLS over `stream` with the peer that is to prove that it is `host` (a name, or an address with or
@@ -98,12 +117,15 @@ fn read_roots(path: &Path) -> Result<RootCertStore, ConnectError> {
     Ok(roots)
 }
 
-fn configure(trust: &Trust) -> Result<Arc<ClientConfig>, ConnectError> {
+fn configure(
+    trust: &Trust,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<Arc<ClientConfig>, ConnectError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let algorithms = provider.signature_verification_algorithms;
     let unusable = |error: rustls::Error| bad_ca(trust, &error);
     let builder = ClientConfig::builder_with_provider(Arc::<CryptoProvider>::clone(&provider))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .map_err(unusable)?;
     let builder = match trust {
         Trust::Platform => builder.with_platform_verifier().map_err(unusable)?,

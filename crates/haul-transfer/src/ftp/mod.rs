@@ -17,6 +17,8 @@ mod login;
 mod options;
 mod session;
 mod start;
+#[cfg(test)]
+mod tests;
 
 pub use haul_proto::ftp::Command as FtpCommand;
 pub use options::{FtpOptions, FtpTls};

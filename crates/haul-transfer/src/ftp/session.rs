@@ -18,7 +18,7 @@ use super::{
     login::{self, Terms, Wanted},
 };
 use crate::{
-    connect::{Connector, Origin},
+    connect::{Connector, Newest, Origin, OwnTls},
     credentials::Login,
 };
 
@@ -43,6 +43,7 @@ pub(crate) struct Session {
     pub(super) connector: Connector,
     pub(super) options: Arc<FtpOptions>,
     place: Place,
+    newest: Newest,
     /// Where the control connection ended: data connections have to end there too.
     pub(super) host: Host<String>,
     /// This end and the other one; `None` through a proxy.
@@ -70,6 +71,20 @@ impl Session {
         place: &Place,
         options: &Arc<FtpOptions>,
     ) -> Result<Self, FtpError> {
+        Self::open_with(connector, place, options, Newest::default()).await
+    }
+
+    /// The same with another version of TLS: a server that wants each data connection to resume the control
+    /// connection's session, and hands out too few tickets for that under TLS 1.3, is spoken to under 1.2.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub(crate) async fn open_with(
+        connector: &Connector,
+        place: &Place,
+        options: &Arc<FtpOptions>,
+        newest: Newest,
+    ) -> Result<Self, FtpError> {
         let way = connector.reach(&place.origin).await?;
         let implicit = place.origin.scheme == "ftps";
         if implicit && !way.said.is_empty() {
@@ -77,12 +92,14 @@ impl Session {
         }
         let mut control = Control::new(way.stream, &way.said, options.patience);
         let wanted = Wanted { implicit, host: &place.origin.host, login: &place.login, options };
-        let terms = Box::pin(login::begin(&mut control, &wanted, async || connector.own_tls().await)).await?;
+        let terms =
+            Box::pin(login::begin(&mut control, &wanted, async || connector.own_tls(newest).await)).await?;
         Ok(Self {
             control,
             connector: connector.clone(),
             options: Arc::clone(options),
             place: place.clone(),
+            newest,
             host: way.host,
             ends: way.ends,
             terms,
@@ -112,6 +129,19 @@ impl Session {
     /// Whether commands are encrypted, and whether data is.
     pub(crate) fn encrypted(&self) -> (bool, bool) {
         (self.terms.encrypted, self.terms.data_tls.is_some())
+    }
+
+    /// The newest version of TLS that was offered to the server.
+    pub(crate) fn newest_tls(&self) -> Newest {
+        self.newest
+    }
+
+    /// Whether the next data connection will be taken by a server that wants it to resume the control connection's
+    /// session, as far as that hangs on this side: in the clear it does not matter, and under TLS 1.3 there has to be
+    /// a ticket left. Ask before an upload: some servers refuse a data connection only when they have emptied the
+    /// file already.
+    pub(crate) fn can_resume_tls(&self) -> bool {
+        self.terms.data_tls.as_ref().is_none_or(OwnTls::can_resume)
     }
 
     /// Sends a command that opens no data connection. Returns its last reply, whatever it says.

@@ -115,6 +115,7 @@ impl FtpSource {
     async fn ask(&self, file: &File, fresh: bool) -> Result<Seen, FtpError> {
         let kept = if fresh { None } else { self.idle.take(&file.place).await };
         if let Some(mut session) = kept
+            && session.can_resume_tls()
             && let Ok(entity) = self.entity(&mut session, file).await
         {
             return Ok(Seen { session, entity });

@@ -32,7 +32,7 @@ struct Shelf {
 
 impl FtpIdle {
     /// Keeps a session, if it can be used again.
-    pub(super) fn put(&self, mut session: Session) {
+    pub(crate) fn put(&self, mut session: Session) {
         if session.is_usable() {
             self.with(&session.place().clone(), |shelf| shelf.kept.push((Instant::now(), session)));
             self.changed.notify_waiters();
@@ -40,7 +40,7 @@ impl FtpIdle {
     }
 
     /// A session that still works, as far as can be told; also one that is on its way back.
-    pub(super) async fn take(&self, place: &Place) -> Option<Session> {
+    pub(crate) async fn take(&self, place: &Place) -> Option<Session> {
         tokio::time::timeout(WORTH, self.next(place)).await.ok().flatten()
     }
 
@@ -57,7 +57,7 @@ impl FtpIdle {
     }
 
     /// All that are kept for this place: a server that bears no more connections has to be rid of them first.
-    pub(super) fn clear(&self, place: &Place) -> Vec<Session> {
+    pub(crate) fn clear(&self, place: &Place) -> Vec<Session> {
         self.with(place, |shelf| shelf.kept.drain(..).map(|(_, session)| session).collect())
     }
 
