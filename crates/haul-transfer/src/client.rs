@@ -18,6 +18,7 @@ use crate::{
     host::Host,
     rate::Limit,
     source::{AnySource, FtpIdle, FtpSource, HttpSource, Idle, Owned},
+    threads::Threads,
 };
 
 /// What the read buffers of all connections to one host may take together, in bytes …
@@ -51,6 +52,7 @@ pub struct Client {
     ftp: Arc<FtpOptions>,
     ftp_idle: Arc<FtpIdle>,
     pub(crate) limit: Option<Arc<Limit>>,
+    pub(crate) threads: Threads,
     per_host: usize,
     hosts: Mutex<HashMap<Option<Origin>, Arc<Host>>>,
 }
@@ -78,6 +80,7 @@ impl Client {
             ftp: Arc::new(options.ftp),
             ftp_idle: Arc::default(),
             limit: options.limit_rate.map(|rate| Arc::new(Limit::new(rate))),
+            threads: Threads::default(),
             per_host: options.per_host.max(1),
             hosts: Mutex::default(),
         })

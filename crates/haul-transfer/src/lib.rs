@@ -20,6 +20,7 @@ mod out;
 mod probe;
 mod rate;
 mod source;
+mod threads;
 
 pub use client::{Client, ClientOptions, Stop};
 pub use drive::{Watch, get};

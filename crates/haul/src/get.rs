@@ -9,14 +9,13 @@ use std::rc::Rc;
 
 use haul_transfer::{Client, Failure, Job, Kind, Stop};
 use tokio::runtime;
-use tokio::task::{self, JoinSet, LocalSet};
+use tokio::task::{JoinSet, LocalSet};
 
 use crate::args::GetArgs;
 use crate::plan::{self, GetPlan};
 use crate::screen::Screen;
 use crate::screen::facts::Facts;
-use crate::signals::Signals;
-use crate::{exit, log, world};
+use crate::{exit, log, signals, world};
 
 /// Runs the command; the result is the exit code.
 pub(crate) fn run(args: GetArgs) -> u8 {
@@ -71,9 +70,8 @@ struct Run {
 impl Run {
     async fn all(self: Rc<Self>, at_once: usize) -> u8 {
         // Without them a signal still ends the process, and the journal still holds what was written.
-        match Signals::new() {
-            Ok(signals) => drop(task::spawn_local(signals.heed(self.stop.clone(), self.screen.clone()))),
-            Err(error) => tracing::warn!(%error, "no signals"),
+        if let Err(error) = signals::heed(self.stop.clone(), self.screen.clone()) {
+            tracing::warn!(%error, "no signals");
         }
         let mut workers = JoinSet::new();
         for _ in 0..at_once.min(self.queue.borrow().len()) {

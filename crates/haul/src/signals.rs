@@ -1,10 +1,14 @@
 //! Ctrl-C and its kin: the first one asks the transfers to stop and to save what is there, the second one leaves.
+//!
+//! On a thread of their own: transfers write to the disk on theirs, and a disk that hangs must not keep anybody here.
 
 use std::io;
 use std::process;
+use std::thread;
 use std::time::Duration;
 
 use haul_transfer::Stop;
+use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, timeout_at};
 
@@ -14,18 +18,27 @@ use crate::screen::Screen;
 /// Signals that come within this time are one: timeout(1) sends one to the process and one to its group.
 const TOGETHER: Duration = Duration::from_millis(300);
 
-/// The signals that ask to stop. From its making on they no longer end the process by themselves.
-pub(crate) struct Signals {
+/// The signals that ask to stop.
+struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
-impl Signals {
-    /// Inside of a runtime.
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
+/// Heeds signals until the process ends. From the return on they no longer end it by themselves.
+///
+/// # Errors
+/// Where the system has no room for a handler or a thread; then a signal ends the process, as it would anyway.
+pub(crate) fn heed(stop: Stop, screen: Screen) -> io::Result<()> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let signals = {
+        let _inside = runtime.enter();
+        Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? }
+    };
+    let thread = thread::Builder::new().name("haul-signals".into());
+    thread.spawn(move || runtime.block_on(signals.obeyed(stop, screen))).map(drop)
+}
 
+impl Signals {
     async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
@@ -33,8 +46,7 @@ impl Signals {
         }
     }
 
-    /// Heeds them for as long as this is polled.
-    pub(crate) async fn heed(mut self, stop: Stop, screen: Screen) {
+    async fn obeyed(mut self, stop: Stop, screen: Screen) {
         self.next().await;
         stop.stop();
         screen.remark("stopping, to save what is there; once more leaves at once");

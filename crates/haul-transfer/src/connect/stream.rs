@@ -23,7 +23,26 @@ impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => poll_fill(stream, cx, buf),
+        }
+    }
+}
+
+/// Reads until the buffer is full or nothing more is there: TLS hands out a record of at most 16 KiB at a time
+/// (RFC 8446 §5.1), and each piece that goes on from here is a write to the disk.
+fn poll_fill(
+    stream: &mut TlsStream<Stream>,
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    let before = buf.filled().len();
+    loop {
+        let had = buf.filled().len();
+        let poll = Pin::new(&mut *stream).poll_read(cx, buf);
+        let more = matches!(poll, Poll::Ready(Ok(()))) && buf.filled().len() > had && buf.remaining() > 0;
+        if !more {
+            // What came goes first; what ended it shows again at the next read.
+            return if buf.filled().len() > before { Poll::Ready(Ok(())) } else { poll };
         }
     }
 }

@@ -17,6 +17,7 @@ use haul_core::{
     transfer::{Ask, LaneId, Match, Ranges, Trouble},
 };
 use tokio::{
+    runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinHandle,
 };
@@ -45,7 +46,8 @@ pub(super) enum Word {
     Bytes {
         at: u64,
         bytes: Bytes,
-        room: OwnedSemaphorePermit,
+        /// The lane's next piece comes when this is given back.
+        turn: OwnedSemaphorePermit,
     },
     Ended,
     Unsatisfiable {
@@ -59,8 +61,6 @@ pub(super) enum Word {
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
     pub(super) words: mpsc::Sender<(LaneId, Word)>,
-    /// Room for bytes between the network and the disk, in units of [`ROOM_UNIT`].
-    pub(super) room: Arc<Semaphore>,
     pub(super) limit: Option<Arc<Limit>>,
     /// Bytes of bodies that came over the network, wanted or not.
     pub(super) fetched: Arc<AtomicU64>,
@@ -70,9 +70,6 @@ pub(super) struct Shared {
 
 /// How often a lane that brings nothing says that it is alive.
 const HEARD: Duration = Duration::from_secs(1);
-
-/// Bytes on their way to the disk are counted in units of so many.
-pub(super) const ROOM_UNIT: usize = 4096;
 
 /// A lane at work; dropping it closes its connection.
 #[derive(Debug)]
@@ -98,6 +95,7 @@ impl Drop for Lane {
 
 /// Sends a lane out.
 pub(super) fn start<S: Source>(
+    runs: &Handle,
     source: Arc<S>,
     id: LaneId,
     ask: Ask,
@@ -105,7 +103,7 @@ pub(super) fn start<S: Source>(
     entry: Entry,
     shared: Shared,
 ) -> Lane {
-    let task = tokio::spawn(async move {
+    let task = runs.spawn(async move {
         let slot = match entry {
             Entry::Turn(host) => in_turn(&shared, id, host.slot()).await,
             Entry::Slot(slot) => Some(slot),
@@ -152,7 +150,11 @@ async fn run<S: Source>(
         (found, at, rest) = compare(&mut body, (from, to), ask.compare_to, id, shared).await?;
         tell(shared, id, Word::Checked(found)).await;
     }
+    // One piece of a lane at a time is on its way to the disk: meanwhile the next ones wait in the socket.
+    let turns = Arc::new(Semaphore::new(1));
     loop {
+        let turn = in_turn(shared, id, Arc::clone(&turns).acquire_owned()).await;
+        let Ok(turn) = turn else { return pending().await };
         let piece = match rest.take() {
             Some(rest) => rest,
             // All of it came. A clean end lets the connection be used again; nothing else is awaited.
@@ -165,11 +167,8 @@ async fn run<S: Source>(
                 None => return Ok(()),
             },
         };
-        let units = piece.len().div_ceil(ROOM_UNIT) as u32;
-        let room = Arc::clone(&shared.room).acquire_many_owned(units);
-        let Ok(room) = in_turn(shared, id, room).await else { return pending().await };
         let len = piece.len();
-        tell(shared, id, Word::Bytes { at, bytes: piece, room }).await;
+        tell(shared, id, Word::Bytes { at, bytes: piece, turn }).await;
         at += len as u64;
         if let Some(limit) = &shared.limit {
             in_turn(shared, id, limit.pay(len)).await;

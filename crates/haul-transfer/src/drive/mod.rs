@@ -1,9 +1,9 @@
 //! The driver: lets the transfer machine of haul-core have its way with real connections and a real disk.
 //!
 //! ```text
-//!   lanes (one task each) ──words──► driver ──jobs──► writer (one thread) ──► partial and journal
-//!        ▲                            │  ▲                  │
-//!        └────── open, cancel ────────┘  └─────── told ─────┘
+//!   lanes (one task each) ──words──► driver ──pieces──► partial and journal
+//!        ▲                            │  ▲  └─jobs──► writer's thread ──┘ │
+//!        └────── open, cancel ────────┘  └──────────── told ──────────────┘
 //! ```
 //!
 //! The driver decides nothing about ranges or versions: it asks the machine. What it adds is the place on disk
@@ -27,11 +27,11 @@ use haul_core::{
     transfer::{Action, Ask, Event, LaneId, Lanes, Plan, SourceId, Transfer},
 };
 use haul_store::Publish;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use url::Url;
 
 use self::{
-    lane::{Entry, ROOM_UNIT, Shared, Word},
+    lane::{Entry, Shared, Word},
     place::Place,
     report::Report,
 };
@@ -42,13 +42,12 @@ use crate::{
     notice::{Done, Notice, Verified},
     out::Out,
     source::{AnySource, Failed, Wish},
+    threads::Threads,
 };
 
 /// Who is told what happens.
 pub type Watch = Arc<dyn Fn(Notice) + Send + Sync>;
 
-/// Bytes between the network and the disk, over all lanes of a transfer.
-const ROOM: usize = 8 << 20;
 /// Words of lanes that wait for the driver.
 const WORDS: usize = 64;
 /// As many lanes as pay, but no more than this.
@@ -93,10 +92,9 @@ impl<'a> Drive<'a> {
         let sources = urls.map(|url| client.source(url, &job.url).into()).collect();
         let machine = Transfer::new(None, plan(&job));
         let (sender, words) = mpsc::channel(WORDS);
-        let room = Arc::new(Semaphore::new(ROOM / ROOM_UNIT));
         let report = Report::new(watch);
         let fetched = Arc::clone(&report.fetched);
-        let shared = Shared { words: sender, room, limit: client.limit.clone(), fetched, reader: None };
+        let shared = Shared { words: sender, limit: client.limit.clone(), fetched, reader: None };
         let mut drive = Self {
             client,
             stop,
@@ -147,8 +145,6 @@ impl<'a> Drive<'a> {
             };
             let over = tokio::select! {
                 biased;
-                told = told => self.on_told(told)?,
-                Some((id, word)) = self.words.recv() => self.on_word(id, word)?,
                 () = &mut stopped, if !stopping => {
                     stopping = true;
                     if self.place.is_none() {
@@ -161,6 +157,8 @@ impl<'a> Drive<'a> {
                     self.report.progress(&self.machine);
                     None
                 }
+                told = told => self.on_told(told)?,
+                Some((id, word)) = self.words.recv() => self.on_word(id, word).await?,
                 () = until(deadline) => None,
             };
             if let Some(done) = over {
@@ -220,7 +218,8 @@ impl<'a> Drive<'a> {
         };
         let Some(source) = self.sources.get(source.0) else { return };
         let wish = Wish { from: ask.from, to: ask.to, same, fresh };
-        let lane = lane::start(Arc::clone(source), id, ask, wish, entry, self.shared.clone());
+        let runs = if alone { Threads::here() } else { self.client.threads.beside() };
+        let lane = lane::start(&runs, Arc::clone(source), id, ask, wish, entry, self.shared.clone());
         self.lanes.insert(id, lane);
     }
 

@@ -102,7 +102,7 @@ impl Drive<'_> {
         }
         if let Some(memo) = memo {
             self.begin_from(memo);
-            if let Some(place) = &self.place {
+            if let Some(place) = &mut self.place {
                 // What an earlier run left may be of no use, or be known by an older URL.
                 if unwritten { place.writer.reset(subject) } else { place.writer.note(subject) }
             }

@@ -2,10 +2,12 @@
 
 use std::{sync::Arc, time::Instant};
 
+use bytes::Bytes;
 use haul_core::{
     Algorithm, ByteRange, Digest, Entity,
     transfer::{Event, LaneId},
 };
+use haul_store::StoreError;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Drive, Step, lane::Word, place::Sat, seat, writer::Told};
@@ -13,7 +15,7 @@ use crate::failure::{Failure, Kind};
 
 impl Drive<'_> {
     /// Takes note of what a lane says.
-    pub(super) fn on_word(&mut self, lane: LaneId, word: Word) -> Step {
+    pub(super) async fn on_word(&mut self, lane: LaneId, word: Word) -> Step {
         let now = Instant::now();
         if !self.lanes.contains_key(&lane) {
             return Ok(None);
@@ -38,7 +40,7 @@ impl Drive<'_> {
                 self.note_subject();
             }
             Word::Heard => self.machine.handle(now, Event::Heard { lane }),
-            Word::Bytes { at, bytes, room } => self.on_bytes(now, lane, at, &bytes, room),
+            Word::Bytes { at, bytes, turn } => self.on_bytes(now, lane, at, bytes, turn).await?,
             Word::Ended => {
                 self.lanes.remove(&lane);
                 self.machine.handle(now, Event::Ended { lane });
@@ -66,23 +68,34 @@ impl Drive<'_> {
         Ok(None)
     }
 
-    pub(super) fn on_bytes(
+    /// Writes what the machine takes of a piece.
+    async fn on_bytes(
         &mut self,
         now: Instant,
         lane: LaneId,
         at: u64,
-        bytes: &bytes::Bytes,
-        room: OwnedSemaphorePermit,
-    ) {
-        let Some(range) = ByteRange::from_len(at, bytes.len() as u64) else { return };
+        bytes: Bytes,
+        turn: OwnedSemaphorePermit,
+    ) -> Result<(), Failure> {
+        let Some(range) = ByteRange::from_len(at, bytes.len() as u64) else { return Ok(()) };
         let taken = self.machine.receive(now, lane, range);
-        let Some(place) = &self.place else { return };
-        let room = Arc::new(room);
+        let Some(place) = &mut self.place else { return Ok(()) };
+        let turn = Arc::new(turn);
         for piece in taken {
-            let from = (piece.start() - at) as usize;
-            let to = (piece.end() - at) as usize;
-            place.writer.write(piece.start(), bytes.slice(from..to), Arc::clone(&room));
+            let inside = (piece.start() - at) as usize..(piece.end() - at) as usize;
+            match place.writer.write(piece.start(), bytes.slice(inside), &turn).await {
+                Ok(Some(written)) => self.machine.handle(Instant::now(), Event::Written(written)),
+                Ok(None) => {}
+                Err(error) => return Err(self.broken(&error)),
+            }
         }
+        Ok(())
+    }
+
+    /// The store failed: nothing more is asked for.
+    fn broken(&mut self, error: &StoreError) -> Failure {
+        self.machine.handle(Instant::now(), Event::Pause);
+        seat::store(error)
     }
 
     /// Takes note of what the writer says.
@@ -105,10 +118,7 @@ impl Drive<'_> {
                 return Err(Failure::new(Kind::Mismatch, message)
                     .advise(format!("the bad file is kept as {}", kept.display())));
             }
-            Some(Told::Broken(error)) => {
-                self.machine.handle(now, Event::Pause);
-                return Err(seat::store(&error));
-            }
+            Some(Told::Broken(error)) => return Err(self.broken(&error)),
             None => return Err(Failure::new(Kind::Unexpected, "the writer ended without a word")),
         }
         Ok(None)

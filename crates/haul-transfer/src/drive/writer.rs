@@ -1,32 +1,33 @@
-//! The one writer of a transfer: a thread that owns the partial, writes what lanes bring, keeps the journal, syncs,
-//! and publishes.
+//! The one writer of a transfer: writes what lanes bring, keeps the journal, syncs, and publishes.
 //!
-//! Order is its business alone: jobs are done first in, first out, so a comparison sees every byte that was handed over
-//! before it, and nothing is written behind a reset that was meant to go before it. Only syncs run beside, on a thread
-//! of their own. A partial on a local disk blocks here and nowhere else.
+//! ```text
+//! driver ──pieces──► written here and now, while they are warm
+//!        ──jobs────► thread: comparisons, notes, resets, the end ──► told
+//!                      └── syncs, beside it
+//! ```
+//! A piece is written on the thread that received it: it is still in that core's cache, its buffer is free for the next
+//! read, and a kill loses no queue (docs/adr/012-written-where-received.md). Whatever may take long is a job for a thread
+//! of its own, done first in, first out; a piece waits for the jobs before it, so nothing is written ahead of a reset or
+//! of the note that says which version it belongs to. What only takes bytes in order, a pipe, may block for as long as
+//! somebody likes: its pieces are jobs too.
 
-use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::SystemTime};
+use std::{fmt, path::PathBuf, pin::Pin, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use haul_core::{ByteRange, Digest, transfer::BLOCK};
 use haul_store::{Note, Partial, Publish, StoreError, Subject};
 use tokio::{
     runtime::Handle,
-    sync::{OwnedSemaphorePermit, mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, mpsc, oneshot, watch},
     task::JoinHandle,
 };
 
 use crate::checksum;
 
-/// Contiguous pieces are gathered into writes of up to so many bytes; each write is one claim in the journal.
-const GATHER: usize = 1 << 20;
-/// … and of at most so many pieces, the most that one pwritev takes well.
-const GATHER_PIECES: usize = 64;
-
-/// Something for the writer to do.
+/// Something for the thread to do.
 #[derive(Debug)]
 enum Job {
-    Write { at: u64, bytes: Bytes, room: Arc<OwnedSemaphorePermit> },
+    Write { at: u64, bytes: Bytes, turn: Arc<OwnedSemaphorePermit> },
     Read { range: ByteRange, answer: oneshot::Sender<Option<Bytes>> },
     Sync,
     Reset(Subject),
@@ -59,6 +60,50 @@ pub(super) struct Writer {
     jobs: mpsc::UnboundedSender<Job>,
     thread: Option<std::thread::JoinHandle<()>>,
     reach: Option<u64>,
+    hand: Hand,
+    /// Jobs handed over that pieces must not overtake …
+    sent: u64,
+    /// … and how many of them are done.
+    done: watch::Receiver<u64>,
+}
+
+/// The future of a write.
+type Writing = Pin<Box<dyn Future<Output = Result<bool, StoreError>> + Send>>;
+
+/// Who writes a piece.
+enum Hand {
+    /// Whoever brings it; `false` where the partial is gone.
+    Here(Box<dyn Fn(u64, Bytes) -> Writing + Send + Sync>),
+    /// The thread.
+    Thread,
+}
+
+impl fmt::Debug for Hand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Here(_) => "Here",
+            Self::Thread => "Thread",
+        })
+    }
+}
+
+impl Hand {
+    fn of<P: Partial>(partial: &Arc<P>) -> Self {
+        if partial.geometry().in_order {
+            return Self::Thread;
+        }
+        // Weak, so that publishing has the partial for itself.
+        let partial = Arc::downgrade(partial);
+        Self::Here(Box::new(move |at, bytes| {
+            let partial = partial.upgrade();
+            Box::pin(async move {
+                match partial {
+                    Some(partial) => partial.write(at, &[bytes]).await.map(|()| true),
+                    None => Ok(false),
+                }
+            })
+        }))
+    }
 }
 
 /// For reading what is there, in turn with what is being written.
@@ -85,32 +130,51 @@ impl Writer {
         let (tell, told) = mpsc::unbounded_channel();
         let runtime = Handle::current();
         let reach = (!partial.geometry().can_read).then_some(BLOCK);
-        let at_work =
-            AtWork { partial: Some(Arc::new(partial)), inbox, ahead: VecDeque::new(), tell, sync: None };
+        let partial = Arc::new(partial);
+        let hand = Hand::of(&partial);
+        let (count, done) = watch::channel(0);
+        let at_work = AtWork { partial: Some(partial), inbox, tell, sync: None, done: count };
         let thread = std::thread::Builder::new()
             .name("haul-writer".into())
             .spawn(move || runtime.block_on(at_work.run()))?;
-        Ok((Self { jobs, thread: Some(thread), reach }, told))
+        Ok((Self { jobs, thread: Some(thread), reach, hand, sent: 0, done }, told))
     }
 
     pub(super) fn reader(&self) -> Reader {
         Reader { jobs: self.jobs.clone(), reach: self.reach }
     }
 
-    pub(super) fn write(&self, at: u64, bytes: Bytes, room: Arc<OwnedSemaphorePermit>) {
-        self.send(Job::Write { at, bytes, room });
+    /// Writes a piece, behind everything that was handed over before it. Returns what is written and claimed by now;
+    /// `None`: it will be told. The turn is given back when the next piece may come.
+    pub(super) async fn write(
+        &mut self,
+        at: u64,
+        bytes: Bytes,
+        turn: &Arc<OwnedSemaphorePermit>,
+    ) -> Result<Option<ByteRange>, StoreError> {
+        let Hand::Here(hand) = &self.hand else {
+            self.send(Job::Write { at, bytes, turn: Arc::clone(turn) });
+            return Ok(None);
+        };
+        let sent = self.sent;
+        // A thread that ended early has told why.
+        if *self.done.borrow() < sent && self.done.wait_for(|done| *done >= sent).await.is_err() {
+            return Ok(None);
+        }
+        let range = ByteRange::from_len(at, bytes.len() as u64);
+        Ok(if hand(at, bytes).await? { range } else { None })
     }
 
     pub(super) fn sync(&self) {
         self.send(Job::Sync);
     }
 
-    pub(super) fn reset(&self, subject: Subject) {
-        self.send(Job::Reset(subject));
+    pub(super) fn reset(&mut self, subject: Subject) {
+        self.send_ahead(Job::Reset(subject));
     }
 
-    pub(super) fn note(&self, subject: Subject) {
-        self.send(Job::Note(Note::Subject(subject)));
+    pub(super) fn note(&mut self, subject: Subject) {
+        self.send_ahead(Job::Note(Note::Subject(subject)));
     }
 
     pub(super) fn note_stop(&self, why: String) {
@@ -124,6 +188,12 @@ impl Writer {
 
     pub(super) fn publish(&self, how: Publish, size: u64, digest: Option<Digest>) {
         self.send(Job::Publish { how, size, digest });
+    }
+
+    /// Hands over what pieces must not overtake.
+    fn send_ahead(&mut self, job: Job) {
+        self.sent += 1;
+        self.send(job);
     }
 
     /// A writer that is gone has told why before it went.
@@ -146,15 +216,15 @@ impl Writer {
 struct AtWork<P> {
     partial: Option<Arc<P>>,
     inbox: mpsc::UnboundedReceiver<Job>,
-    /// Jobs taken from the inbox while looking for more to gather.
-    ahead: VecDeque<Job>,
     tell: mpsc::UnboundedSender<Told>,
     sync: Option<JoinHandle<()>>,
+    /// How many jobs are done that pieces must not overtake.
+    done: watch::Sender<u64>,
 }
 
 impl<P: Partial> AtWork<P> {
     async fn run(mut self) {
-        while let Some(job) = self.next().await {
+        while let Some(job) = self.inbox.recv().await {
             if let Err(error) = self.work(job).await {
                 let _ = self.tell.send(Told::Broken(error));
                 break;
@@ -163,17 +233,15 @@ impl<P: Partial> AtWork<P> {
         self.wait_for_sync().await;
     }
 
-    async fn next(&mut self) -> Option<Job> {
-        match self.ahead.pop_front() {
-            Some(job) => Some(job),
-            None => self.inbox.recv().await,
-        }
-    }
-
     async fn work(&mut self, job: Job) -> Result<(), StoreError> {
         let Some(partial) = self.partial.clone() else { return Ok(()) };
         match job {
-            Job::Write { at, bytes, room } => return self.write(&partial, at, bytes, room).await,
+            Job::Write { at, bytes, turn } => {
+                let range = ByteRange::from_len(at, bytes.len() as u64);
+                partial.write(at, &[bytes]).await?;
+                range.into_iter().for_each(|range| self.tell(Told::Written(range)));
+                drop(turn);
+            }
             Job::Read { range, answer } => {
                 let _ = answer.send(partial.read(range).await.ok());
             }
@@ -182,8 +250,12 @@ impl<P: Partial> AtWork<P> {
                 self.wait_for_sync().await;
                 partial.reset(subject).await?;
                 self.tell(Told::ResetDone);
+                self.count();
             }
-            Job::Note(note) => partial.note(note).await?,
+            Job::Note(note) => {
+                partial.note(note).await?;
+                self.count();
+            }
             Job::SetAside(suffix) => {
                 drop(partial);
                 self.wait_for_sync().await;
@@ -204,42 +276,8 @@ impl<P: Partial> AtWork<P> {
         let _ = self.tell.send(told);
     }
 
-    /// Writes this piece and those that follow it without a gap.
-    async fn write(
-        &mut self,
-        partial: &Arc<P>,
-        at: u64,
-        bytes: Bytes,
-        room: Arc<OwnedSemaphorePermit>,
-    ) -> Result<(), StoreError> {
-        let mut len = bytes.len();
-        let mut pieces = vec![bytes];
-        let mut rooms = vec![room];
-        while len < GATHER && pieces.len() < GATHER_PIECES {
-            if self.ahead.is_empty() {
-                match self.inbox.try_recv() {
-                    Ok(job) => self.ahead.push_back(job),
-                    Err(_) => break,
-                }
-            }
-            match self.ahead.pop_front() {
-                Some(Job::Write { at: next, bytes, room }) if next == at + len as u64 => {
-                    len += bytes.len();
-                    pieces.push(bytes);
-                    rooms.push(room);
-                }
-                Some(other) => {
-                    self.ahead.push_front(other);
-                    break;
-                }
-                None => break,
-            }
-        }
-        partial.write(at, &pieces).await?;
-        if let Some(range) = ByteRange::from_len(at, len as u64) {
-            self.tell(Told::Written(range));
-        }
-        Ok(())
+    fn count(&self) {
+        self.done.send_modify(|done| *done += 1);
     }
 
     /// Begins a sync beside the writing.
