@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
     num::NonZeroU64,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::watch;
@@ -16,6 +17,7 @@ use crate::{
     failure::{Failure, Kind},
     ftp::FtpOptions,
     host::Host,
+    put::{FtpFile, FtpSink, MakeFolders},
     rate::Limit,
     source::{AnySource, FtpIdle, FtpSource, HttpSource, Idle, Owned},
     threads::Threads,
@@ -100,6 +102,26 @@ impl Client {
         let login = self.secrets.login_for(owner, url);
         let (options, idle) = (Arc::clone(&self.ftp), Arc::clone(&self.ftp_idle));
         AnySource::Ftp(FtpSource::new(url, login, self.connector.clone(), options, idle))
+    }
+
+    /// A sink for an ftp:// or ftps:// URL.
+    ///
+    /// # Errors
+    /// What is wrong with the URL.
+    pub(crate) fn ftp_sink(
+        &self,
+        url: &Url,
+        make_folders: MakeFolders,
+        patience: Duration,
+    ) -> Result<FtpSink, &'static str> {
+        let file = FtpFile::of(url, self.secrets.login_for(url, url), make_folders)?;
+        let (options, idle) = (Arc::clone(&self.ftp), Arc::clone(&self.ftp_idle));
+        Ok(FtpSink::new(file, self.connector.clone(), options, idle, patience))
+    }
+
+    /// The most bytes to send at a time, of `most`: small pieces under a rate limit, so that they go evenly.
+    pub(crate) fn piece(&self, most: usize) -> usize {
+        self.connector.read_buffer().min(most)
     }
 
     /// The host of a URL, and the connections it gets.

@@ -18,6 +18,7 @@ pub mod netrc;
 mod notice;
 mod out;
 mod probe;
+pub mod put;
 mod rate;
 mod source;
 mod threads;

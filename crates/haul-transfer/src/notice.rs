@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use haul_core::{RangeSet, transfer::Basis};
+use haul_core::{RangeSet, transfer::Basis, upload::Proof};
 
 /// Something that happened, or how far things are.
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ pub struct Done {
     pub target: Option<PathBuf>,
     /// Its size in bytes.
     pub size: u64,
-    /// Bytes received over the network in this run, those received twice counted twice.
+    /// Bytes received over the network in this run, or sent, those moved twice counted twice.
     pub fetched: u64,
     /// Bytes that an earlier run had left.
     pub kept: u64,
@@ -93,14 +93,21 @@ pub enum Verified {
     By(Basis),
     /// The digest of the whole file, as the user gave it.
     Digest,
+    /// Of an upload: what says that the far end has it.
+    Far(Proof),
+    /// Nothing: the far end's file was left alone.
+    Unchecked,
 }
 
 impl Verified {
-    /// One word: `etag`, `date`, `overlap`, `digest`, `single` (one answer brought it all).
+    /// One word: `etag`, `date`, `overlap`, `digest`, `single` (one answer brought it all); of an upload `hash`, `whole`,
+    /// `tail`, `date`, `size`, `reply`, or `unchecked`.
     pub fn word(self) -> &'static str {
         match self {
             Self::By(basis) => basis.word(),
             Self::Digest => "digest",
+            Self::Far(proof) => proof.word(),
+            Self::Unchecked => "unchecked",
         }
     }
 }

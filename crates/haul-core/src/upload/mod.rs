@@ -155,6 +155,11 @@ impl Upload {
         self.patience.strikes()
     }
 
+    /// The most bytes of ours that the far end was seen to have.
+    pub fn confirmed(&self) -> u64 {
+        if self.ours.may_replace() { self.confirmed } else { 0 }
+    }
+
     /// Takes note of what happened.
     pub fn handle(&mut self, now: Instant, event: Event) {
         if self.phase == Phase::Over {

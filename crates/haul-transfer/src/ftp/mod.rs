@@ -24,6 +24,6 @@ pub use haul_proto::ftp::Command as FtpCommand;
 pub use options::{FtpOptions, FtpTls};
 
 pub(crate) use data::{Data, Piece};
-pub(crate) use error::FtpError;
+pub(crate) use error::{FtpError, Words};
 pub(crate) use session::{Place, Session};
 pub(crate) use start::Started;

@@ -291,7 +291,7 @@ fn refusal(answer: &Answer, url: &Url) -> Failed {
     }
 }
 
-pub(super) fn unconnected(error: &ConnectError) -> Failed {
+pub(crate) fn unconnected(error: &ConnectError) -> Failed {
     let why = match error.patience() {
         Patience::None => Trouble::Fatal,
         Patience::Few => Trouble::Unreachable,

@@ -1,0 +1,341 @@
+//! Uploads: lets the upload machine of haul-core have its way with a local file and a [`Sink`].
+//!
+//! ```text
+//!   machine ──action──► Put ──► sink: look, compare, begin, write …, end, seal
+//!      ▲                 │  ──► the local file, read at offsets
+//!      └───── event ─────┘  ──► memory: what the next run has to know
+//! ```
+//! One thing is done at a time, so this is one loop. It decides nothing about offsets: it asks the machine.
+
+mod job;
+mod local;
+mod remember;
+mod sink;
+mod sum;
+mod tell;
+mod tree;
+mod words;
+
+use std::{
+    io,
+    path::Path,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use haul_core::upload::{Action, Event, Name, Outcome, Plan, Refusal, Upload, Way};
+
+pub use haul_core::upload::{IfExists, Verify};
+pub use job::{From, MakeFolders, PutJob, url_in_folder};
+pub use tree::{Leaf, Tree};
+
+pub(crate) use sink::{FtpFile, FtpSink};
+
+use self::{
+    local::{LocalFile, Stream},
+    remember::Memory,
+    sink::{Fault, Sink},
+    tell::Tell,
+};
+use crate::{
+    client::{Client, Stop},
+    drive::Watch,
+    failure::{Failure, Kind},
+    notice::{Done, Verified},
+};
+
+/// How much is read from the local file at a time.
+const PIECE: usize = 512 << 10;
+/// How often progress is told.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Sends one file: begins, or goes on where an earlier run stopped.
+///
+/// # Errors
+/// [`Failure`], which says what happened, what is kept and what to do next.
+pub async fn put(client: &Client, job: PutJob, stop: Stop, watch: Watch) -> Result<Done, Failure> {
+    let scheme = job.url.scheme();
+    if !matches!(scheme, "ftp" | "ftps") {
+        return Err(Failure::new(Kind::Usage, format!("haul cannot send to {scheme}:// URLs")));
+    }
+    let sink = client.ftp_sink(&job.url, job.make_folders, job.timeout);
+    let sink = sink.map_err(|why| Failure::new(Kind::Usage, format!("{}: {why}", crate::place(&job.url))))?;
+    let far = if job.temporary { sink.temporary_path() } else { sink.path() };
+    // A connection to the host, among those that it gets.
+    let host = client.host(&job.url);
+    let slot = tokio::select! {
+        slot = host.slot() => slot,
+        () = stop.stopped() => return Err(Failure::new(Kind::Interrupted, "interrupted")),
+    };
+    let ended = match Put::new(client, &job, sink, far, watch) {
+        Ok(mut put) => {
+            let ended = Box::pin(put.run(&stop)).await;
+            put.sink.close();
+            ended
+        }
+        Err(failure) => Err(failure),
+    };
+    drop(slot);
+    ended
+}
+
+/// What is read.
+#[derive(Debug)]
+enum Feed {
+    File(LocalFile),
+    Stream(Stream),
+}
+
+/// One upload on its way.
+struct Put<'a, S> {
+    client: &'a Client,
+    sink: S,
+    feed: Feed,
+    machine: Upload,
+    memory: Memory,
+    tell: Tell,
+    temporary: bool,
+    /// What the far end said last to a refusal or a failure.
+    said: Option<String>,
+    /// Stands between reads, so that it is made once.
+    buffer: Vec<u8>,
+}
+
+impl<'a, S: Sink> Put<'a, S> {
+    fn new(client: &'a Client, job: &PutJob, sink: S, far: Vec<u8>, watch: Watch) -> Result<Self, Failure> {
+        let piece = client.piece(PIECE);
+        let (feed, path) = match &job.from {
+            From::File(path) => (Feed::File(LocalFile::open(path)?), Some(Path::new(path))),
+            From::Stdin => {
+                let stream = Stream::begin(io::stdin(), piece).map_err(|error| unreadable(&error))?;
+                (Feed::Stream(stream), None)
+            }
+        };
+        let local = match &feed {
+            Feed::File(file) => Some(file.identity),
+            Feed::Stream(_) => None,
+        };
+        let memory = Memory::of(job.state.as_deref(), &job.url, path, far)?;
+        let plan = Plan {
+            local,
+            verify: job.verify,
+            if_exists: job.if_exists,
+            restart: job.restart,
+            temporary: job.temporary,
+            retries: job.retries,
+            seed: seed(),
+        };
+        Ok(Self {
+            client,
+            sink,
+            feed,
+            machine: Upload::new(plan, memory.memo()),
+            memory,
+            tell: Tell::new(watch, local.map(|local| local.size)),
+            temporary: job.temporary,
+            said: None,
+            buffer: vec![0; piece],
+        })
+    }
+
+    async fn run(&mut self, stop: &Stop) -> Result<Done, Failure> {
+        if matches!(self.feed, Feed::Stream(_)) {
+            self.tell.remark("standard input cannot be read twice: this upload cannot be resumed");
+        }
+        loop {
+            self.tell_remarks();
+            let now = Instant::now();
+            let Some(action) = self.machine.poll(now) else {
+                let until = self.machine.deadline(now).unwrap_or(now + TICK);
+                tokio::select! {
+                    () = tokio::time::sleep_until(until.into()) => {}
+                    () = stop.stopped() => self.machine.handle(now, Event::Pause),
+                }
+                continue;
+            };
+            let event = match action {
+                Action::Finish(outcome) => return self.finish(outcome),
+                Action::Say(why) => {
+                    self.tell.remark(words::anew(why));
+                    self.tell.begins_anew();
+                    continue;
+                }
+                action => tokio::select! {
+                    biased;
+                    event = self.act(action) => event?,
+                    () = stop.stopped() => {
+                        self.sink.give_up();
+                        Event::Pause
+                    }
+                },
+            };
+            self.handle(event);
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now = Instant::now();
+        let waits = matches!(event, Event::Failed { .. } | Event::Refused(Refusal::Busy));
+        self.machine.handle(now, event);
+        if waits && let Some(until) = self.machine.deadline(now) {
+            let why = self.said.as_deref().unwrap_or("the connection was lost");
+            self.tell.retry(until - now, why, self.machine.strikes());
+        }
+    }
+
+    fn tell_remarks(&mut self) {
+        let remarks = [self.memory.remark.take(), self.sink.remark()];
+        remarks.iter().flatten().for_each(|remark| self.tell.remark(remark));
+    }
+
+    /// Does what the machine wants. Errors are those of this side.
+    async fn act(&mut self, action: Action) -> Result<Event, Failure> {
+        let done = match action {
+            Action::Look { name, settle } => self.sink.look(name, settle).await.map(Event::Seen),
+            Action::Check { name, size, how } => match &self.feed {
+                Feed::File(file) => {
+                    self.tell.compares(size);
+                    self.sink.compare(name, size, how, file).await.map(Event::Checked)
+                }
+                Feed::Stream(_) => Ok(Event::Checked(haul_core::upload::Found::Unable)),
+            },
+            Action::Send { name, at, way } => return self.send(name, at, way).await,
+            Action::Seal => {
+                let local = self.local();
+                let sealed = self.sink.seal(local, self.temporary).await;
+                if let Ok(sealed) = sealed {
+                    self.memory.finished(local, sealed.modified).await;
+                }
+                sealed.map(|_| Event::Sealed)
+            }
+            Action::Say(_) | Action::Finish(_) => Ok(Event::Pause),
+        };
+        Ok(done.unwrap_or_else(|fault| self.fault(fault)))
+    }
+
+    fn local(&self) -> Option<haul_core::upload::Local> {
+        match &self.feed {
+            Feed::File(file) => Some(file.identity),
+            Feed::Stream(_) => None,
+        }
+    }
+
+    fn fault(&mut self, fault: Fault) -> Event {
+        match fault {
+            Fault::Failed(failed) => {
+                tracing::debug!(why = failed.message, "upload failed");
+                self.said = Some(failed.message);
+                Event::Failed { why: failed.why, retry_after: failed.retry_after }
+            }
+            Fault::Refused(refusal, words) => {
+                tracing::debug!(why = words, "upload refused");
+                self.said = Some(words);
+                Event::Refused(refusal)
+            }
+        }
+    }
+
+    async fn send(&mut self, name: Name, at: u64, way: Way) -> Result<Event, Failure> {
+        if let Err(fault) = self.sink.begin(name, at, way).await {
+            return Ok(self.fault(fault));
+        }
+        // From here on what the far end has is ours; that is remembered before a byte of it is sent.
+        self.machine.handle(Instant::now(), Event::Begun);
+        if let Some(local) = self.local() {
+            self.memory.begun(local, at).await;
+        }
+        self.tell.begins(at);
+        let to = match self.send_bytes(at).await? {
+            Ok(to) => to,
+            Err(fault) => return Ok(self.fault(fault)),
+        };
+        if let Feed::File(file) = &self.feed
+            && !file.is_unchanged()
+        {
+            // What was sent may be of both: it is not let become a file.
+            self.sink.give_up();
+            let file = file.reopen()?;
+            self.tell.resize(file.identity.size);
+            let event = Event::LocalChanged(file.identity);
+            self.feed = Feed::File(file);
+            return Ok(event);
+        }
+        Ok(match self.sink.end().await {
+            Ok(()) => Event::Sent(to),
+            Err(fault) => self.fault(fault),
+        })
+    }
+
+    /// Sends everything from `at` on; returns where it ended.
+    async fn send_bytes(&mut self, mut at: u64) -> Result<Result<u64, Fault>, Failure> {
+        loop {
+            let piece = match &mut self.feed {
+                Feed::File(file) => {
+                    let left = file.identity.size - at;
+                    let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(self.buffer.capacity());
+                    let mut buffer = std::mem::take(&mut self.buffer);
+                    buffer.resize(wanted, 0);
+                    let (buffer, read) = file.read(buffer, at).await.map_err(|error| unreadable(&error))?;
+                    self.buffer = buffer;
+                    // At its end, or shorter than it was, which is seen when it is looked at again.
+                    if read == 0 { None } else { Some(&self.buffer[..read]) }
+                }
+                Feed::Stream(stream) => match stream.next().await.map_err(|error| unreadable(&error))? {
+                    Some(piece) => {
+                        self.buffer = piece;
+                        Some(&self.buffer[..])
+                    }
+                    None => None,
+                },
+            };
+            let Some(piece) = piece else { return Ok(Ok(at)) };
+            if let Err(fault) = written(&mut self.sink, piece, &mut self.tell, at).await {
+                return Ok(Err(fault));
+            }
+            let sent = piece.len();
+            at += sent as u64;
+            self.machine.handle(Instant::now(), Event::Moved(at));
+            self.tell.sent(sent, at);
+            if let Some(limit) = &self.client.limit {
+                limit.pay(sent).await;
+            }
+        }
+    }
+
+    fn finish(&mut self, outcome: Outcome) -> Result<Done, Failure> {
+        match outcome {
+            Outcome::Done { proof, already } => Ok(self.tell.done(Verified::Far(proof), already)),
+            Outcome::Skipped => {
+                self.tell.remark("a file of that name is there, and is left alone, as --if-exists skip says");
+                Ok(self.tell.done(Verified::Unchecked, true))
+            }
+            outcome => {
+                let mut failure = words::failure(&outcome, self.said.as_deref());
+                if self.local().is_some() {
+                    failure.kept = self.machine.confirmed();
+                }
+                Err(failure)
+            }
+        }
+    }
+}
+
+/// Hands a piece over, and tells how things stand while that takes its time.
+async fn written<S: Sink>(sink: &mut S, piece: &[u8], tell: &mut Tell, at: u64) -> Result<(), Fault> {
+    let mut writing = std::pin::pin!(sink.write(piece));
+    loop {
+        tokio::select! {
+            biased;
+            written = &mut writing => return written,
+            () = tokio::time::sleep(TICK) => tell.progress(at),
+        }
+    }
+}
+
+fn unreadable(error: &io::Error) -> Failure {
+    Failure::new(Kind::Local, format!("cannot read what is to be sent: {error}"))
+}
+
+/// Jitter needs no more than a clock.
+fn seed() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64
+}

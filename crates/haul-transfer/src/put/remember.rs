@@ -1,0 +1,211 @@
+//! What is remembered of an upload between two runs, and the lock that keeps a second run away meanwhile.
+//!
+//! The store keeps the records; here is what goes into them, and what they mean for the upload machine. A state folder
+//! that cannot be used is said, and costs no more than the memory.
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use haul_core::upload::{Local, Memo, Stage};
+use haul_store::{Remembered, StoreError, UploadClaim, UploadRecord, UploadRecords, UploadStage};
+use sha2::{Digest as _, Sha256};
+use url::Url;
+
+use crate::{
+    escape::place,
+    failure::{Failure, Kind},
+};
+
+/// The memory of one upload.
+#[derive(Debug)]
+pub(super) struct Memory {
+    claim: Option<Arc<UploadClaim>>,
+    record: UploadRecord,
+    found: Option<UploadRecord>,
+    /// What a user should know.
+    pub(super) remark: Option<String>,
+}
+
+impl Memory {
+    /// Takes the place that `url` means for this run. `far` is the path that bytes are sent to.
+    ///
+    /// # Errors
+    /// [`Kind::Local`] where another process sends there.
+    pub(super) fn of(
+        state: Option<&Path>,
+        url: &Url,
+        local: Option<&Path>,
+        far: Vec<u8>,
+    ) -> Result<Self, Failure> {
+        // The same file by another name of its folder is still the same.
+        let local = local.map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()));
+        let local = local.map(|path| path.into_os_string().into_encoded_bytes()).unwrap_or_default();
+        let mut memory = Self {
+            claim: None,
+            record: UploadRecord {
+                local,
+                size: 0,
+                modified: (0, 0),
+                inode: 0,
+                shown_url: place(url),
+                far,
+                offset: 0,
+                when_unix: 0,
+                stage: UploadStage::Begun,
+            },
+            found: None,
+            remark: None,
+        };
+        let Some(state) = state else { return Ok(memory) };
+        match UploadRecords::open(state).and_then(|records| records.claim(&key(url))) {
+            Ok((claim, remembered)) => {
+                memory.claim = Some(Arc::new(claim));
+                match remembered {
+                    Remembered::Nothing => {}
+                    Remembered::Record(record) => memory.found = Some(*record),
+                    Remembered::Forgotten(why) => {
+                        memory.remark =
+                            Some(format!("what was remembered of this upload is forgotten: {why}"));
+                    }
+                }
+            }
+            Err(StoreError::InUse { pid, .. }) => {
+                let who = pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
+                return Err(Failure::new(
+                    Kind::Local,
+                    format!("{} is in use by {who}, which sends to it", place(url)),
+                ));
+            }
+            Err(error) => {
+                memory.remark = Some(format!("what is begun now will not be remembered: {error}"));
+            }
+        }
+        Ok(memory)
+    }
+
+    /// What the machine may know: only what was sent from the same local path to the same far one.
+    pub(super) fn memo(&self) -> Option<Memo> {
+        let found = self.found.as_ref()?;
+        if found.local != self.record.local {
+            return None;
+        }
+        let local = Local { size: found.size, modified: found.modified, inode: found.inode };
+        let stage = match found.stage {
+            UploadStage::Begun if found.far == self.record.far => Stage::Begun,
+            UploadStage::Begun => return None,
+            UploadStage::Finished { modified } => Stage::Finished { modified },
+        };
+        Some(Memo { local, stage })
+    }
+
+    /// The far end has taken the file, and has so many bytes of it.
+    pub(super) async fn begun(&mut self, local: Local, offset: u64) {
+        self.save(local, offset, UploadStage::Begun).await;
+    }
+
+    /// The far end has it all. Where its date is the local one, that says it for ever, and nothing need be remembered.
+    pub(super) async fn finished(&mut self, local: Option<Local>, modified: Option<i64>) {
+        match local {
+            Some(local) if modified != Some(local.modified.0) => {
+                self.save(local, local.size, UploadStage::Finished { modified }).await;
+            }
+            _ => self.forget(),
+        }
+    }
+
+    fn forget(&self) {
+        if let Some(Err(error)) = self.claim.as_ref().map(|claim| claim.forget()) {
+            tracing::debug!(%error, "not forgotten");
+        }
+    }
+
+    async fn save(&mut self, local: Local, offset: u64, stage: UploadStage) {
+        let Some(claim) = &self.claim else { return };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.record.size = local.size;
+        self.record.modified = local.modified;
+        self.record.inode = local.inode;
+        self.record.offset = offset;
+        self.record.when_unix = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        self.record.stage = stage;
+        let (claim, record) = (Arc::clone(claim), self.record.clone());
+        // A disk may take its time for that.
+        let saving = tokio::task::spawn_blocking(move || claim.save(&record));
+        if let Ok(Err(error)) = saving.await {
+            self.remark = Some(format!("what is begun now will not be remembered: {error}"));
+        }
+    }
+}
+
+/// By what a place is known again: its URL without the password, as a hash. Who logs in there belongs to it, since
+/// paths begin where a login begins.
+fn key(url: &Url) -> [u8; 32] {
+    let mut bare = url.clone();
+    bare.set_fragment(None);
+    // A URL with a host always takes this.
+    let _ = bare.set_password(None);
+    Sha256::digest(bare.as_str()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOCAL: Local = Local { size: 9, modified: (5, 6), inode: 7 };
+
+    fn memory(state: &Path, local: &str, far: &[u8]) -> Memory {
+        let url = Url::parse("ftp://me:secret@h/f").unwrap();
+        Memory::of(Some(state), &url, Some(Path::new(local)), far.to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_the_same_file_sent_to_the_same_place_is_remembered() {
+        let state = tempfile::tempdir().unwrap();
+        let mut first = memory(state.path(), "/a", b"f");
+        assert_eq!(first.memo(), None);
+        first.begun(LOCAL, 4).await;
+        drop(first);
+        let same = memory(state.path(), "/a", b"f").memo().unwrap();
+        assert_eq!(same, Memo { local: LOCAL, stage: Stage::Begun });
+        assert_eq!(memory(state.path(), "/b", b"f").memo(), None, "another local file");
+        assert_eq!(memory(state.path(), "/a", b"f.part").memo(), None, "another name");
+    }
+
+    #[tokio::test]
+    async fn a_finished_one_is_remembered_only_where_its_date_does_not_say_it() {
+        let state = tempfile::tempdir().unwrap();
+        memory(state.path(), "/a", b"f").finished(Some(LOCAL), Some(99)).await;
+        let memo = memory(state.path(), "/a", b"f.part").memo().unwrap();
+        assert_eq!(memo.stage, Stage::Finished { modified: Some(99) });
+        memory(state.path(), "/a", b"f").finished(Some(LOCAL), Some(5)).await;
+        assert_eq!(memory(state.path(), "/a", b"f").memo(), None);
+    }
+
+    #[tokio::test]
+    async fn a_second_run_is_kept_away_and_no_secret_is_written() {
+        let state = tempfile::tempdir().unwrap();
+        let mut first = memory(state.path(), "/a", b"f");
+        first.begun(LOCAL, 4).await;
+        let url = Url::parse("ftp://me:other@h/f").unwrap();
+        let second = Memory::of(Some(state.path()), &url, None, b"f".to_vec()).unwrap_err();
+        assert_eq!(second.kind, Kind::Local);
+        assert!(second.message.starts_with("ftp://h/f is in use by "), "{second}");
+        for entry in std::fs::read_dir(state.path()).unwrap() {
+            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(!text.contains("secret") && !text.contains("me@"), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_state_folder_that_cannot_be_used_is_said_and_no_reason_to_stop() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut memory = memory(&file.path().join("state"), "/a", b"f");
+        assert!(memory.remark.take().unwrap().starts_with("what is begun now will not be remembered"));
+        memory.begun(LOCAL, 4).await;
+        assert_eq!(memory.memo(), None);
+    }
+}

@@ -1,0 +1,494 @@
+//! A file on an FTP server as a sink: one session at a time, REST and STOR or APPE, MFMT, RNFR and RNTO.
+//!
+//! ```text
+//!   [no session] ── look, compare, begin, seal ──▶ session ── begin ──▶ session and data ── end, give up ──▶ …
+//! ```
+//! Whatever fails costs the session; the next step opens another one. Servers that want each data connection to resume
+//! the control connection's TLS session, and run out of tickets under TLS 1.3, are spoken to under TLS 1.2 from then on.
+
+use std::{sync::Arc, time::Duration, time::Instant};
+
+use haul_core::{
+    Modified,
+    transfer::Trouble,
+    upload::{Can, Found, How, Local, Name, Refusal, Seen, There, Way},
+};
+use haul_proto::ftp::{Command, Reply, entry::safe_entry_name, path::FtpPath, reply::Class};
+use url::Url;
+
+use super::{Fault, Sealed, Sink, ftp_compare, ftp_look, ftp_words};
+use crate::{
+    connect::{Connector, Newest, Origin},
+    credentials::Login,
+    ftp::{Data, FtpError, FtpOptions, Place, Session, Words},
+    put::{job::MakeFolders, local::LocalFile},
+    source::{Failed, FtpIdle},
+};
+
+/// How long the reply behind the last byte may take: a server may have to move the file, or look for viruses.
+const CONFIRMATION: Duration = Duration::from_secs(600);
+/// How long the reply to a broken sending is waited for.
+const REASON: Duration = Duration::from_secs(2);
+/// How often the control connection is kept awake while bytes flow.
+const AWAKE: Duration = Duration::from_secs(45);
+/// What a file is called until it is complete.
+const TEMPORARY: &[u8] = b".part";
+
+/// A file on a server, and how it may be written.
+#[derive(Clone, Debug)]
+pub(crate) struct FtpFile {
+    place: Place,
+    target: FtpPath,
+    path: Vec<u8>,
+    temporary: Vec<u8>,
+    make_folders: MakeFolders,
+}
+
+impl FtpFile {
+    /// The file of a URL.
+    ///
+    /// # Errors
+    /// What is wrong with the URL.
+    pub(crate) fn of(url: &Url, login: Login, make_folders: MakeFolders) -> Result<Self, &'static str> {
+        let origin = Origin::of(url).ok_or("the URL names no host")?;
+        // FTP has no query: what looks like one is part of the name.
+        let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
+        let target = FtpPath::from_url(path)
+            .map_err(|_| "the name contains what no FTP command can carry (a line end, a NUL byte)")?;
+        let last = target.segments().last().filter(|_| !target.is_folder());
+        let last = last.ok_or("this is a folder and not a file")?;
+        if target.typecode() == Some(haul_proto::ftp::path::TypeCode::Ascii) {
+            return Err("the URL asks for a transfer as text (;type=a), which cannot be resumed");
+        }
+        // `..` at a server is somewhere else than the URL says.
+        let safe = target.segments().iter().all(|segment| !matches!(&segment[..], b"." | b".."));
+        if !safe || safe_entry_name(last).is_none() {
+            return Err("the path leads elsewhere than it seems (`.`, `..`)");
+        }
+        let path = target.pathname();
+        let temporary = [&path[..], TEMPORARY].concat();
+        Ok(Self { place: Place { origin, login }, target, path, temporary, make_folders })
+    }
+
+    fn path(&self, name: Name) -> &[u8] {
+        match name {
+            Name::Target => &self.path,
+            Name::Temporary => &self.temporary,
+        }
+    }
+
+    /// The folders that may be made, outermost first, and the innermost of those that may not.
+    fn folders(&self) -> Vec<Vec<u8>> {
+        let mut folders = Vec::new();
+        let mut folder = self.target.parent();
+        while let Some(path) = folder.filter(|path| !path.segments().is_empty()) {
+            folders.push(path.pathname());
+            folder = path.parent();
+        }
+        match self.make_folders {
+            MakeFolders::Never => folders.clear(),
+            MakeFolders::Last(count) => folders.truncate(count),
+            MakeFolders::All => {}
+        }
+        folders.reverse();
+        folders
+    }
+}
+
+/// An FTP server that takes a file.
+#[derive(Debug)]
+pub(crate) struct FtpSink {
+    file: FtpFile,
+    connector: Connector,
+    options: Arc<FtpOptions>,
+    idle: Arc<FtpIdle>,
+    patience: Duration,
+    session: Option<Session>,
+    data: Option<Data>,
+    awake: Instant,
+    newest: Newest,
+    /// Somebody was logged in before, in this run.
+    let_in: bool,
+    folders_made: bool,
+    no_hash: bool,
+    no_reading: bool,
+    remarks: Vec<String>,
+}
+
+/// Does something with a session that is of no use any more if it fails.
+macro_rules! with_session {
+    ($sink:ident, |$session:ident| $act:expr) => {{
+        let mut session = $sink.session().await?;
+        let $session = &mut session;
+        match $act.await {
+            Ok(done) => {
+                $sink.keep(session);
+                Ok(done)
+            }
+            Err(error) => Err($sink.fault(&error)),
+        }
+    }};
+}
+
+impl FtpSink {
+    pub(crate) fn new(
+        file: FtpFile,
+        connector: Connector,
+        options: Arc<FtpOptions>,
+        idle: Arc<FtpIdle>,
+        patience: Duration,
+    ) -> Self {
+        Self {
+            file,
+            connector,
+            options,
+            idle,
+            patience,
+            session: None,
+            data: None,
+            awake: Instant::now(),
+            newest: Newest::default(),
+            let_in: false,
+            folders_made: false,
+            no_hash: false,
+            no_reading: false,
+            remarks: Vec::new(),
+        }
+    }
+
+    /// The path that the file shall have.
+    pub(crate) fn path(&self) -> Vec<u8> {
+        self.file.path.clone()
+    }
+
+    /// The path that it has until it is complete.
+    pub(crate) fn temporary_path(&self) -> Vec<u8> {
+        self.file.temporary.clone()
+    }
+
+    /// The session that is there, one that is idle, or a new one. Whoever takes it gives it back while it is good.
+    async fn session(&mut self) -> Result<Session, Fault> {
+        self.data = None;
+        if let Some(mut session) = self.session.take()
+            && session.is_usable()
+        {
+            return Ok(session);
+        }
+        if let Some(session) = self.idle.take(&self.file.place).await
+            && session.newest_tls() == self.newest
+        {
+            self.let_in = true;
+            return Ok(session);
+        }
+        self.open().await
+    }
+
+    async fn open(&mut self) -> Result<Session, Fault> {
+        let opening = Session::open_with(&self.connector, &self.file.place, &self.options, self.newest);
+        let session = Box::pin(opening).await.map_err(|error| self.fault(&error))?;
+        self.let_in = true;
+        Ok(session)
+    }
+
+    fn keep(&mut self, mut session: Session) {
+        if session.is_usable() {
+            self.session = Some(session);
+        }
+    }
+
+    /// What an error means, which has cost the session.
+    fn fault(&mut self, error: &FtpError) -> Fault {
+        if let Some(reply) = error.reply() {
+            self.heed_reuse(reply);
+        }
+        ftp_words::failed(error, self.let_in)
+    }
+
+    /// Speaks an older TLS from now on where the server wants sessions resumed and the newer one has failed to. Says
+    /// whether that is new.
+    fn heed_reuse(&mut self, reply: &Reply) -> bool {
+        let fails = self.newest == Newest::Tls13 && ftp_words::wants_reuse(reply);
+        if fails {
+            self.newest = Newest::Tls12;
+            self.remarks.push(format!(
+                "the server wants data connections to resume the TLS session ({}): TLS 1.2 from here on",
+                Words(reply)
+            ));
+        }
+        fails
+    }
+
+    /// Begins, and makes the folders first where that was the reason that it did not.
+    async fn try_begin(&mut self, session: &mut Session, rest: u64, command: &Command) -> Begun {
+        let first = session.start(rest, command).await;
+        let missing = match &first {
+            Err(FtpError::Refused { reply, .. }) => matches!(reply.code().get(), 450 | 550..=553),
+            _ => false,
+        };
+        let folders = self.file.folders();
+        if !missing || folders.is_empty() || std::mem::replace(&mut self.folders_made, true) {
+            return first.map(|started| started.data);
+        }
+        for folder in folders {
+            // One that is there already is refused, too: whether it helped is seen by the next try.
+            session.command(&Command::mkd(&folder)?).await?;
+        }
+        session.start(rest, command).await.map(|started| started.data)
+    }
+
+    /// A refusal to begin, with the reason that a user can do something about.
+    async fn refused(&mut self, mut session: Session, reply: &Reply, way: Way) -> Fault {
+        if session.encrypted().1 && self.heed_reuse(reply) {
+            return Fault::Failed(Failed::new(
+                Trouble::Broken,
+                format!("the server answered {}", Words(reply)),
+            ));
+        }
+        let Fault::Refused(refusal, words) = ftp_words::refusal(reply, way) else {
+            return ftp_words::refusal(reply, way);
+        };
+        if refusal != Refusal::Denied {
+            self.keep(session);
+            return Fault::Refused(refusal, words);
+        }
+        let folder = self.file.target.parent().filter(|parent| !parent.segments().is_empty());
+        let gone = match folder.map(|folder| Command::cwd(&folder.pathname())) {
+            // This session stands elsewhere now, or does not: it is not used again.
+            Some(Ok(command)) => {
+                session.command(&command).await.is_ok_and(|reply| reply.class() == Class::PermanentNegative)
+            }
+            _ => false,
+        };
+        let words = match (gone, self.file.make_folders) {
+            (false, _) => words,
+            (true, MakeFolders::Never) => {
+                format!("{words}: the folder is not there, and --mkdir makes it")
+            }
+            (true, _) => format!("{words}: the folder is not there, and could not be made"),
+        };
+        Fault::Refused(refusal, words)
+    }
+
+    /// The bytes could not be handed over: the server's word says why, where it has one.
+    async fn broken(&mut self, what: String) -> Fault {
+        self.data = None;
+        let Some(mut session) = self.session.take() else {
+            return Fault::Failed(Failed::new(Trouble::Broken, what));
+        };
+        match session.finish(REASON).await {
+            Ok(reply) if !reply.is_completion() => {
+                let heeded = session.encrypted().1 && self.heed_reuse(&reply);
+                let fault = ftp_words::after_bytes(&reply);
+                if !heeded {
+                    self.keep(session);
+                }
+                fault
+            }
+            Ok(_) | Err(_) => Fault::Failed(Failed::new(Trouble::Broken, what)),
+        }
+    }
+}
+
+type Begun = Result<Data, FtpError>;
+
+impl Sink for FtpSink {
+    async fn look(&mut self, name: Name, settle: bool) -> Result<Seen, Fault> {
+        let path = self.file.path(name).to_vec();
+        let patience = self.patience;
+        let seen = with_session!(self, |session| async {
+            let there = if settle {
+                ftp_look::settled(session, &path, patience).await?
+            } else {
+                ftp_look::there(session, &path, patience).await?
+            };
+            let modified = match there {
+                There::Size(_) => session.modified(&path).await?,
+                There::Absent | There::Unknown => None,
+            };
+            Ok::<_, FtpError>((there, modified, ftp_compare::ask(session.features()).is_some()))
+        })?;
+        let (there, modified, hash) = seen;
+        let can = Can { hash: hash && !self.no_hash, read_back: !self.no_reading };
+        Ok(Seen { there, modified, can })
+    }
+
+    async fn compare(&mut self, name: Name, size: u64, how: How, with: &LocalFile) -> Result<Found, Fault> {
+        let path = self.file.path(name).to_vec();
+        let patience = self.patience;
+        let found = with_session!(self, |session| async {
+            match (how, ftp_compare::ask(session.features())) {
+                (How::Hash, Some(ask)) => ftp_compare::by_hash(session, &ask, &path, size, with).await,
+                (How::Hash, None) => Ok(Found::Unable),
+                (How::Tail, _) => {
+                    let range = (ftp_compare::tail(size), size);
+                    ftp_compare::by_reading(session, &path, range, with, patience).await
+                }
+                (How::Whole, _) => ftp_compare::by_reading(session, &path, (0, size), with, patience).await,
+            }
+        })?;
+        if found == Found::Unable {
+            match how {
+                How::Hash => self.no_hash = true,
+                // A part may be refused where the whole is not.
+                How::Tail => {}
+                How::Whole => self.no_reading = true,
+            }
+        }
+        Ok(found)
+    }
+
+    async fn begin(&mut self, name: Name, at: u64, way: Way) -> Result<(), Fault> {
+        let path = self.file.path(name).to_vec();
+        let command = match way {
+            Way::Begin | Way::Restart => Command::stor(&path),
+            Way::Append => Command::appe(&path),
+        };
+        let command = command.map_err(|error| self.fault(&error.into()))?;
+        let rest = if way == Way::Restart { at } else { 0 };
+        let mut session = self.session().await?;
+        if !session.can_resume_tls() {
+            // A server that wants TLS sessions resumed would refuse the data connection, some only when they have
+            // emptied the file. A new session has tickets, where there are any.
+            session.quit().await;
+            session = self.open().await?;
+        }
+        match Box::pin(self.try_begin(&mut session, rest, &command)).await {
+            Ok(data) => {
+                self.session = Some(session);
+                self.data = Some(data);
+                self.awake = Instant::now();
+                Ok(())
+            }
+            Err(FtpError::NoRest(reply)) => {
+                self.keep(session);
+                Err(Fault::Refused(Refusal::Way, format!("the server answered {}", Words(&reply))))
+            }
+            Err(FtpError::Refused { command: refused, reply })
+                if refused == command.verb() && reply.code().get() != 421 =>
+            {
+                Err(self.refused(session, &reply, way).await)
+            }
+            Err(error) => Err(self.fault(&error)),
+        }
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        let (Some(session), Some(data)) = (&mut self.session, &mut self.data) else {
+            return Err(Fault::Failed(Failed::new(Trouble::Broken, "there is no data connection")));
+        };
+        if self.awake.elapsed() >= AWAKE {
+            self.awake = Instant::now();
+            if let Err(error) = session.keep_alive().await {
+                return Err(self.broken(error.to_string()).await);
+            }
+        }
+        match tokio::time::timeout(self.patience, data.write_all(bytes)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(self.broken(error.to_string()).await),
+            Err(_elapsed) => {
+                // What is under way would still be written, should the server wake up: it is cut off.
+                self.give_up();
+                let message = format!("the server took no byte for {} s", self.patience.as_secs());
+                Err(Fault::Failed(Failed::new(Trouble::Broken, message)))
+            }
+        }
+    }
+
+    async fn end(&mut self) -> Result<(), Fault> {
+        let (Some(mut session), Some(data)) = (self.session.take(), self.data.take()) else {
+            return Err(Fault::Failed(Failed::new(Trouble::Broken, "there is no data connection")));
+        };
+        if let Err(error) = data.end(self.patience).await {
+            self.session = Some(session);
+            return Err(self.broken(error.to_string()).await);
+        }
+        match session.finish(CONFIRMATION).await {
+            Ok(reply) if reply.is_completion() => {
+                self.keep(session);
+                Ok(())
+            }
+            Ok(reply) => {
+                if !(session.encrypted().1 && self.heed_reuse(&reply)) {
+                    self.keep(session);
+                }
+                Err(ftp_words::after_bytes(&reply))
+            }
+            Err(error) => Err(self.fault(&error)),
+        }
+    }
+
+    fn give_up(&mut self) {
+        (self.data, self.session) = (None, None);
+    }
+
+    async fn seal(&mut self, local: Option<Local>, rename: bool) -> Result<Sealed, Fault> {
+        let from = if rename { &self.file.temporary } else { &self.file.path };
+        let (from, to) = (from.clone(), self.file.path.clone());
+        let date =
+            local.map(|local| Modified { seconds: local.modified.0, nanos: local.modified.1, strong: false });
+        let sealed = with_session!(self, |session| async {
+            if let Some(date) = date.filter(|_| session.features().mfmt)
+                && let Ok(command) = Command::mfmt(date, &from)
+            {
+                // A server that keeps no dates is no reason to fail.
+                session.command(&command).await?;
+            }
+            if rename {
+                for command in [Command::rnfr(&from)?, Command::rnto(&to)?] {
+                    let reply = session.command(&command).await?;
+                    if !matches!(reply.class(), Class::PositiveIntermediate | Class::PositiveCompletion) {
+                        return Ok(Err(reply));
+                    }
+                }
+            }
+            let modified = session.modified(&to).await?.map(|date| date.seconds);
+            Ok::<_, FtpError>(Ok(Sealed { modified }))
+        })?;
+        sealed.map_err(|reply| {
+            Fault::Refused(Refusal::Denied, format!("the server answered {}", Words(&reply)))
+        })
+    }
+
+    fn remark(&mut self) -> Option<String> {
+        self.remarks.pop()
+    }
+
+    fn close(&mut self) {
+        self.data = None;
+        if let Some(session) = self.session.take() {
+            self.idle.put(session);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credentials::Secrets;
+
+    fn file(url: &str, make_folders: MakeFolders) -> Result<FtpFile, &'static str> {
+        let url = Url::parse(url).unwrap();
+        FtpFile::of(&url, Secrets::default().login_for(&url, &url), make_folders)
+    }
+
+    #[test]
+    fn a_url_is_a_file_with_a_temporary_name_beside_it() {
+        let found = file("ftp://h/a/b%20c.iso", MakeFolders::Never).unwrap();
+        assert_eq!((&found.path[..], &found.temporary[..]), (&b"a/b c.iso"[..], &b"a/b c.iso.part"[..]));
+        for bad in ["ftp://h/", "ftp://h/a/", "ftp://h/a%0Ab", "ftp://h/a;type=a", "ftp://h/%2E%2E%2Fb"] {
+            assert!(file(bad, MakeFolders::Never).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn folders_are_made_from_the_outermost_that_may_be_made() {
+        let folders = |make| {
+            let folders = file("ftp://h/%2Fa/b/c/f", make).unwrap().folders();
+            folders.into_iter().map(|path| String::from_utf8(path).unwrap()).collect::<Vec<_>>()
+        };
+        assert!(folders(MakeFolders::Never).is_empty());
+        assert_eq!(folders(MakeFolders::All), ["/a", "/a/b", "/a/b/c"]);
+        assert_eq!(folders(MakeFolders::Last(1)), ["/a/b/c"]);
+        assert_eq!(folders(MakeFolders::Last(9)), ["/a", "/a/b", "/a/b/c"]);
+    }
+}

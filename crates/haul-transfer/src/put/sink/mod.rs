@@ -1,0 +1,72 @@
+//! Where bytes go: [`Sink`], one for each protocol.
+//!
+//! A sink looks at what the far end has, compares it, takes bytes in order, and seals the file. It decides nothing:
+//! what is to be done next the upload machine says. Every wait of a sink has a deadline.
+
+mod ftp;
+mod ftp_compare;
+mod ftp_look;
+mod ftp_words;
+
+use haul_core::upload::{Found, How, Local, Name, Refusal, Seen, Way};
+
+pub(crate) use ftp::{FtpFile, FtpSink};
+
+use super::local::LocalFile;
+use crate::source::Failed;
+
+/// Why something was not done.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// The connection came to nothing, or broke; or nothing will ever come of it.
+    Failed(Failed),
+    /// The far end said no; its words.
+    Refused(Refusal, String),
+}
+
+/// What the sealing came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sealed {
+    /// The far end's date of the file, in seconds since 1970, where told.
+    pub(crate) modified: Option<i64>,
+}
+
+/// Something that takes a file.
+pub(crate) trait Sink: Send {
+    /// What is there under a name. With `settle` only a size that holds still counts.
+    fn look(&mut self, name: Name, settle: bool) -> impl Future<Output = Result<Seen, Fault>> + Send;
+
+    /// Compares the first `size` bytes that are there with the local file's.
+    fn compare(
+        &mut self,
+        name: Name,
+        size: u64,
+        how: How,
+        with: &LocalFile,
+    ) -> impl Future<Output = Result<Found, Fault>> + Send;
+
+    /// Begins to send to `name` from `at` on; once it returns the far end has taken it.
+    fn begin(&mut self, name: Name, at: u64, way: Way) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Hands over the next bytes. Not to be dropped in the middle, where the sink is to be used again.
+    fn write(&mut self, bytes: &[u8]) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// That was the last of them; returns once the far end says that it has all.
+    fn end(&mut self) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// What was begun is not to be finished.
+    fn give_up(&mut self);
+
+    /// Gives the file its date and, with `rename`, its final name.
+    fn seal(
+        &mut self,
+        local: Option<Local>,
+        rename: bool,
+    ) -> impl Future<Output = Result<Sealed, Fault>> + Send;
+
+    /// Something that a user should know, once.
+    fn remark(&mut self) -> Option<String>;
+
+    /// All is done; connections may be kept for the next one.
+    fn close(&mut self);
+}

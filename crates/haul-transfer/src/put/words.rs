@@ -1,0 +1,114 @@
+//! What an upload's ways and ends are in plain words: the one place where the machine's verdicts become sentences and
+//! kinds of failure.
+
+use haul_core::{
+    transfer::Trouble,
+    upload::{Anew, Obstacle, Outcome, Refusal},
+};
+
+use crate::failure::{Failure, Kind};
+
+/// Why it is sent from its first byte.
+pub(super) fn anew(why: Anew) -> &'static str {
+    match why {
+        Anew::LocalChanged => "begun anew: the local file is not the one any more that was begun",
+        Anew::Gone => "begun anew: what was sent before is not there any more",
+        Anew::NotAPrefix => "begun anew: what is there are not the first bytes of the local file",
+        Anew::TooLong => "begun anew: what is there is longer than the local file",
+        Anew::NoWay => "begun anew: the server knows no way to continue a file",
+        Anew::Spoilt => "begun anew: the server did not continue the file at its end",
+        Anew::Unverifiable => {
+            "begun anew: the server does not let what is there be compared (--verify none continues it unseen)"
+        }
+        Anew::SizeUnknown => "begun anew: the server does not tell how much of it there is",
+        Anew::Asked => "begun anew, as --restart says",
+    }
+}
+
+/// An end without the file; `said` is what the far end said last.
+pub(super) fn failure(outcome: &Outcome, said: Option<&str>) -> Failure {
+    match outcome {
+        Outcome::InTheWay(obstacle) => in_the_way(*obstacle),
+        Outcome::Refused(refusal) => refused(*refusal, said),
+        Outcome::NotRenamed => Failure::new(
+            Kind::Refused,
+            format!(
+                "all of it is there as NAME.part, but the server refused to rename it{}",
+                said.map(|said| format!(": {said}")).unwrap_or_default()
+            ),
+        )
+        .advise("rename it there, or send it without --temp-name"),
+        Outcome::Vanished => Failure::new(
+            Kind::Unsafe,
+            "the server confirmed the upload, and has no such file now; perhaps it was taken from there already",
+        ),
+        Outcome::NeverRight => Failure::new(
+            Kind::Unsafe,
+            "whichever way it was sent, the server's file did not become the local one",
+        )
+        .advise("send it to another name, or with --restart"),
+        Outcome::Restless => Failure::new(Kind::Local, "the local file changed each time while it was sent")
+            .advise("send it again when it is finished"),
+        Outcome::StreamBroken(trouble) => {
+            let mut failure = gave_up(*trouble, said);
+            failure.advice = Some("standard input cannot be sent twice: run the whole command again".into());
+            failure
+        }
+        Outcome::GaveUp(trouble) => gave_up(*trouble, said),
+        Outcome::Paused | Outcome::Skipped | Outcome::Done { .. } => {
+            Failure::new(Kind::Interrupted, "interrupted")
+        }
+    }
+}
+
+fn in_the_way(obstacle: Obstacle) -> Failure {
+    let (message, advice) = match obstacle {
+        Obstacle::Exists => ("a file of that name is there, and was left alone", None),
+        Obstacle::Different => (
+            "another file of that name is there, and no beginning of this one; it was left alone",
+            Some("use --if-exists overwrite to replace it, or another name"),
+        ),
+        Obstacle::Doubtful => (
+            "a file of that name and size is there that ends the same but has another date; it was left alone",
+            Some("use --verify full to compare all of it, or --if-exists overwrite to replace it"),
+        ),
+        Obstacle::Unverifiable => (
+            "a file of that name is there, and the server does not let it be compared; it was left alone",
+            Some("use --if-exists overwrite to replace it, or --verify none to continue it unseen"),
+        ),
+        Obstacle::Unknown => (
+            "the server does not tell whether there is a file of that name, or how large it is",
+            Some("use --if-exists overwrite to send it whatever is there"),
+        ),
+    };
+    let failure = Failure::new(Kind::Unsafe, message);
+    match advice {
+        Some(advice) => failure.advise(advice),
+        None => failure,
+    }
+}
+
+fn refused(refusal: Refusal, said: Option<&str>) -> Failure {
+    let said = said.unwrap_or("it did not say why");
+    match refusal {
+        Refusal::Full => Failure::new(Kind::Refused, format!("the server has no room for it: {said}"))
+            .advise("make room there, and run the same command again to go on"),
+        Refusal::Busy => Failure::new(Kind::Refused, format!("somebody else has the file: {said}"))
+            .advise("run the same command again later"),
+        Refusal::Denied | Refusal::Way => {
+            Failure::new(Kind::Refused, format!("the server does not take it: {said}"))
+        }
+    }
+}
+
+fn gave_up(trouble: Trouble, said: Option<&str>) -> Failure {
+    let said = said.unwrap_or("the connection was lost");
+    match trouble {
+        Trouble::Unreachable => {
+            Failure::new(Kind::Network, said).advise("check the address, and run the same command again")
+        }
+        Trouble::Broken | Trouble::Busy => Failure::new(Kind::Network, format!("gave up: {said}"))
+            .advise("run the same command again to go on"),
+        Trouble::Denied | Trouble::Fatal => Failure::new(Kind::Refused, said),
+    }
+}
