@@ -507,3 +507,25 @@ fn nothing_is_complete_on_the_word_of_an_answer_that_is_still_compared() {
     script.checked(asked, Match::Different);
     assert!(matches!(*script.next().unwrap_err(), Action::Reset(Reason::Changed(_))));
 }
+
+#[test]
+fn a_file_that_changed_behind_its_last_byte_is_not_published() {
+    let complete = |on_change| {
+        let (mut script, first) = streaming(Plan { on_change, ..one_lane(1) }, dated(5, file(MB)));
+        script.bytes(first, 0, MB);
+        assert_eq!(*script.next().unwrap_err(), Action::Publish);
+        script.tell(Event::Outdated { what: "its date".into() });
+        script
+    };
+    let mut script = complete(OnChange::Restart);
+    assert_eq!(*script.next().unwrap_err(), Action::Reset(Reason::Changed("its date".into())));
+    script.tell(Event::ResetDone);
+    let again = script.next().unwrap();
+    script.part(again, dated(6, file(MB)));
+    script.bytes(again, 0, MB);
+    assert_eq!(*script.next().unwrap_err(), Action::Publish);
+    script.tell(Event::Published);
+    assert!(matches!(*script.next().unwrap_err(), Action::Finish(Outcome::Complete(_))));
+    let ended = *complete(OnChange::Fail).next().unwrap_err();
+    assert_eq!(ended, Action::Finish(Outcome::Changed("its date".into())));
+}

@@ -87,7 +87,7 @@ impl fmt::Debug for Login {
 
 impl Login {
     /// For who has no name there (RFC 1635).
-    fn anonymous() -> Self {
+    pub(crate) fn anonymous() -> Self {
         Self { user: "anonymous".into(), password: "anonymous@".into(), account: None }
     }
 }

@@ -125,6 +125,12 @@ pub enum Event {
     ResetDone,
     /// The publication that was asked for is done.
     Published,
+    /// The publication that was asked for did not begin: asked once more, the far end says that its file is another
+    /// one now.
+    Outdated {
+        /// What differs, in plain words.
+        what: String,
+    },
     /// The caller wants to stop, keeping what is there.
     Pause,
 }

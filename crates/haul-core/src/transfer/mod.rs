@@ -220,6 +220,12 @@ impl Transfer {
                 self.actions.push_back(Action::Finish(Outcome::Complete(basis)));
                 self.phase = Phase::Over;
             }
+            Event::Outdated { what } => {
+                if matches!(self.phase, Phase::Publishing) {
+                    self.phase = Phase::Flowing;
+                    self.reset(Reason::Changed(what));
+                }
+            }
             Event::Pause => self.end(Outcome::Paused),
         }
     }

@@ -9,6 +9,7 @@
 //! The driver decides nothing about ranges or versions: it asks the machine. What it adds is the place on disk
 //! ([`seat`]), which may be known only when the first answer brings the file's name.
 
+mod confirm;
 mod lane;
 mod place;
 mod report;
@@ -31,6 +32,7 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use self::{
+    confirm::{Confirming, confirmed},
     lane::{Entry, Shared, Word},
     place::Place,
     report::Report,
@@ -79,6 +81,8 @@ struct Drive<'a> {
     place: Option<Place>,
     report: Report,
     last_failure: Option<Failed>,
+    /// The last question before the file is published.
+    confirming: Option<Confirming>,
     /// The digest of the whole that the far end tells of this version.
     told_digest: Option<Digest>,
 }
@@ -106,6 +110,7 @@ impl<'a> Drive<'a> {
             place: None,
             report,
             last_failure: None,
+            confirming: None,
             told_digest: None,
             job,
         };
@@ -147,7 +152,7 @@ impl<'a> Drive<'a> {
                 biased;
                 () = &mut stopped, if !stopping => {
                     stopping = true;
-                    if self.place.is_none() {
+                    if self.place.is_none() || self.confirming.is_some() {
                         return Err(self.interrupted());
                     }
                     self.machine.handle(Instant::now(), Event::Pause);
@@ -159,6 +164,7 @@ impl<'a> Drive<'a> {
                 }
                 told = told => self.on_told(told)?,
                 Some((id, word)) = self.words.recv() => self.on_word(id, word).await?,
+                answer = confirmed(&mut self.confirming) => self.on_confirmed(answer)?,
                 () = until(deadline) => None,
             };
             if let Some(done) = over {
@@ -192,7 +198,7 @@ impl<'a> Drive<'a> {
                     None => self.machine.handle(Instant::now(), Event::ResetDone),
                 }
             }
-            Action::Publish => self.publish(),
+            Action::Publish => self.confirm(),
             Action::Finish(outcome) => {
                 return self
                     .report

@@ -1,6 +1,7 @@
 //! A source of any protocol, so that one transfer can have several.
 
 use bytes::Bytes;
+use haul_core::Entity;
 
 use super::{
     Body, Failed, FtpSource, HttpSource, OpenError, Opened, Source, Wish, ftp_body::FtpBody, http::HttpBody,
@@ -20,6 +21,25 @@ pub(crate) enum AnySource {
 pub(crate) enum AnyBody {
     Http(HttpBody),
     Ftp(Box<FtpBody>),
+}
+
+impl AnySource {
+    /// Whether its version has to be asked for once more when all bytes are there; `unasked`: no byte came in this
+    /// run, so that nobody was asked before.
+    pub(crate) fn has_to_confirm(&self, unasked: bool) -> bool {
+        match self {
+            Self::Http(_) => false,
+            Self::Ftp(source) => unasked || source.has_sent(),
+        }
+    }
+
+    /// What differs from `known` now, in plain words.
+    pub(crate) async fn confirm(&self, known: &Entity) -> Result<Option<String>, Failed> {
+        match self {
+            Self::Http(_) => Ok(None),
+            Self::Ftp(source) => source.confirm(known).await,
+        }
+    }
 }
 
 impl Source for AnySource {

@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use haul_core::{
@@ -35,6 +35,10 @@ use crate::{
 /// later change can bear it too.
 const OLD: i64 = 60;
 
+/// How long to wait before the last question is asked again.
+const CONFIRM: [Duration; 4] =
+    [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(6)];
+
 /// What was learned of a source, by all of its lanes.
 #[derive(Debug, Default)]
 pub(super) struct Known {
@@ -44,6 +48,8 @@ pub(super) struct Known {
     size_lies: AtomicBool,
     /// How often what came and what SIZE told did not fit.
     pub(super) misfits: AtomicU32,
+    /// Bytes came in this run.
+    pub(super) sent: AtomicBool,
     rest: AtomicU8,
 }
 
@@ -109,6 +115,35 @@ impl FtpSource {
     ) -> Self {
         let file = File::of(url, login);
         Self { shown: place(url), file, connector, options, idle, known: Arc::default() }
+    }
+
+    /// Whether bytes came from it in this run.
+    pub(crate) fn has_sent(&self) -> bool {
+        self.known.sent.load(Relaxed)
+    }
+
+    /// Asks what version the file is now, as often as seems worth it. What differs from `known`, in plain words.
+    pub(crate) async fn confirm(&self, known: &Entity) -> Result<Option<String>, Failed> {
+        let Ok(file) = &self.file else { return Ok(None) };
+        if known.size.is_none() && known.modified.is_none() {
+            return Ok(None);
+        }
+        let mut waits = CONFIRM.into_iter();
+        loop {
+            let error = match self.ask(file, false).await {
+                Ok(seen) => {
+                    self.idle.put(seen.session);
+                    return Ok(difference(known, &seen.entity));
+                }
+                Err(error) => self.failed(&error),
+            };
+            match waits.next() {
+                Some(wait) if matches!(error.why, Trouble::Broken | Trouble::Busy | Trouble::Unreachable) => {
+                    tokio::time::sleep(wait).await;
+                }
+                _ => return Err(error),
+            }
+        }
     }
 
     /// A session that asked what version the file is.
@@ -297,6 +332,17 @@ impl File {
         let name = last.filter(|_| odd);
         Ok(Self { place: Place { origin, login }, path: path.pathname(), name })
     }
+}
+
+/// What differs, where both are told.
+fn difference(known: &Entity, seen: &Entity) -> Option<String> {
+    if let (Some(was), Some(is)) = (known.size, seen.size)
+        && was != is
+    {
+        return Some(format!("its size was {was} bytes and is {is} now"));
+    }
+    let moved = known.modified.zip(seen.modified).is_some_and(|(was, is)| !was.same_moment(is));
+    moved.then(|| "its modification date differs".to_owned())
 }
 
 /// Whether no later change can bear this date.

@@ -62,6 +62,7 @@ impl FtpBody {
             bytes.truncate((to - self.at) as usize);
         }
         self.at += bytes.len() as u64;
+        self.known.sent.store(true, Relaxed);
         Ok(bytes)
     }
 

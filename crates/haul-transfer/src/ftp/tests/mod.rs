@@ -1,5 +1,8 @@
 //! Sessions with real servers and with scripted ones.
 
+mod dialogue;
+mod get;
+mod peer;
 mod real;
 mod tls;
 
