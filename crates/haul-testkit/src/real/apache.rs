@@ -1,10 +1,9 @@
 //! Apache httpd with the few modules that serving files needs.
 
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
-use super::running::{Running, is_root, write};
+use super::running::{Running, is_root, open_to_all, write};
 
 /// Apache httpd.
 #[derive(Debug)]
@@ -43,16 +42,5 @@ impl Apache {
             command
         });
         Some(running)
-    }
-}
-
-/// Lets everybody read a folder and pass through those above it that are ours and closed.
-fn open_to_all(root: &Path) {
-    for (folder, bits) in root.ancestors().zip(std::iter::once(0o555).chain(std::iter::repeat(0o111))) {
-        let Ok(found) = std::fs::metadata(folder) else { continue };
-        if found.mode() & bits != bits {
-            let mode = std::fs::Permissions::from_mode(found.mode() | bits);
-            std::fs::set_permissions(folder, mode).expect("a folder of ours");
-        }
     }
 }

@@ -35,6 +35,7 @@ struct Control {
 impl Control {
     fn open(server: &Running) -> Self {
         let mut control = Self { lines: BufReader::new(TcpStream::connect(server.addr()).unwrap()) };
+        control.lines.get_mut().set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         assert!(control.reply().starts_with("220"));
         control
     }
@@ -45,6 +46,12 @@ impl Control {
         let reply = control.ask(&format!("PASS {}", server.password()));
         assert!(reply.starts_with("230"), "{reply}");
         control
+    }
+
+    fn data(&mut self) -> TcpStream {
+        let reply = self.ask("EPSV");
+        let port: u16 = reply.split('|').nth(3).unwrap().parse().unwrap();
+        TcpStream::connect(("127.0.0.1", port)).unwrap()
     }
 
     fn ask(&mut self, command: &str) -> String {
@@ -152,19 +159,22 @@ fn refuses_uploads(server: Option<Running>, root: &Path) {
     assert_eq!(curl(&[&server.login_url("/f.bin")]).0, 0);
 }
 
-/// TLS of either version and of each kind; a client of the wrong version is refused.
+/// TLS of either version; a client of the wrong one is refused.
 fn speaks_tls(start: impl Fn(FtpTls) -> Option<Running>) {
     let certificates = Certificates::for_loopback();
-    serves_by_tls(start(FtpTls::required(&certificates)), &certificates, &[], true);
     let tls = FtpTls::required(&certificates);
     serves_by_tls(start(tls.clone().only_12()), &certificates, &["--tls-max", "1.2"], true);
     serves_by_tls(start(tls.only_13()), &certificates, &["--tlsv1.3"], true);
-    serves_by_tls(start(FtpTls::implicit(&certificates)), &certificates, &[], false);
     let Some(server) = start(FtpTls::offered(&certificates).only_12()) else { return };
     let ca = certificates.ca_pem_path();
     let with_13 = ["--ssl-reqd", "--cacert", ca.to_str().unwrap(), "--tlsv1.3", &server.login_url("/f.bin")];
     assert_eq!(curl(&with_13).0, 35);
     assert_eq!(curl(&[&server.login_url("/f.bin")]).0, 0);
+}
+
+fn speaks_implicit_tls(start: impl Fn(FtpTls) -> Option<Running>) {
+    let certificates = Certificates::for_loopback();
+    serves_by_tls(start(FtpTls::implicit(&certificates)), &certificates, &[], false);
 }
 
 #[test]
@@ -182,6 +192,7 @@ fn vsftpd_serves_and_takes() {
 fn vsftpd_speaks_tls() {
     let dir = folder();
     speaks_tls(|tls| Vsftpd::over(dir.path()).tls(tls).start());
+    speaks_implicit_tls(|tls| Vsftpd::over(dir.path()).tls(tls).start());
 }
 
 #[test]
@@ -210,6 +221,7 @@ fn pyftpdlib_serves_and_takes() {
 fn pyftpdlib_speaks_tls() {
     let dir = folder();
     speaks_tls(|tls| Pyftpdlib::over(dir.path()).tls(tls).start());
+    speaks_implicit_tls(|tls| Pyftpdlib::over(dir.path()).tls(tls).start());
 }
 
 #[test]
@@ -232,6 +244,7 @@ fn proftpd_serves_and_takes() {
 fn proftpd_speaks_tls() {
     let dir = folder();
     speaks_tls(|tls| ProFtpd::over(dir.path()).tls(tls).start());
+    speaks_implicit_tls(|tls| ProFtpd::over(dir.path()).tls(tls).start());
 }
 
 #[test]
@@ -259,39 +272,82 @@ fn proftpd_restarts_uploads_only_when_told() {
         let server = server?;
         let mut control = Control::login(&server);
         let _ = control.ask("TYPE I");
-        let _ = control.ask("EPSV");
+        let _data = control.data();
         let rest = control.ask("REST 10");
-        let stor = if rest.starts_with('3') { control.ask("STOR f.bin") } else { String::new() };
-        Some((rest[..3].to_owned(), stor.get(..3).unwrap_or_default().to_owned()))
+        let stor = control.ask("STOR f.bin");
+        let _data = control.data();
+        let appe = control.ask("APPE f.bin");
+        Some([rest, stor, appe].map(|reply| reply[..3].to_owned()))
     };
     let refused = rest_then_stor(ProFtpd::serve(dir.path()));
     let Some(refused) = refused else { return };
-    assert_eq!(refused, ("350".into(), "451".into()));
+    assert_eq!(refused, ["350", "451", "451"]);
     let hidden = rest_then_stor(ProFtpd::over(dir.path()).allow_store_restart().hidden_stores().start());
-    assert_eq!(hidden.unwrap(), ("350".into(), "501".into()));
+    assert_eq!(hidden.unwrap(), ["350", "501", "150"]);
     let server = ProFtpd::over(dir.path()).allow_store_restart().digests().start().unwrap();
-    let tail = FILE.bytes(200_000..300_000);
-    std::fs::write(dir.path().join("tail"), &tail).unwrap();
+    let mut control = Control::login(&server);
+    assert!(control.ask("TYPE I").starts_with("200"));
     FILE.write_first(dir.path().join("half"), 200_000);
-    let tail = dir.path().join("tail");
-    let url = server.login_url("/half");
-    let (code, said, _) = curl(&["-Q", "-*REST 0", "-a", "-T", tail.to_str().unwrap(), &url]);
-    assert_eq!(code, 0, "{said}");
+    let mut data = control.data();
+    assert!(control.ask("REST 200000").starts_with("350"));
+    assert!(control.ask("STOR half").starts_with("150"));
+    data.write_all(&FILE.bytes(200_000..300_000)).unwrap();
+    drop(data);
+    assert!(control.reply().starts_with("226"));
     FILE.assert_file_is(dir.path().join("half"));
-    assert!(Control::login(&server).ask("FEAT").contains("HASH"));
+    assert!(control.ask("FEAT").contains("HASH"));
+}
+
+#[test]
+fn pureftpd_serves_and_takes() {
+    let dir = folder();
+    let features = ["REST STREAM", "SIZE", "MDTM", "EPSV", "MLST", "MFMT"];
+    serves(PureFtpd::serve(dir.path()), dir.path(), &features, &["HASH"]);
+}
+
+#[test]
+fn pureftpd_speaks_tls() {
+    let dir = folder();
+    speaks_tls(|tls| PureFtpd::over(dir.path()).tls(tls).start());
+}
+
+#[test]
+fn pureftpd_limits_sessions_and_can_be_read_only() {
+    let dir = folder();
+    limits_sessions(PureFtpd::over(dir.path()).max_clients(2).start(), 2);
+    refuses_uploads(PureFtpd::over(dir.path()).read_only().start(), dir.path());
+}
+
+#[test]
+fn a_partial_of_the_tests_can_be_handed_over_to_every_server() {
+    let dir = folder();
+    let root = dir.path();
+    let proftpd = ProFtpd::over(root).allow_store_restart().start();
+    for server in [Vsftpd::serve(root), proftpd, PureFtpd::serve(root), Pyftpdlib::serve(root)] {
+        let Some(server) = server else { continue };
+        FILE.write_first(root.join("up.bin"), 100_000);
+        server.hand_over();
+        let whole = root.join("f.bin");
+        let (code, said, _) =
+            curl(&["-C", "100000", "-T", whole.to_str().unwrap(), &server.login_url("/up.bin")]);
+        assert_eq!(code, 0, "{said}\n{}", server.log());
+        FILE.assert_file_is(root.join("up.bin"));
+        std::fs::remove_file(root.join("up.bin")).unwrap();
+    }
 }
 
 #[test]
 fn no_session_outlives_its_server() {
     let dir = folder();
-    let Some(server) = Vsftpd::serve(dir.path()) else { return };
-    let mut control = Control::login(&server);
-    assert!(server.sessions() > 0);
-    drop(server);
-    control.lines.get_mut().set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    let mut rest = String::new();
-    match control.lines.read_line(&mut rest) {
-        Ok(_) => assert!(rest.is_empty() || rest.starts_with("421"), "{rest}"),
-        Err(e) => assert_eq!(e.kind(), std::io::ErrorKind::ConnectionReset),
+    let root = dir.path();
+    for server in [Vsftpd::serve(root), ProFtpd::serve(root), PureFtpd::serve(root), Pyftpdlib::serve(root)] {
+        let Some(server) = server else { continue };
+        let mut control = Control::login(&server);
+        drop(server);
+        let mut rest = String::new();
+        match control.lines.read_line(&mut rest) {
+            Ok(_) => assert!(rest.is_empty() || rest.starts_with("421"), "{rest}"),
+            Err(e) => assert_eq!(e.kind(), std::io::ErrorKind::ConnectionReset),
+        }
     }
 }

@@ -74,6 +74,12 @@ impl FtpTls {
         if tls.is_some_and(|tls| tls.when == When::Implicit) { "ftps" } else { "ftp" }
     }
 
+    /// The certificate and its key in one file, for servers that want it so.
+    pub(super) fn combined(&self, scratch: &Path) -> PathBuf {
+        let read = |path: &Path| std::fs::read_to_string(path).expect("a PEM file of the test's");
+        write(scratch, "combined.pem", &(read(&self.cert) + &read(&self.key)))
+    }
+
     /// The least and the greatest version.
     pub(super) fn limits(&self) -> (&'static str, &'static str) {
         match self.versions {

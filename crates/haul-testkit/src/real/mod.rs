@@ -10,6 +10,7 @@ mod lighttpd;
 mod nginx;
 mod proftpd;
 mod proxies;
+mod pureftpd;
 mod pyftpdlib;
 mod python;
 mod running;
@@ -25,6 +26,7 @@ pub use self::lighttpd::Lighttpd;
 pub use self::nginx::Nginx;
 pub use self::proftpd::ProFtpd;
 pub use self::proxies::{Microsocks, Tinyproxy};
+pub use self::pureftpd::PureFtpd;
 pub use self::pyftpdlib::Pyftpdlib;
 pub use self::python::PythonHttp;
 pub use self::running::Running;
@@ -34,6 +36,8 @@ pub use self::vsftpd::Vsftpd;
 pub const USER: &str = "haul";
 /// His password.
 pub const PASSWORD: &str = "pass-of-haul";
+/// The same as `crypt` keeps it.
+const PASSWORD_HASH: &str = "$5$haul$W4iZF5gduntqerD5yWDktfEbVItggzw8mR9/sMNjb51";
 
 /// Where scripts/peers puts what it does not install: `target/peers`, or HAUL_PEERS_DIR.
 fn unpacked() -> PathBuf {

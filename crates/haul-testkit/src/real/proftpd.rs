@@ -1,5 +1,5 @@
-//! ProFTPD. As it comes it refuses REST before STOR and REST before APPE (451), and has MLSD and MFMT; HASH, XCRC and
-//! their like with [`ProFtpd::digests`]. As root it keeps its user in the folder (chroot).
+//! ProFTPD. As it comes it refuses REST before STOR, and APPE to a file that is there (451 to both); it has MLSD and
+//! MFMT; HASH, XCRC and their like with [`ProFtpd::digests`]. As root it keeps its user in the folder (chroot).
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -9,10 +9,7 @@ use std::process::Command;
 
 use super::ftp_tls::{FtpTls, When};
 use super::running::{Running, is_root, write};
-use super::{PASSWORD, USER};
-
-/// [`PASSWORD`] as `crypt` keeps it.
-const PASSWORD_HASH: &str = "$5$haul$W4iZF5gduntqerD5yWDktfEbVItggzw8mR9/sMNjb51";
+use super::{PASSWORD, PASSWORD_HASH, USER};
 
 /// A ProFTPD that is about to be started over a folder.
 #[derive(Debug)]
@@ -24,7 +21,7 @@ pub struct ProFtpd {
 }
 
 impl ProFtpd {
-    /// Starts it over a folder, with a password and uploads, and with its defaults: REST before STOR is refused.
+    /// Starts it over a folder, with a password and uploads, and with its defaults: no upload can be continued.
     pub fn serve(root: &Path) -> Option<Running> {
         Self::over(root).start()
     }
@@ -46,13 +43,14 @@ impl ProFtpd {
         Self { anonymous: true, ..self }
     }
 
-    /// REST before STOR is allowed.
+    /// REST before STOR is allowed, and APPE to a file that is there.
     #[must_use]
     pub fn allow_store_restart(self) -> Self {
         self.directive("AllowStoreRestart on")
     }
 
-    /// Uploads go to a hidden file and are renamed when they end; REST before STOR is refused (501).
+    /// Uploads go to a hidden file and are renamed when they end; REST before STOR is refused (501), and APPE goes
+    /// to the file itself if [`Self::allow_store_restart`] is said too.
     #[must_use]
     pub fn hidden_stores(self) -> Self {
         self.directive("HiddenStores on")

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ pub struct Running {
     addr: SocketAddr,
     scheme: &'static str,
     login: Option<(&'static str, &'static str)>,
+    owner: Option<(PathBuf, u32)>,
     scratch: TempDir,
     _port: Option<KeptPort>,
 }
@@ -59,7 +61,7 @@ impl Running {
         let addr = port.addr();
         let scratch = tempfile::tempdir().expect("a scratch folder");
         let child = spawn(command(addr, scratch.path()), scratch.path());
-        Self { name, child, addr, scheme: "http", login: None, scratch, _port: Some(port) }
+        Self { name, child, addr, scheme: "http", login: None, owner: None, scratch, _port: Some(port) }
     }
 
     /// Whether it says 220; with implicit TLS, whether it accepts a connection.
@@ -86,7 +88,8 @@ impl Running {
         let scratch = tempfile::tempdir().expect("a scratch folder");
         let child = spawn(command, scratch.path());
         let addr = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut running = Self { name, child, addr, scheme: "http", login: None, scratch, _port: None };
+        let mut running =
+            Self { name, child, addr, scheme: "http", login: None, owner: None, scratch, _port: None };
         let port = running.wait_until(|running| port(&running.log()));
         running.addr.set_port(port);
         running
@@ -99,6 +102,11 @@ impl Running {
 
     pub(super) fn with_login(mut self, user: &'static str, password: &'static str) -> Self {
         self.login = Some((user, password));
+        self
+    }
+
+    pub(super) fn with_owner(mut self, root: &Path, uid: u32) -> Self {
+        self.owner = Some((root.into(), uid));
         self
     }
 
@@ -144,6 +152,14 @@ impl Running {
     /// The password of its one user.
     pub fn password(&self) -> &'static str {
         self.login.expect("a server with a login").1
+    }
+
+    /// What the test has put into the folder becomes its user's, where that is not who runs the test: so that he may
+    /// write to it. Call it after preparing files for a server that is already running.
+    pub fn hand_over(&self) {
+        if let Some((root, uid)) = &self.owner {
+            give(root, *uid);
+        }
     }
 
     /// Its process, for who wants to know what it costs.
@@ -192,6 +208,15 @@ fn spawn(mut command: Command, scratch: &Path) -> Child {
     command.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"))
 }
 
+fn give(path: &Path, uid: u32) {
+    lchown(path, Some(uid), Some(uid)).expect("a file of the test's");
+    if path.is_dir() && !path.is_symlink() {
+        for entry in std::fs::read_dir(path).expect("a folder of the test's") {
+            give(&entry.expect("an entry").path(), uid);
+        }
+    }
+}
+
 /// Writes a configuration into the scratch folder.
 pub(super) fn write(scratch: &Path, name: &str, text: &str) -> PathBuf {
     let path = scratch.join(name);
@@ -201,4 +226,15 @@ pub(super) fn write(scratch: &Path, name: &str, text: &str) -> PathBuf {
 
 pub(super) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+/// Lets everybody read a folder and pass through those above it that are ours and closed.
+pub(super) fn open_to_all(root: &Path) {
+    for (folder, bits) in root.ancestors().zip(std::iter::once(0o555).chain(std::iter::repeat(0o111))) {
+        let Ok(found) = std::fs::metadata(folder) else { continue };
+        if found.mode() & bits != bits {
+            let mode = std::fs::Permissions::from_mode(found.mode() | bits);
+            std::fs::set_permissions(folder, mode).expect("a folder of ours");
+        }
+    }
 }
