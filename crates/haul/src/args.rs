@@ -3,6 +3,8 @@
 //! Each value becomes its type here, by the readers in [`crate::value`]; what needs more than one value, or a look at
 //! the world, is settled in [`crate::plan`]. The contract is cli.md.
 
+pub(crate) mod put;
+
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,6 +32,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Get(Box<GetArgs>),
+    Put(Box<put::PutArgs>),
     Status(StatusArgs),
     Probe(Box<ProbeArgs>),
 }

@@ -9,6 +9,8 @@ mod human;
 mod log;
 mod plan;
 mod probe;
+mod put;
+mod run;
 mod screen;
 mod signals;
 mod status;
@@ -29,6 +31,7 @@ use usage::Answer;
 fn main() -> ExitCode {
     let code = match Cli::try_parse() {
         Ok(Cli { command: Command::Get(args) }) => get::run(*args),
+        Ok(Cli { command: Command::Put(args) }) => put::run(*args),
         Ok(Cli { command: Command::Status(args) }) => status::run(&args),
         Ok(Cli { command: Command::Probe(args) }) => probe::run(*args),
         Err(error) => not_run(&error),
@@ -40,7 +43,7 @@ fn main() -> ExitCode {
 fn not_run(error: &clap::Error) -> u8 {
     let words: Vec<_> = env::args_os().skip(1).collect();
     let command = words.first().and_then(|word| word.to_str());
-    let command = command.filter(|word| ["get", "status", "probe"].contains(word));
+    let command = command.filter(|word| ["get", "put", "status", "probe"].contains(word));
     match usage::answer(error, command) {
         Answer::Help => {
             // Whoever reads it may stop reading.

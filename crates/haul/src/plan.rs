@@ -4,10 +4,13 @@
 //! they need: the list of URLs, the netrc file, the password. The password is asked for last, so that nobody types
 //! one for a command that is wrong anyway.
 
+pub(crate) mod put;
+
 use std::collections::HashSet;
 use std::io::{self, BufRead};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use haul_core::transfer::OnChange;
 use haul_transfer::connect::{self, ProxyChoice};
@@ -17,7 +20,7 @@ use haul_transfer::{ClientOptions, Connections, FtpOptions, FtpTls, Job, Target}
 use http::HeaderMap;
 use url::Url;
 
-use crate::args::{self, GetArgs, ProgressChoice, ReachArgs, TlsChoice};
+use crate::args::{self, FtpArgs, GetArgs, ProgressChoice, ReachArgs, TlsChoice};
 use crate::screen::Style;
 use crate::usage::Usage;
 use crate::value::{self, Login};
@@ -37,10 +40,10 @@ pub(crate) struct GetPlan {
     pub(crate) client: ClientOptions,
 }
 
-/// Which screen `args` ask for.
-pub(crate) fn style(args: &GetArgs, terminal: bool) -> Style {
-    match args.progress {
-        _ if args.quiet => Style::Quiet,
+/// Which screen is asked for.
+pub(crate) fn style(quiet: bool, progress: Option<ProgressChoice>, terminal: bool) -> Style {
+    match progress {
+        _ if quiet => Style::Quiet,
         Some(ProgressChoice::None) => Style::Quiet,
         Some(ProgressChoice::Json) => Style::Json,
         Some(ProgressChoice::Plain) => Style::Plain,
@@ -78,23 +81,23 @@ pub(crate) fn get(args: GetArgs, world: &mut World<'_>) -> Result<GetPlan, Usage
     }
     let target = target(&args)?;
     let jobs = urls.into_iter().map(|url| job(&args, url, target.clone())).collect();
-    let ftp = FtpOptions {
-        tls: match args.ftp.tls {
-            TlsChoice::Required => FtpTls::Required,
-            TlsChoice::IfOffered => FtpTls::IfOffered,
-            TlsChoice::Off => FtpTls::Off,
-        },
-        active: args.ftp.ftp_active,
-        quote: args.ftp.quote,
-        patience: args.timeout,
-    };
     let client = ClientOptions {
-        ftp,
+        ftp: ftp(args.ftp, args.timeout),
         limit_rate: args.limit_rate,
         per_host: args.connections.map_or(PER_HOST, NonZeroUsize::get),
         ..reach(args.reach, world)?
     };
     Ok(GetPlan { jobs, at_once: args.jobs, client })
+}
+
+/// How FTP servers are spoken to.
+fn ftp(args: FtpArgs, patience: Duration) -> FtpOptions {
+    let tls = match args.tls {
+        TlsChoice::Required => FtpTls::Required,
+        TlsChoice::IfOffered => FtpTls::IfOffered,
+        TlsChoice::Off => FtpTls::Off,
+    };
+    FtpOptions { tls, active: args.ftp_active, quote: args.quote, patience }
 }
 
 /// What connections are made with, and the secrets they carry.
@@ -362,7 +365,10 @@ mod tests {
 
     #[test]
     fn the_screen_is_a_bar_on_a_terminal_only() {
-        let style = |line, terminal| style(&args(line), terminal);
+        let style = |line, terminal| {
+            let args = args(line);
+            style(args.quiet, args.progress, terminal)
+        };
         assert_eq!(style("http://h/a", true), Style::Bar);
         assert_eq!(style("http://h/a", false), Style::Plain);
         assert_eq!(style("--progress bar http://h/a", false), Style::Plain);

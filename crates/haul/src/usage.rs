@@ -38,7 +38,7 @@ pub(crate) fn answer(error: &clap::Error, command: Option<&str>) -> Answer {
             }
         }
         (ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, ..) => {
-            "there is no command; say get, status or probe".to_owned()
+            "there is no command; say get, put, status or probe".to_owned()
         }
         _ => in_one_line(&error.render().to_string()),
     };
@@ -77,7 +77,7 @@ mod tests {
     fn every_mistake_becomes_one_line_that_names_it() {
         for (line, begins) in [
             ("haul get", "the following required arguments were not provided: <URL>..."),
-            ("haul", "there is no command; say get, status or probe"),
+            ("haul", "there is no command; say get, put, status or probe"),
             ("haul get --limit-rat 5 http://h/a", "unexpected argument '--limit-rat' found; tip: a similar"),
             ("haul get --bogus http://h/a", "unexpected argument '--bogus' found"),
             ("haul get --limit-rate x http://h/a", "--limit-rate: \"x\" is no rate;"),
@@ -85,7 +85,7 @@ mod tests {
             ("haul get -n 0 http://h/a", "--connections: \"0\" is not a number from 1"),
             ("haul get -H bad http://h/a", "--header: a header is written 'Name: value'"),
             ("haul get --on-change maybe http://h/a", "invalid value 'maybe' for '--on-change <WHAT>'"),
-            ("haul get ftp://h/a", "\"ftp://h/a\": ftp is no scheme"),
+            ("haul get gopher://h/a", "\"gopher://h/a\": gopher is no scheme"),
             ("haul get -q --progress json http://h/a", "the argument '--quiet' cannot be used with"),
             ("haul get -o", "a value is required for '--output <FILE>'"),
             ("haul fetch", "unrecognized subcommand 'fetch'"),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use haul_proto::http::name::name_from_url_path;
+use haul_transfer::put::{From, PutJob};
 use haul_transfer::{Job, Notice, Target};
 
 use super::text::safe;
@@ -12,7 +13,7 @@ use super::text::safe;
 pub(crate) struct Facts {
     /// What the job is called in messages; harmless for a terminal.
     pub(crate) name: String,
-    /// The URL without userinfo, query and fragment, any of which may hold a secret.
+    /// The URL that it comes from or goes to, without userinfo, query and fragment, any of which may hold a secret.
     pub(crate) url: String,
     /// Where the file will be, once that is known; `-` is standard output.
     pub(crate) file: Option<PathBuf>,
@@ -20,6 +21,8 @@ pub(crate) struct Facts {
     pub(crate) size: Option<u64>,
     /// Bytes of an earlier run that are used.
     pub(crate) kept: u64,
+    /// Whether it is sent, not fetched.
+    pub(crate) sends: bool,
 }
 
 impl Facts {
@@ -37,7 +40,17 @@ impl Facts {
                 None => safe(job.url.host_str().unwrap_or("?")).into_owned(),
             },
         };
-        Self { name, url: haul_transfer::place(&job.url), file, size: None, kept: 0 }
+        Self { name, url: haul_transfer::place(&job.url), file, size: None, kept: 0, sends: false }
+    }
+
+    /// The same of an upload.
+    pub(crate) fn of_put(job: &PutJob) -> Self {
+        let (name, file) = match &job.from {
+            From::File(path) => (last(path), path.clone()),
+            From::Stdin => ("standard input".to_owned(), PathBuf::from("-")),
+        };
+        let url = haul_transfer::place(&job.url);
+        Self { name, url, file: Some(file), size: None, kept: 0, sends: true }
     }
 
     /// Takes from a notice what stays true.

@@ -143,7 +143,7 @@ mod tests {
     /// A job called `a.iso`.
     pub(super) fn facts() -> Facts {
         let (name, url) = ("a.iso".to_owned(), "http://h/a.iso".to_owned());
-        Facts { name, url, file: None, size: None, kept: 0 }
+        Facts { name, url, file: None, size: None, kept: 0, sends: false }
     }
 
     /// Somewhere to say things, and what was said.

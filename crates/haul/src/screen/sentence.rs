@@ -2,17 +2,18 @@
 //!
 //! A failure is told as `haul: NAME: what happened; what is kept; what to do next`.
 
-use haul_transfer::{Done, Failure, Kind};
+use haul_transfer::{Done, Failure, Kind, Verified};
 
 use super::facts::Facts;
 use super::text::safe;
 use crate::human;
 
-/// The file begins to come.
+/// The file begins to come, or to go.
 pub(crate) fn start(facts: &Facts) -> String {
+    let way = if facts.sends { "to" } else { "from" };
     match facts.size {
-        Some(size) => format!("{}: {} from {}", facts.name, human::size(size), facts.url),
-        None => format!("{}: from {}, size unknown", facts.name, facts.url),
+        Some(size) => format!("{}: {} {way} {}", facts.name, human::size(size), facts.url),
+        None => format!("{}: {way} {}, size unknown", facts.name, facts.url),
     }
 }
 
@@ -40,17 +41,21 @@ pub(crate) fn changed(facts: &Facts, what: &str, dropped: u64) -> String {
 pub(crate) fn done(facts: &Facts, done: &Done) -> String {
     let size = human::size(done.size);
     let name = &facts.name;
+    if done.verified == Verified::Unchecked {
+        return format!("{name}: not sent");
+    }
     if done.already {
         return format!("{name}: already complete, {size}, verified: {}", done.verified.word());
     }
     let took = human::time(done.took);
     let rate = human::rate(done.fetched as f64 / done.took.as_secs_f64().max(0.001));
     let mut line = format!("{name}: done, {size} in {took}, {rate}, verified: {}", done.verified.word());
+    let moved = if facts.sends { "sent" } else { "fetched" };
     if done.kept > 0 {
-        line += &format!(", fetched {}, kept {}", human::size(done.fetched), human::size(done.kept));
+        line += &format!(", {moved} {}, kept {}", human::size(done.fetched), human::size(done.kept));
     } else if done.fetched > done.size + done.size / 50 {
         // What lanes at work on the same piece fetch twice is not worth a word; a begun-anew is.
-        line += &format!(", fetched {}", human::size(done.fetched));
+        line += &format!(", {moved} {}", human::size(done.fetched));
     }
     line
 }
@@ -85,13 +90,18 @@ pub(crate) fn advice(failure: &Failure) -> Option<&str> {
 mod tests {
     use std::time::Duration;
 
-    use haul_core::transfer::Basis;
-    use haul_transfer::Verified;
-
     use super::*;
+    use haul_core::transfer::Basis;
 
     fn facts() -> Facts {
-        Facts { name: "a.iso".into(), url: "http://h/a.iso".into(), file: None, size: Some(1 << 30), kept: 0 }
+        Facts {
+            name: "a.iso".into(),
+            url: "http://h/a.iso".into(),
+            file: None,
+            size: Some(1 << 30),
+            kept: 0,
+            sends: false,
+        }
     }
 
     fn finished(fetched: u64) -> Done {
