@@ -3,7 +3,8 @@
 //! - [`content`]: files whose every byte follows from a seed, so that gigabytes need neither memory nor a fixture.
 //! - [`link`]: a relay in front of any server whose speed, cuts and stalls change on command.
 //! - [`hostile`]: an HTTP/1.1 peer that answers as wrongly as its [`hostile::Behaviour`] says.
-//! - [`real`]: nginx, Apache, lighttpd, caddy, python and proxies, started on loopback over a scratch folder.
+//!   [`hostile::ftp`] is its FTP sibling, for downloads and uploads.
+//! - [`real`]: nginx, Apache, lighttpd, caddy, python, proxies, and FTP servers, started on loopback over a scratch folder.
 //! - [`haul_process`]: the haul binary itself, watched, interrupted, killed.
 //! - [`disk`]: small and read-only file systems.
 //!
@@ -51,6 +52,6 @@ pub mod tls;
 
 pub use content::Content;
 pub use haul_process::{Finished, Haul, HaulProcess};
-pub use hostile::{Behaviour, HttpPeer};
+pub use hostile::{Behaviour, FtpBehaviour, FtpPeer, HttpPeer};
 pub use link::Link;
 pub use socket::Cut;

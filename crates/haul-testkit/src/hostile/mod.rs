@@ -7,6 +7,7 @@
 mod answer;
 mod behaviour;
 mod connection;
+pub mod ftp;
 mod gzip;
 mod request;
 
@@ -23,6 +24,7 @@ pub use self::behaviour::{
     Behaviour, Date, ETags, Encoding, Excess, Go, Head, IfRange, Length, Ranges, Refusal, RetryAfter,
     Version, Which,
 };
+pub use self::ftp::{FtpBehaviour, FtpPeer};
 pub use self::request::Request;
 pub use crate::socket::Cut;
 
