@@ -319,6 +319,14 @@ fn pureftpd_limits_sessions_and_can_be_read_only() {
 }
 
 #[test]
+fn inetutils_serves_and_takes_and_leaves_the_machines_accounts_alone() {
+    let (dir, before) = (folder(), std::fs::read("/etc/passwd").unwrap());
+    let server = Inetutils::serve(dir.path());
+    assert_eq!(std::fs::read("/etc/passwd").unwrap(), before);
+    serves(server, dir.path(), &["REST STREAM", "SIZE", "MDTM", "EPSV"], &["MLST", "AUTH"]);
+}
+
+#[test]
 fn a_partial_of_the_tests_can_be_handed_over_to_every_server() {
     let dir = folder();
     let root = dir.path();
@@ -340,7 +348,9 @@ fn a_partial_of_the_tests_can_be_handed_over_to_every_server() {
 fn no_session_outlives_its_server() {
     let dir = folder();
     let root = dir.path();
-    for server in [Vsftpd::serve(root), ProFtpd::serve(root), PureFtpd::serve(root), Pyftpdlib::serve(root)] {
+    let small = [Pyftpdlib::serve(root), Inetutils::serve(root)];
+    for server in [Vsftpd::serve(root), ProFtpd::serve(root), PureFtpd::serve(root)].into_iter().chain(small)
+    {
         let Some(server) = server else { continue };
         let mut control = Control::login(&server);
         drop(server);

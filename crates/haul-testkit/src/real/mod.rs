@@ -6,6 +6,7 @@
 mod apache;
 mod caddy;
 mod ftp_tls;
+mod inetutils;
 mod lighttpd;
 mod nginx;
 mod proftpd;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 pub use self::apache::Apache;
 pub use self::caddy::Caddy;
 pub use self::ftp_tls::FtpTls;
+pub use self::inetutils::Inetutils;
 pub use self::lighttpd::Lighttpd;
 pub use self::nginx::Nginx;
 pub use self::proftpd::ProFtpd;
