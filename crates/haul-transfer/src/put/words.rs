@@ -91,8 +91,10 @@ fn in_the_way(obstacle: Obstacle) -> Failure {
 fn refused(refusal: Refusal, said: Option<&str>) -> Failure {
     let said = said.unwrap_or("it did not say why");
     match refusal {
-        Refusal::Full => Failure::new(Kind::Refused, format!("the server has no room for it: {said}"))
-            .advise("make room there, and run the same command again to go on"),
+        Refusal::Full => {
+            Failure::new(Kind::Refused, format!("the server has no room for it, or cannot write: {said}"))
+                .advise("make room there, and run the same command again to go on")
+        }
         Refusal::Busy => Failure::new(Kind::Refused, format!("somebody else has the file: {said}"))
             .advise("run the same command again later"),
         Refusal::Denied | Refusal::Way => {

@@ -5,6 +5,8 @@
 // Every test file takes from here what it needs.
 #![allow(dead_code)]
 
+pub(crate) mod upload;
+
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},

@@ -18,13 +18,18 @@ use crate::{
 /// A no to STOR or APPE, or at the end of one.
 pub(super) fn refusal(reply: &Reply, way: Way) -> Fault {
     let words = format!("the server answered {}", Words(reply));
-    let text = String::from_utf8_lossy(reply.last_line()).to_ascii_lowercase();
+    // Pure-FTPd tells the reason in the lines before the last one.
+    let text = String::from_utf8_lossy(&reply.lines().join(&b' ')).to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
     let in_use = ["in use", "being used", "busy", "locked", "another process"];
+    // vsftpd and Pure-FTPd say no more than that they could not write.
+    let no_room =
+        ["no space", "disk full", "quota", "not enough space", "failure writing", "error during write"];
     let refusal = match reply.code().get() {
         452 | 552 => Refusal::Full,
+        400..600 if says(&no_room) => Refusal::Full,
         450 => Refusal::Busy,
-        550 | 553 if in_use.iter().any(|words| text.contains(words)) => Refusal::Busy,
-        550 if ["no space", "disk full", "quota"].iter().any(|words| text.contains(words)) => Refusal::Full,
+        550 | 553 if says(&in_use) => Refusal::Busy,
         // ProFTPD's AllowStoreRestart, HiddenStores, and servers that know no REST.
         451 | 500..=504 if way != Way::Begin => Refusal::Way,
         // The offset lies behind the end: somebody cut the file since.
@@ -118,6 +123,7 @@ mod tests {
             ("452 Transfer aborted. No space left on device", Way::Begin, Some(Refusal::Full)),
             ("552 quota", Way::Restart, Some(Refusal::Full)),
             ("550 f: No space left on device", Way::Begin, Some(Refusal::Full)),
+            ("451 Failure writing to local file.", Way::Begin, Some(Refusal::Full)),
             ("550 f: Permission denied", Way::Restart, Some(Refusal::Denied)),
             ("553 Could not create file.", Way::Begin, Some(Refusal::Denied)),
             ("450 f: busy", Way::Begin, Some(Refusal::Busy)),
@@ -134,7 +140,11 @@ mod tests {
 
     #[test]
     fn behind_the_bytes_only_a_full_disk_ends_it() {
-        assert!(matches!(after_bytes(&reply("552 full")), Fault::Refused(Refusal::Full, _)));
+        for line in
+            ["552 full", "451 Failure writing to local file.", "426 [Errno 28] No space left on device"]
+        {
+            assert!(matches!(after_bytes(&reply(line)), Fault::Refused(Refusal::Full, _)), "{line}");
+        }
         for line in ["426 aborted", "451 reset", "550 what", "226 done"] {
             assert!(matches!(after_bytes(&reply(line)), Fault::Failed(_)), "{line}");
         }
