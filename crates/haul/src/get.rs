@@ -22,5 +22,5 @@ pub(crate) fn run(args: GetArgs) -> u8 {
     log::start(verbose, screen.say());
     let GetPlan { jobs, at_once, client } = plan;
     let tasks = jobs.into_iter().map(|job| Task::Get(Box::new(job))).collect();
-    run::tasks(tasks, at_once, client, screen)
+    run::tasks(tasks, at_once, client, &screen)
 }

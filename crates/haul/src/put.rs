@@ -33,5 +33,5 @@ pub(crate) fn run(args: PutArgs) -> u8 {
         screen.remark(&format!("{} is left out: no regular file, or a symbolic link", text::safe(&path)));
     }
     let tasks = jobs.into_iter().map(|job| Task::Put(Box::new(job))).collect();
-    run::tasks(tasks, at_once, client, screen)
+    run::tasks(tasks, at_once, client, &screen)
 }

@@ -26,7 +26,7 @@ pub(crate) enum Task {
 }
 
 /// Does the tasks, `at_once` at a time; the result is the exit code.
-pub(crate) fn tasks(tasks: Vec<Task>, at_once: NonZeroUsize, client: ClientOptions, screen: Screen) -> u8 {
+pub(crate) fn tasks(tasks: Vec<Task>, at_once: NonZeroUsize, client: ClientOptions, screen: &Screen) -> u8 {
     let client = match Client::new(client) {
         Ok(client) => client,
         Err(failure) => {

@@ -17,7 +17,6 @@ const MOST_DELAYS: u32 = 10;
 #[derive(Debug)]
 pub(super) struct Terms {
     pub(super) features: Features,
-    pub(super) greeting: Reply,
     /// Data connections are encrypted by this.
     pub(super) data_tls: Option<OwnTls>,
     /// The control connection is encrypted.
@@ -39,20 +38,19 @@ pub(super) async fn begin(
     tls: impl AsyncFnOnce() -> Result<OwnTls, ConnectError>,
 ) -> Result<Terms, FtpError> {
     let mut secured = None;
-    let greeting = if wanted.implicit {
+    if wanted.implicit {
         let tls = tls().await?;
         control.secure(&tls, wanted.host).await?;
         secured = Some(tls);
-        greeting(control).await?
+        greeting(control).await?;
     } else {
-        let greeting = greeting(control).await?;
+        greeting(control).await?;
         if wanted.options.tls != FtpTls::Off && auth(control, wanted.options.tls).await? {
             let tls = tls().await?;
             control.secure(&tls, wanted.host).await?;
             secured = Some(tls);
         }
-        greeting
-    };
+    }
     let encrypted = secured.is_some();
     log_in(control, wanted.login).await?;
     let data_tls = match secured {
@@ -75,17 +73,17 @@ pub(super) async fn begin(
     if !reply.is_completion() {
         return Err(refused(&image, reply));
     }
-    Ok(Terms { features, greeting, data_tls, encrypted })
+    Ok(Terms { features, data_tls, encrypted })
 }
 
 /// The first reply. A 120 says that it takes a while (RFC 959 §5.4).
-async fn greeting(control: &mut Control) -> Result<Reply, FtpError> {
+async fn greeting(control: &mut Control) -> Result<(), FtpError> {
     let doing = "instead of a greeting";
     for _ in 0..MOST_DELAYS {
         let reply = control.reply(doing).await?;
         match reply.class() {
             Class::PositivePreliminary => {}
-            Class::PositiveCompletion => return Ok(reply),
+            Class::PositiveCompletion => return Ok(()),
             _ => return Err(FtpError::Refused { command: "the connection".into(), reply }),
         }
     }

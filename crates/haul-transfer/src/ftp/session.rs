@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   idle ── start ──▶ transfer ── finish ──▶ idle
-//!    │                    └────── release, abort ──▶ idle, or of no use any more
+//!    │                    └────── release ──▶ idle, or of no use any more
 //!    └── command ──▶ idle
 //! ```
 
@@ -24,6 +24,8 @@ use crate::{
 
 /// How long the replies to a transfer that is given up are waited for; a new session costs hardly more.
 const RELEASE: Duration = Duration::from_secs(2);
+/// How long a server may take to notice that the data connection is closed, before it is told.
+const NOTICE: Duration = Duration::from_secs(1);
 /// More unanswered NOOPs than this are not sent: the server answers behind the transfer, if ever.
 const MOST_NOOPS: u32 = 20;
 
@@ -114,11 +116,6 @@ impl Session {
     /// Where it leads.
     pub(crate) fn place(&self) -> &Place {
         &self.place
-    }
-
-    /// What the server said first.
-    pub(crate) fn greeting(&self) -> &Reply {
-        &self.terms.greeting
     }
 
     /// What the server says it can do.
@@ -260,35 +257,40 @@ impl Session {
     }
 
     /// The bytes to come are not wanted: closes the data connection. Whether the session can be used again.
+    ///
+    /// Servers answer to that with none, one or two replies (Pure-FTPd with none). So a NOOP is sent behind it, and what
+    /// comes before the answer to that belongs to the transfer. Who does not notice in time is told by ABOR (RFC 959
+    /// §4.1.3).
     pub(crate) async fn release(&mut self, data: Data) -> bool {
-        drop(data);
-        self.finish(RELEASE).await.is_ok() && self.is_usable()
-    }
-
-    /// Breaks the transfer off by ABOR (RFC 959 §4.1.3), which a server answers with none, one or two replies. Whether
-    /// the session can be used again.
-    pub(crate) async fn abort(&mut self, data: Data) -> bool {
         self.spoiled = true;
         drop(data);
-        let doing = "after ABOR";
-        for command in [Command::abor(), Command::noop()] {
-            if self.control.send(&command, doing).await.is_err() {
+        self.in_step(&[Command::noop()], NOTICE).await
+            || self.in_step(&[Command::abor(), Command::noop()], RELEASE).await
+    }
+
+    /// Sends what ends with a NOOP and waits until all NOOPs are answered. Whether they were.
+    async fn in_step(&mut self, commands: &[Command], patience: Duration) -> bool {
+        let doing = "after a transfer was broken off";
+        for command in commands {
+            if self.control.send(command, doing).await.is_err() {
                 return false;
             }
         }
-        // The NOOP's is the last one, and 200 is no reply to a transfer.
-        for _ in 0..self.noops + 5 {
-            match self.control.reply_within(RELEASE, doing).await {
-                Ok(reply) if reply.code().get() == 200 && self.noops == 0 => {
-                    (self.ended, self.spoiled) = (None, false);
-                    return self.is_usable();
+        self.noops += 1;
+        let answered = async {
+            while self.noops > 0 {
+                match self.control.reply(doing).await?.code().get() {
+                    200 | 500..=502 => self.noops -= 1,
+                    _ => {}
                 }
-                Ok(reply) if reply.code().get() == 200 => self.noops -= 1,
-                Ok(_) => {}
-                Err(_) => return false,
             }
+            Ok::<_, FtpError>(())
+        };
+        if !matches!(tokio::time::timeout(patience, answered).await, Ok(Ok(()))) {
+            return false;
         }
-        false
+        (self.ended, self.spoiled) = (None, false);
+        self.is_usable()
     }
 
     /// Whether another command may be sent: every reply has come and no other one, and the connection is open.

@@ -27,8 +27,6 @@ pub(crate) struct Started {
     pub(crate) data: Data,
     /// The 1yz, or the last reply where that came first.
     pub(crate) opening: Reply,
-    /// Whether the server repeated the offset of the REST.
-    pub(crate) echoed: bool,
 }
 
 /// A data connection on its way.
@@ -50,24 +48,26 @@ impl Session {
     /// used again.
     pub(crate) async fn start(&mut self, rest: u64, command: &Command) -> Result<Started, FtpError> {
         let pending = self.data_way().await?;
-        let echoed = if rest > 0 || self.stale_rest { self.rest(rest).await? } else { false };
+        if rest > 0 || self.stale_rest {
+            self.rest(rest).await?;
+        }
         self.begin();
         self.control.send(command, "before a transfer began").await?;
         let (stream, opening) = self.opened(command, pending).await?;
         self.stale_rest = false;
         let data = Data::new(stream, self.connector.read_buffer());
-        Ok(Started { data, opening, echoed })
+        Ok(Started { data, opening })
     }
 
-    /// REST, and whether the reply repeats the offset. Another offset in it is a refusal.
-    async fn rest(&mut self, offset: u64) -> Result<bool, FtpError> {
+    /// REST. Another offset in the reply than the one that was sent is a refusal.
+    async fn rest(&mut self, offset: u64) -> Result<(), FtpError> {
         let reply = self.command(&Command::rest(offset)).await?;
         let told = echo::offset(&reply);
         self.stale_rest = reply.class() == Class::PositiveIntermediate;
         match told {
             Some(told) if told != offset => Err(FtpError::NoRest(reply)),
             _ if !self.stale_rest => Err(FtpError::NoRest(reply)),
-            told => Ok(told.is_some()),
+            _ => Ok(()),
         }
     }
 
