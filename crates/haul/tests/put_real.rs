@@ -1,6 +1,12 @@
 //! `haul put` against real servers: begun, killed, gone on with, and never a wrong file with exit code 0.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may"
+)]
 
 mod scene;
 
