@@ -37,7 +37,7 @@ impl ProFtpd {
         Self { tls: Some(tls), ..self }
     }
 
-    /// `anonymous` and `ftp` may log in too, with the same rights.
+    /// `anonymous` and `ftp` may log in too, with the same rights; root only, as it puts them into a chroot.
     #[must_use]
     pub fn anonymous(self) -> Self {
         Self { anonymous: true, ..self }
@@ -87,10 +87,14 @@ impl ProFtpd {
         self
     }
 
-    /// Starts it; None where it is not installed.
+    /// Starts it; None where it is not installed, or where we may not do what was asked for.
     #[track_caller]
     pub fn start(self) -> Option<Running> {
         let program = super::peer("proftpd")?;
+        if self.anonymous && !is_root() {
+            println!("skipped: proftpd has no anonymous logins if it is not started by root");
+            return None;
+        }
         let scheme = FtpTls::scheme(self.tls.as_ref());
         let running = Running::start_ftp("proftpd", scheme, |addr, scratch| {
             let config = write(scratch, "proftpd.conf", &self.config(addr, scratch));
@@ -116,8 +120,12 @@ impl ProFtpd {
 
     fn config(&self, addr: SocketAddr, scratch: &Path) -> String {
         let (dir, port, root) = (scratch.display(), addr.port(), self.root.display());
-        // Without User and Group it stays who we are.
-        let jail = if is_root() { "RootLogin on\nDefaultRoot ~\n" } else { "" };
+        // Without User and Group it stays root; anybody else it has to be told to stay.
+        let who = if is_root() {
+            "RootLogin on\nDefaultRoot ~\n".to_owned()
+        } else {
+            format!("User {}\nGroup {}\n", our_name("-un"), our_name("-gn"))
+        };
         let modules = modules();
         let mut text = format!(
             "ServerName haul\nServerType standalone\nDefaultAddress 127.0.0.1\nPort {port}\nSocketBindTight on\n\
@@ -125,7 +133,7 @@ impl ProFtpd {
              DelayEngine off\nWtmpLog off\nTransferLog none\nSystemLog {dir}/error.log\nPidFile {dir}/pid\n\
              ScoreboardFile {dir}/scoreboard\nMaxLoginAttempts 100\n\
              AuthOrder mod_auth_file.c\nAuthUserFile {dir}/passwords\nAuthGroupFile {dir}/groups\n\
-             RequireValidShell off\nUseFtpUsers off\nAllowOverwrite on\n{jail}",
+             RequireValidShell off\nUseFtpUsers off\nAllowOverwrite on\n{who}",
             modules.display()
         );
         if self.anonymous {
@@ -166,6 +174,12 @@ fn tls_config(text: &mut String, tls: &FtpTls, scratch: &Path) {
         tls.cert.display(),
         tls.key.display(),
     );
+}
+
+/// Our name, or our group's: it takes no numbers.
+fn our_name(of: &str) -> String {
+    let told = Command::new("id").arg(of).output().expect("the program id");
+    String::from_utf8_lossy(&told.stdout).trim().to_owned()
 }
 
 /// Where its modules are: beside the one that was unpacked, or where its package puts them.
