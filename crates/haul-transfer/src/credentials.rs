@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn a_login_is_given_or_in_netrc_or_anonymous() {
         let netrc = Netrc::parse("machine a login n password np account acct").unwrap();
-        let secrets = Secrets::new(Some(Credentials::parse("u:p")), Some(netrc.clone()), HeaderMap::new());
+        let secrets = Secrets::new(Some(Credentials::parse("u:p")), Some(netrc), HeaderMap::new());
         let login = |secrets: &Secrets, owner: &str, at: &str| {
             let login = secrets.login_for(&url(owner), &url(at));
             (login.user, login.password, login.account)

@@ -288,6 +288,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_ftp_reaches_the_client() {
+        let ftp = plan("--ftp-active --tls required --timeout 7 --quote NOOP ftp://h/a").unwrap().client.ftp;
+        assert_eq!((ftp.active, ftp.tls, ftp.patience.as_secs()), (true, FtpTls::Required, 7));
+        assert_eq!(ftp.quote.iter().map(ToString::to_string).collect::<Vec<_>>(), ["NOOP"]);
+        assert_eq!(plan("--tls off ftps://h/a").unwrap().client.ftp.tls, FtpTls::Off);
+        let ftp = plan("ftp://h/a").unwrap().client.ftp;
+        assert_eq!(format!("{ftp:?}"), format!("{:?}", FtpOptions::default()));
+    }
+
+    #[test]
     fn the_defaults_are_those_of_the_library() {
         let plan = plan("http://h/a").unwrap();
         let expected = Job::new("http://h/a".parse().unwrap(), Target::Folder(".".into()));

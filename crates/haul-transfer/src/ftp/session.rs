@@ -230,16 +230,15 @@ impl Session {
             };
             match reply.code().get() {
                 100..200 => {}
-                // A NOOP of ours, understood or not.
-                200 | 500..=502 if self.noops > 0 => self.noops -= 1,
+                _ if self.answers_noop(&reply) => self.noops -= 1,
                 _ => break reply,
             }
         };
-        while self.noops > 0 {
-            self.control.reply_within(RELEASE, doing).await?;
+        // Pure-FTPd answers once where it finds several: then the answer to the next command would be in doubt.
+        while self.noops > 0 && self.control.reply_within(NOTICE, doing).await.is_ok() {
             self.noops -= 1;
         }
-        self.spoiled = reply.code().get() == 421;
+        self.spoiled = self.noops > 0 || reply.code().get() == 421;
         Ok(reply)
     }
 
@@ -258,35 +257,53 @@ impl Session {
 
     /// The bytes to come are not wanted: closes the data connection. Whether the session can be used again.
     ///
-    /// Servers answer to that with none, one or two replies (Pure-FTPd with none). So a NOOP is sent behind it, and what
-    /// comes before the answer to that belongs to the transfer. Who does not notice in time is told by ABOR (RFC 959
-    /// §4.1.3).
+    /// Most servers answer to that with one reply. Pure-FTPd has another 1yz and nothing else, and some do not notice:
+    /// those are told by ABOR (RFC 959 §4.1.3), which brings none, one or two replies. So a NOOP is sent behind it, and
+    /// what comes before the answer to that belongs to the transfer.
     pub(crate) async fn release(&mut self, data: Data) -> bool {
+        let doing = "after a transfer was broken off";
         self.spoiled = true;
         drop(data);
-        self.in_step(&[Command::noop()], NOTICE).await
-            || self.in_step(&[Command::abor(), Command::noop()], RELEASE).await
+        if self.ended.is_some() {
+            return self.finish(NOTICE).await.is_ok() && self.is_usable();
+        }
+        loop {
+            match self.control.reply_within(NOTICE, doing).await {
+                Ok(reply) if self.answers_noop(&reply) => self.noops -= 1,
+                Ok(reply) if reply.class() != Class::PositivePreliminary && self.noops == 0 => {
+                    self.spoiled = reply.code().get() == 421;
+                    return self.is_usable();
+                }
+                Ok(_) | Err(FtpError::Silent { .. }) => return self.told_to_stop().await,
+                Err(_) => return false,
+            }
+        }
     }
 
-    /// Sends what ends with a NOOP and waits until all NOOPs are answered. Whether they were.
-    async fn in_step(&mut self, commands: &[Command], patience: Duration) -> bool {
-        let doing = "after a transfer was broken off";
-        for command in commands {
-            if self.control.send(command, doing).await.is_err() {
+    /// Whether this is the answer to a NOOP of ours, understood or not: no transfer ends with such a reply.
+    fn answers_noop(&self, reply: &Reply) -> bool {
+        self.noops > 0 && matches!(reply.code().get(), 200 | 500..=502)
+    }
+
+    /// ABOR, and all that comes of it. Whether the session can be used again.
+    async fn told_to_stop(&mut self) -> bool {
+        let doing = "after ABOR";
+        for command in [Command::abor(), Command::noop()] {
+            if self.control.send(&command, doing).await.is_err() {
                 return false;
             }
         }
         self.noops += 1;
-        let answered = async {
+        let stopped = async {
             while self.noops > 0 {
-                match self.control.reply(doing).await?.code().get() {
-                    200 | 500..=502 => self.noops -= 1,
-                    _ => {}
-                }
+                let reply = self.control.reply(doing).await?;
+                // The answer to ABOR itself may be that it is not known; the last NOOP's is 200.
+                let last = self.noops == 1;
+                self.noops -= u32::from(self.answers_noop(&reply) && (!last || reply.code().get() == 200));
             }
             Ok::<_, FtpError>(())
         };
-        if !matches!(tokio::time::timeout(patience, answered).await, Ok(Ok(()))) {
+        if !matches!(tokio::time::timeout(RELEASE, stopped).await, Ok(Ok(()))) {
             return false;
         }
         (self.ended, self.spoiled) = (None, false);

@@ -6,8 +6,8 @@
 
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU8, Ordering::Relaxed},
     },
     time::{Duration, SystemTime},
 };
@@ -39,6 +39,9 @@ const OLD: i64 = 60;
 const CONFIRM: [Duration; 4] =
     [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(6)];
 
+/// As often as this is a server's way.
+const MOST_MISFITS: u32 = 3;
+
 /// What was learned of a source, by all of its lanes.
 #[derive(Debug, Default)]
 pub(super) struct Known {
@@ -46,8 +49,8 @@ pub(super) struct Known {
     let_in: AtomicBool,
     /// SIZE tells another number than transfers do.
     size_lies: AtomicBool,
-    /// How often what came and what SIZE told did not fit.
-    pub(super) misfits: AtomicU32,
+    /// Where what came and what SIZE told did not fit, and how often in a row.
+    misfits: Mutex<(u64, u32)>,
     /// Bytes came in this run.
     pub(super) sent: AtomicBool,
     rest: AtomicU8,
@@ -62,8 +65,14 @@ enum Rest {
 }
 
 impl Known {
-    /// More often than this is the server's way.
-    pub(super) const MOST_MISFITS: u32 = 3;
+    /// What came and what SIZE told did not fit at this offset. Whether that is the server's way, and not a
+    /// connection that was cut.
+    pub(super) fn is_hopeless(&self, at: u64) -> bool {
+        let mut misfits = self.misfits.lock().unwrap_or_else(PoisonError::into_inner);
+        let (last, often) = *misfits;
+        *misfits = (at, if last == at { often + 1 } else { 1 });
+        misfits.1 >= MOST_MISFITS
+    }
 
     fn rest(&self) -> Rest {
         match self.rest.load(Relaxed) {

@@ -56,7 +56,9 @@ impl FtpBody {
     fn taken(&mut self, mut bytes: Bytes) -> Result<Bytes, Failed> {
         let end = self.at + bytes.len() as u64;
         if let Some(size) = self.size.filter(|size| *size < end) {
-            return Err(self.lies(format!("the server sends more than the {size} bytes that it told (SIZE)")));
+            return Err(
+                self.misfit(size, format!("the server sends more than the {size} bytes that it told (SIZE)"))
+            );
         }
         if let Some(to) = self.to.filter(|to| *to < end) {
             bytes.truncate((to - self.at) as usize);
@@ -72,6 +74,7 @@ impl FtpBody {
         drop(data);
         let reply = session.finish(self.patience).await.map_err(|error| broken(&error))?;
         if !reply.is_completion() {
+            self.idle.put(session);
             return Err(broken(&FtpError::Refused { command: "the transfer".into(), reply }));
         }
         match self.size {
@@ -79,7 +82,8 @@ impl FtpBody {
                 let at = self.at;
                 let message =
                     format!("the server sent the file's end at byte {at} of the {size} that it told");
-                return Err(self.lies(message));
+                self.idle.put(session);
+                return Err(self.misfit(at, message));
             }
             None if !clean => {
                 let message = "the encrypted data connection was cut off, and the server does not tell the size: \
@@ -96,9 +100,8 @@ impl FtpBody {
     }
 
     /// What came and what was told do not fit; that may be a change of the file, or the server's way.
-    fn lies(&self, message: String) -> Failed {
-        let often = self.known.misfits.fetch_add(1, Relaxed) + 1;
-        let why = if often >= Known::MOST_MISFITS { Trouble::Fatal } else { Trouble::Broken };
+    fn misfit(&self, at: u64, message: String) -> Failed {
+        let why = if self.known.is_hopeless(at) { Trouble::Fatal } else { Trouble::Broken };
         Failed::new(why, message)
     }
 

@@ -98,6 +98,21 @@ async fn an_epsv_port_that_leads_nowhere_is_left_for_pasv() {
 }
 
 #[tokio::test]
+async fn a_stranger_at_our_port_is_not_the_server() {
+    let peer = Peer::start(World::default()).await;
+    let mut session = session(&peer, FtpOptions { active: true, ..FtpOptions::default() }).await.unwrap();
+    assert!(fetch(&mut session, 11_000_000).await.unwrap() == FILE.bytes(11_000_000..FILE.size()));
+}
+
+#[tokio::test]
+async fn a_server_of_the_newer_protocol_is_reached_in_it() {
+    let host = std::net::Ipv6Addr::LOCALHOST.into();
+    let peer = Peer::start(World { host, ..World::default() }).await;
+    let mut session = session(&peer, FtpOptions::default()).await.unwrap();
+    assert!(fetch(&mut session, 11_000_000).await.unwrap() == FILE.bytes(11_000_000..FILE.size()));
+}
+
+#[tokio::test]
 async fn a_rest_that_is_understood_as_another_offset_is_a_refusal() {
     for answer in [&[("REST", "350 at 0")], &[("REST", "501 no")]] {
         let mut session = opened(answer).await.unwrap();

@@ -12,7 +12,14 @@ use crate::{
 };
 
 async fn run(job: Job) -> (Result<Done, Failure>, Vec<Notice>) {
-    let connect = connect::Options { proxy: ProxyChoice::Direct, ..connect::Options::default() };
+    run_with(job, connect::Options::default()).await
+}
+
+async fn run_with(job: Job, connect: connect::Options) -> (Result<Done, Failure>, Vec<Notice>) {
+    let connect = match connect.proxy {
+        ProxyChoice::Environment => connect::Options { proxy: ProxyChoice::Direct, ..connect },
+        _ => connect,
+    };
     let (ftp, secrets) = (FtpOptions::default(), Secrets::default());
     let client = Client::new(ClientOptions { connect, ftp, secrets, limit_rate: None, per_host: 8 }).unwrap();
     let notices = Arc::new(Mutex::new(Vec::new()));
@@ -118,9 +125,24 @@ async fn refusals_have_their_names() {
     let failure = fails(answering(&[("RETR", "550 no such file")])).await;
     assert_eq!(failure.kind, Kind::Refused, "{failure:?}");
     assert!(failure.message.contains("550 no such file"), "{failure:?}");
-    let failure = fails(answering(&[("PASS", "530 no")])).await;
+    let failure = fails(answering(&[("PASS", "530 no, really")])).await;
     assert_eq!(failure.kind, Kind::Refused, "{failure:?}");
-    assert!(failure.message.contains("530 no"), "{failure:?}");
+    assert!(failure.message.contains("530 no, really"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn a_second_login_that_is_refused_is_one_too_many() {
+    let logins = std::sync::atomic::AtomicUsize::new(0);
+    let hook = move |line: &str| {
+        let refused =
+            line.starts_with("PASS") && logins.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 0;
+        refused.then(|| "530 one at a time".to_owned())
+    };
+    let world = World { hook: Box::new(hook), pace: 20 << 20, cut: 5_000_000, ..World::default() };
+    let (peer, dir) = (Peer::start(world).await, tempfile::tempdir().unwrap());
+    let (done, notices) = run(job(&peer.url("f.bin"), dir.path(), 4)).await;
+    done.unwrap_or_else(|failure| panic!("{failure:?} {notices:?}"));
+    FILE.assert_file_is(dir.path().join("f.bin"));
 }
 
 #[tokio::test]
@@ -205,6 +227,59 @@ async fn a_young_file_is_compared_where_it_is_joined() {
     let (done, notices) = run(job(&peer.url("f.bin"), dir.path(), 4)).await;
     done.unwrap_or_else(|failure| panic!("{failure:?} {notices:?}"));
     Content::new(8, FILE.size()).assert_file_is(dir.path().join("f.bin"));
+}
+
+/// A server with TLS whose data connections end without a farewell, each after so many bytes.
+fn rude(certificates: &Certificates, cut: u64, answers: &'static [(&'static str, &'static str)]) -> World {
+    World { tls: Some(certificates.server_config()), rude: true, cut, ..answering(answers) }
+}
+
+async fn fetch_over_tls(world: World, certificates: &Certificates) -> Result<(), Failure> {
+    let (peer, dir) = (Peer::start(world).await, tempfile::tempdir().unwrap());
+    let mut job = job(&peer.url("f.bin"), dir.path(), 1);
+    job.retries = Some(2);
+    let connect = connect::Options { ca_file: Some(certificates.ca_pem_path()), ..Default::default() };
+    run_with(job, connect).await.0?;
+    FILE.assert_file_is(dir.path().join("f.bin"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_end_without_farewell_is_the_files_only_at_its_size() {
+    let certificates = Certificates::for_loopback();
+    fetch_over_tls(rude(&certificates, u64::MAX, &[]), &certificates).await.unwrap();
+    // Cut off by somebody on the way, while the server believes that it sent all.
+    let cut = rude(&certificates, 1_000_000, &[("226", "226 done")]);
+    fetch_over_tls(cut, &certificates).await.unwrap();
+    let unsized_ = rude(&certificates, u64::MAX, &[("SIZE", "502 no")]);
+    let failure = fetch_over_tls(unsized_, &certificates).await.unwrap_err();
+    assert!(failure.message.contains("cut off"), "{failure:?}");
+    let polite = World { rude: false, ..rude(&certificates, u64::MAX, &[("SIZE", "502 no")]) };
+    fetch_over_tls(polite, &certificates).await.unwrap();
+}
+
+#[tokio::test]
+async fn proxies_carry_control_and_data() {
+    use haul_testkit::real::{Microsocks, Pyftpdlib, Tinyproxy};
+    let (source, certificates) = (folder(), Certificates::for_loopback());
+    let tls = haul_testkit::real::FtpTls::implicit(&certificates);
+    for server in [Pyftpdlib::serve(source.path()), Pyftpdlib::over(source.path()).tls(tls).start()] {
+        let Some(server) = server else { continue };
+        let (socks, http) = (Microsocks::start(Some(("me", "pw"))), Tinyproxy::start(Some(("me", "pw"))));
+        let named = socks.iter().map(|proxy| format!("socks5h://me:pw@{}", proxy.addr()));
+        let plain = socks.iter().chain(&http).map(|proxy| proxy.url("").replace("://", "://me:pw@"));
+        for proxy in plain.chain(named) {
+            let dir = tempfile::tempdir().unwrap();
+            let mut job = job(&server.login_url("/f.bin"), dir.path(), 2);
+            job.retries = Some(0);
+            let proxy = ProxyChoice::parse(&proxy).unwrap();
+            let ca_file = Some(certificates.ca_pem_path());
+            let connect = connect::Options { proxy: proxy.clone(), ca_file, ..Default::default() };
+            let (done, notices) = run_with(job, connect).await;
+            done.unwrap_or_else(|failure| panic!("{proxy:?}: {failure:?} {notices:?}"));
+            FILE.assert_file_is(dir.path().join("f.bin"));
+        }
+    }
 }
 
 #[tokio::test]

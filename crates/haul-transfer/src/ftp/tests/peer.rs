@@ -1,15 +1,20 @@
 //! A small FTP server in the test's own process, whose answers a test may replace one by one.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use haul_testkit::Content;
+use rustls::ServerConfig;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream, tcp::OwnedWriteHalf},
+    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, WriteHalf},
+    net::{TcpListener, TcpSocket, TcpStream},
 };
+use tokio_rustls::TlsAcceptor;
 
 /// What a test replaces: the reply to a command, given as a line; `None` leaves it as it is. The greeting is asked for
 /// as `CONNECT n`, n being the number of the connection, from 1.
@@ -25,6 +30,11 @@ pub(super) struct World {
     pub(super) cut: u64,
     /// Bytes a second on each data connection, roughly; 0 is no limit.
     pub(super) pace: u64,
+    /// TLS from the first byte on.
+    pub(super) tls: Option<Arc<ServerConfig>>,
+    /// Data connections end without close_notify.
+    pub(super) rude: bool,
+    pub(super) host: IpAddr,
     pub(super) hook: Hook,
     pub(super) connections: AtomicUsize,
 }
@@ -37,6 +47,9 @@ impl Default for World {
             rest_lies: false,
             cut: u64::MAX,
             pace: 0,
+            tls: None,
+            rude: false,
+            host: Ipv4Addr::LOCALHOST.into(),
             hook: Box::new(|_| None),
             connections: AtomicUsize::new(0),
         }
@@ -45,14 +58,14 @@ impl Default for World {
 
 /// A running one; it ends with the test's runtime.
 pub(super) struct Peer {
-    pub(super) port: u16,
+    pub(super) address: SocketAddr,
     pub(super) world: Arc<World>,
 }
 
 impl Peer {
     pub(super) async fn start(world: World) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let listener = TcpListener::bind((world.host, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
         let world = Arc::new(world);
         let shared = Arc::clone(&world);
         tokio::spawn(async move {
@@ -61,7 +74,7 @@ impl Peer {
                 tokio::spawn(async move { Connection::new(world).run(stream).await });
             }
         });
-        Self { port, world }
+        Self { address, world }
     }
 
     /// One that answers by `hook`.
@@ -70,24 +83,34 @@ impl Peer {
     }
 
     pub(super) fn url(&self, path: &str) -> String {
-        format!("ftp://127.0.0.1:{}/{path}", self.port)
+        let scheme = if self.world.tls.is_some() { "ftps" } else { "ftp" };
+        format!("{scheme}://{}/{path}", self.address)
     }
 }
+
+/// Bytes, encrypted or not.
+trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+type Replies = WriteHalf<Box<dyn Wire>>;
 
 struct Connection {
     world: Arc<World>,
     rest: u64,
     data: Option<TcpListener>,
+    /// Where the client listens.
+    there: Option<u16>,
 }
 
 impl Connection {
     fn new(world: Arc<World>) -> Self {
-        Self { world, rest: 0, data: None }
+        Self { world, rest: 0, data: None, there: None }
     }
 
     async fn run(mut self, stream: TcpStream) -> Option<()> {
         let number = self.world.connections.fetch_add(1, Relaxed) + 1;
-        let (read, mut write) = stream.into_split();
+        let (read, mut write) = tokio::io::split(self.wrap(stream).await?);
         let mut lines = BufReader::new(read).lines();
         let greeting = (self.world.hook)(&format!("CONNECT {number}"));
         let greeting = greeting.unwrap_or_else(|| "220 ready".into());
@@ -105,7 +128,33 @@ impl Connection {
         None
     }
 
-    async fn answer(&mut self, line: &str, write: &mut OwnedWriteHalf) -> Option<String> {
+    async fn wrap(&self, stream: TcpStream) -> Option<Box<dyn Wire>> {
+        match &self.world.tls {
+            Some(tls) => Some(Box::new(TlsAcceptor::from(Arc::clone(tls)).accept(stream).await.ok()?)),
+            None => Some(Box::new(stream)),
+        }
+    }
+
+    /// Waits for the client, or connects to it, behind a stranger.
+    async fn joined(&mut self) -> Option<TcpStream> {
+        let Some(port) = self.there else { return Some(self.data.take()?.accept().await.ok()?.0) };
+        let there = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let stranger = TcpSocket::new_v4().ok()?;
+        stranger.bind(SocketAddr::from(([127, 0, 0, 2], 0))).ok()?;
+        let mut stranger = stranger.connect(there).await.ok()?;
+        stranger.write_all(b"these are not the bytes").await.ok()?;
+        drop(stranger);
+        TcpStream::connect(there).await.ok()
+    }
+
+    async fn listen(&mut self) -> Option<u16> {
+        let listener = TcpListener::bind((self.world.host, 0)).await.ok()?;
+        let port = listener.local_addr().ok()?.port();
+        self.data = Some(listener);
+        Some(port)
+    }
+
+    async fn answer(&mut self, line: &str, write: &mut Replies) -> Option<String> {
         let (verb, argument) = line.split_once(' ').unwrap_or((line, ""));
         let reply = match verb {
             "USER" => "331 password".to_owned(),
@@ -114,17 +163,15 @@ impl Connection {
             "TYPE" | "NOOP" => "200 fine".to_owned(),
             "SIZE" => format!("213 {}", self.world.file.lock().unwrap().size()),
             "MDTM" => format!("213 {}", self.world.modified.lock().unwrap()),
-            "EPSV" => {
-                let listener = TcpListener::bind(("127.0.0.1", 0)).await.ok()?;
-                let port = listener.local_addr().ok()?.port();
-                self.data = Some(listener);
-                format!("229 there (|||{port}|)")
+            "PBSZ" | "PROT" => "200 fine".to_owned(),
+            "EPSV" => format!("229 there (|||{}|)", self.listen().await?),
+            "EPRT" => {
+                self.there = argument.split('|').nth(3)?.parse().ok();
+                "200 there".to_owned()
             }
             // The address is another host's.
             "PASV" => {
-                let listener = TcpListener::bind(("127.0.0.1", 0)).await.ok()?;
-                let port = listener.local_addr().ok()?.port();
-                self.data = Some(listener);
+                let port = self.listen().await?;
                 format!("227 there (192,0,2,1,{},{})", port / 256, port % 256)
             }
             "REST" => {
@@ -138,14 +185,15 @@ impl Connection {
         Some(reply)
     }
 
-    async fn retrieve(&mut self, write: &mut OwnedWriteHalf) -> Option<String> {
+    async fn retrieve(&mut self, write: &mut Replies) -> Option<String> {
         let mut from = std::mem::take(&mut self.rest);
         if self.world.rest_lies {
             from = 0;
         }
-        let (mut data, _) = self.data.take()?.accept().await.ok()?;
         let opening = (self.world.hook)("150").unwrap_or_else(|| "150 here it comes".into());
         say(write, &opening).await?;
+        let data = self.joined().await?;
+        let mut data = self.wrap(data).await?;
         let mut sent = 0;
         loop {
             let file = *self.world.file.lock().unwrap();
@@ -161,12 +209,18 @@ impl Connection {
                 tokio::time::sleep(std::time::Duration::from_micros(wait)).await;
             }
         }
+        if self.world.rude {
+            data.flush().await.ok()?;
+        } else {
+            data.shutdown().await.ok()?;
+        }
         drop(data);
         let whole = sent < self.world.cut;
         Some((self.world.hook)("226").unwrap_or_else(|| if whole { "226 done" } else { "426 cut" }.into()))
     }
 }
 
-async fn say(write: &mut OwnedWriteHalf, reply: &str) -> Option<()> {
-    write.write_all(format!("{reply}\r\n").as_bytes()).await.ok()
+async fn say(write: &mut Replies, reply: &str) -> Option<()> {
+    write.write_all(format!("{reply}\r\n").as_bytes()).await.ok()?;
+    write.flush().await.ok()
 }

@@ -1,6 +1,6 @@
 //! TLS with real servers: agreed on or from the first byte, and data connections that resume the control session.
 
-use haul_testkit::real::{FtpTls as ServerTls, ProFtpd, Pyftpdlib, Vsftpd};
+use haul_testkit::real::{FtpTls as ServerTls, ProFtpd, PureFtpd, Pyftpdlib, Vsftpd};
 
 use super::*;
 use crate::ftp::FtpTls;
@@ -81,10 +81,11 @@ async fn what_tls_says_is_done() {
         let error = with(&plain, FtpTls::Required).await.unwrap_err();
         assert!(matches!(error, FtpError::NoTls { .. }), "{error}");
     }
-    let offered = Pyftpdlib::over(dir.path()).tls(ServerTls::offered(&certificates)).start();
-    if let Some(server) = offered {
-        assert_eq!(with(&server, FtpTls::IfOffered).await.unwrap().encrypted(), (true, true));
-        let mut plain = with(&server, FtpTls::Off).await.unwrap();
+    let tls = || ServerTls::offered(&certificates);
+    let pure = PureFtpd::over(dir.path()).tls(tls()).start();
+    for server in [Pyftpdlib::over(dir.path()).tls(tls()).start(), pure].iter().flatten() {
+        assert_eq!(with(server, FtpTls::IfOffered).await.unwrap().encrypted(), (true, true));
+        let mut plain = with(server, FtpTls::Off).await.unwrap();
         assert_eq!(plain.encrypted(), (false, false));
         assert!(fetch(&mut plain, 11_000_000).await.unwrap() == FILE.bytes(11_000_000..FILE.size()));
     }
