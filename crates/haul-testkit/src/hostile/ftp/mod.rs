@@ -21,7 +21,7 @@ mod files;
 mod listing;
 mod record;
 mod session;
-mod shared;
+mod state;
 mod transfer;
 mod tree;
 mod wire;
@@ -41,7 +41,7 @@ pub use self::behaviour::{
 };
 pub use self::record::{FtpCommand, FtpTransfer, FtpVerb};
 
-use self::shared::{Security, Shared};
+use self::state::{Security, Shared};
 use self::tree::{File, LONG_AGO, resolve};
 use crate::content::Content;
 use crate::port::Port;

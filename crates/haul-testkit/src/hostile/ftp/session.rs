@@ -12,7 +12,7 @@ use super::data::{Meeting, eprt_address, pasv_numbers, port_address};
 use super::digest::Algorithm;
 use super::listing::Kind;
 use super::record::{FtpCommand, FtpVerb};
-use super::shared::{Security, Shared};
+use super::state::{Security, Shared};
 use super::wire::Wire;
 
 /// A session, and what the client has said in it so far.
