@@ -12,6 +12,7 @@
 pub mod conformance;
 #[cfg(any(test, feature = "testing"))]
 pub mod crash;
+mod crc;
 pub mod disk;
 mod error;
 mod fs_partial;

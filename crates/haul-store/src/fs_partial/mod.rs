@@ -59,6 +59,8 @@ struct State<F> {
     claims: Claims,
     /// Ranges being written at this moment; no two overlap.
     in_flight: Vec<ByteRange>,
+    /// How many threads wait for a write to end. Waking nobody would cost a call into the kernel for each piece.
+    waiting: usize,
     /// Counts failed syncs. A write that began before one and ends after it is not claimed: its bytes may be among
     /// those that did not arrive.
     failures: u64,
@@ -82,7 +84,7 @@ impl<F: DiskFile> State<F> {
 
 impl<D: Disk> FsPartial<D> {
     fn new(disk: D, names: Names, file: D::File, journal: JournalFile<D::File>, claims: Claims) -> Self {
-        let state = State { journal, claims, in_flight: Vec::new(), failures: 0, broken: false };
+        let state = State { journal, claims, in_flight: Vec::new(), waiting: 0, failures: 0, broken: false };
         let (state, freed, gate) = (Mutex::new(state), Condvar::new(), Mutex::new(()));
         Self { disk, names, file, state, freed, gate, compact_at: COMPACT_AT }
     }
@@ -130,12 +132,14 @@ impl<D: Disk> FsPartial<D> {
         }
         let range = ByteRange::from_len(at, len)
             .ok_or_else(|| self.part_error("writing")(std::io::ErrorKind::FileTooLarge.into()))?;
-        let crc = chunks.iter().fold(0, |crc, chunk| crc32c::crc32c_append(crc, chunk));
+        let crc = chunks.iter().fold(0, |crc, chunk| crate::crc::append(crc, chunk));
         let failures = self.enter(range)?;
         let written = self.file.write_chunks(at, chunks);
         let mut state = self.state();
         state.in_flight.retain(|other| *other != range);
-        self.freed.notify_all();
+        if state.waiting > 0 {
+            self.freed.notify_all();
+        }
         written.map_err(self.part_error("writing"))?;
         if state.failures != failures {
             return Err(StoreError::Unclaimed { path: self.names.part.clone() });
@@ -147,7 +151,7 @@ impl<D: Disk> FsPartial<D> {
     fn enter(&self, range: ByteRange) -> Result<u64, StoreError> {
         let mut state = self.state();
         while state.in_flight.iter().any(|other| other.intersection(range).is_some()) {
-            state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.wait_for_a_write(state);
         }
         self.trusted(&state)?;
         let (claimed, durable) = state.claims.touched_by(range);
@@ -162,6 +166,16 @@ impl<D: Disk> FsPartial<D> {
         }
         state.in_flight.push(range);
         Ok(state.failures)
+    }
+
+    fn wait_for_a_write<'a>(
+        &self,
+        mut state: MutexGuard<'a, State<D::File>>,
+    ) -> MutexGuard<'a, State<D::File>> {
+        state.waiting += 1;
+        let mut state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+        state
     }
 
     /// What the written claims that lie partly in `range` leave outside of it, with checksums of its own: theirs
@@ -195,7 +209,7 @@ impl<D: Disk> FsPartial<D> {
     fn quiet(&self) -> Result<MutexGuard<'_, State<D::File>>, StoreError> {
         let mut state = self.state();
         while !state.in_flight.is_empty() {
-            state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.wait_for_a_write(state);
         }
         self.trusted(&state)?;
         Ok(state)

@@ -98,7 +98,7 @@ pub(super) fn crc_of<F: DiskFile>(file: &F, range: ByteRange) -> std::io::Result
     while at < range.end() {
         let wanted = usize::try_from(range.end() - at).unwrap_or(PIECE).min(PIECE);
         file.read_exact(at, &mut piece[..wanted])?;
-        crc = crc32c::crc32c_append(crc, &piece[..wanted]);
+        crc = crate::crc::append(crc, &piece[..wanted]);
         at += wanted as u64;
     }
     Ok(crc)

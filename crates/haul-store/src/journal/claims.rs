@@ -197,7 +197,7 @@ impl Claims {
             && range.len() < TAIL
             && range.end() - earlier <= LONGEST_TAIL
         {
-            crc = crc32c::crc32c_combine(its_crc, crc, usize::try_from(range.len()).unwrap_or(usize::MAX));
+            crc = crate::crc::join(its_crc, crc, range.len());
             start = earlier;
         }
         self.tails.insert(range.end(), (start, crc));
@@ -253,10 +253,10 @@ mod tests {
         let bytes: Vec<u8> = (0..=255).collect();
         for (offset, chunk) in (0..).zip(bytes.chunks(10)) {
             let (start, len) = (offset * 10, chunk.len() as u64);
-            claims.apply(offset, &Record::Written { start, len, crc: crc32c::crc32c(chunk) });
+            claims.apply(offset, &Record::Written { start, len, crc: crate::crc::of(chunk) });
             claims.apply(offset, &Record::Durable { upto: offset + 1 });
         }
-        let whole = Checked { range: ByteRange::new(0, 256).unwrap(), crc: crc32c::crc32c(&bytes) };
+        let whole = Checked { range: ByteRange::new(0, 256).unwrap(), crc: crate::crc::of(&bytes) };
         assert_eq!(claims.tails().collect::<Vec<_>>(), [whole]);
     }
 }

@@ -73,7 +73,7 @@ impl Record {
         postcard::to_io(self, &mut *into).map_err(std::io::Error::other)?;
         let len = u32::try_from(into.len() - payload).ok().filter(|&len| len as usize <= MAX_RECORD);
         let len = len.ok_or_else(|| std::io::Error::other("a journal record would be too long"))?;
-        let crc = crc32c::crc32c(&into[payload..]);
+        let crc = crate::crc::of(&into[payload..]);
         into[frame..frame + 4].copy_from_slice(&len.to_le_bytes());
         into[frame + 4..payload].copy_from_slice(&crc.to_le_bytes());
         Ok(())
@@ -86,7 +86,7 @@ impl Record {
         let (crc, rest) = take_u32(rest)?;
         let len = len as usize;
         let payload = rest.get(..len).filter(|_| (1..=MAX_RECORD).contains(&len))?;
-        if crc32c::crc32c(payload) != crc {
+        if crate::crc::of(payload) != crc {
             return None;
         }
         let (record, rest) = postcard::take_from_bytes::<Self>(payload).ok()?;
@@ -99,7 +99,7 @@ pub(crate) fn header() -> [u8; HEADER_LEN] {
     let mut header = [0; HEADER_LEN];
     header[..8].copy_from_slice(&MAGIC);
     header[8..12].copy_from_slice(&VERSION.to_le_bytes());
-    let crc = crc32c::crc32c(&header[..12]);
+    let crc = crate::crc::of(&header[..12]);
     header[12..].copy_from_slice(&crc.to_le_bytes());
     header
 }
@@ -109,7 +109,7 @@ pub(crate) fn version(bytes: &[u8]) -> Option<u32> {
     let rest = bytes.strip_prefix(&MAGIC)?;
     let (version, rest) = take_u32(rest)?;
     let (crc, _) = take_u32(rest)?;
-    (crc32c::crc32c(&bytes[..12]) == crc && version > 0).then_some(version)
+    (crate::crc::of(&bytes[..12]) == crc && version > 0).then_some(version)
 }
 
 fn take_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {

@@ -82,7 +82,7 @@ fn no_bytes_make_the_reader_panic() {
         // The same as a record's payload, with a checksum that agrees.
         let mut framed = record::header().to_vec();
         framed.extend_from_slice(&u32::try_from(tail.len()).unwrap().to_le_bytes());
-        framed.extend_from_slice(&crc32c::crc32c(&tail).to_le_bytes());
+        framed.extend_from_slice(&crate::crc::of(&tail).to_le_bytes());
         framed.extend_from_slice(&tail);
         let _ = replay(&framed);
     });
@@ -138,7 +138,7 @@ fn a_newer_journal_is_left_alone() {
     let (target, journal) = (Path::new("/d/file"), Path::new("/d/file.part.haul"));
     let mut newer = record::MAGIC.to_vec();
     newer.extend_from_slice(&(record::VERSION + 1).to_le_bytes());
-    newer.extend_from_slice(&crc32c::crc32c(&newer).to_le_bytes());
+    newer.extend_from_slice(&crate::crc::of(&newer).to_le_bytes());
     newer.extend_from_slice(b"whatever that may be");
     let disk = CrashDisk::new(1);
     disk.put(journal, &newer);

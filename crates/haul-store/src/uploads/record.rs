@@ -74,7 +74,7 @@ impl UploadRecord {
         if image.len() as u64 > LONGEST {
             return Err(std::io::Error::other("the record would be too long"));
         }
-        let crc = crc32c::crc32c(&image[HEADER..]);
+        let crc = crate::crc::of(&image[HEADER..]);
         image[HEADER - 4..HEADER].copy_from_slice(&crc.to_le_bytes());
         Ok(image)
     }
@@ -87,7 +87,7 @@ impl UploadRecord {
             return Reading::Newer(version);
         }
         let Some((crc, record)) = rest.split_first_chunk::<4>() else { return Reading::Damaged };
-        if version != VERSION || crc32c::crc32c(record) != u32::from_le_bytes(*crc) {
+        if version != VERSION || crate::crc::of(record) != u32::from_le_bytes(*crc) {
             return Reading::Damaged;
         }
         match postcard::take_from_bytes::<Self>(record) {
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(UploadRecord::read(&image), Reading::Whole(Box::new(record())));
         // The format: a change of these bytes needs a new version.
         assert_eq!(image[..12], *b"\x89haulU\n\x1a\x01\0\0\0");
-        assert_eq!(crc32c::crc32c(&image), 54_079_758, "the bytes of version 1");
+        assert_eq!(crate::crc::of(&image), 54_079_758, "the bytes of version 1");
     }
 
     #[test]
