@@ -81,7 +81,7 @@ fn is_device(name: &str) -> bool {
 /// Whether it is the name of another file's partial or journal, on a system that ignores case too.
 fn is_ours(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    lower.ends_with(".part") || lower.ends_with(".part.haul")
+    [".part", ".part.haul", ".part.haul.new"].iter().any(|ours| lower.ends_with(ours))
 }
 
 /// At most [`LONGEST`] bytes of it, with its extension.
@@ -171,6 +171,7 @@ mod tests {
     fn hauls_own_names_are_left_to_haul() {
         becomes("a.part", "a.part_");
         becomes("a.PART.haul", "a.PART.haul_");
+        becomes("a.part.haul.new", "a.part.haul.new_");
         becomes("a.part.", "a.part_");
         becomes("a.haul", "a.haul");
     }
@@ -207,7 +208,7 @@ mod tests {
         #[test]
         fn every_result_is_safe_and_stays(
             any_text: String,
-            near in "(\\.|part|haul|CON|com1| |/|\\\\|%|é|\u{202e}|a{100}){0,12}",
+            near in "(\\.|part|haul|new|CON|com1| |/|\\\\|%|é|\u{202e}|a{100}){0,12}",
         ) {
             for text in [any_text, near] {
                 for safe in [safe_name(&text), name_from_url_path(&text)].into_iter().flatten() {
