@@ -65,6 +65,8 @@ pub struct FtpBehaviour {
     pub list_style: ListStyle,
     /// More names that each listing has, as they are: `../x`.
     pub listed: Vec<String>,
+    /// What LIST and MLSD bring of any folder that may be entered.
+    pub lists: Lists,
     /// HASH, MD5, XCRC, XMD5, XSHA1, XSHA256: what it has of them.
     pub digests: Vec<String>,
     /// Whether they tell something wrong.
@@ -205,6 +207,17 @@ pub enum ListStyle {
     Eplf,
 }
 
+/// What a list of a folder is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lists {
+    /// Its entries.
+    Proper,
+    /// These bytes.
+    Text(Vec<u8>),
+    /// These bytes, again and again, until the client goes.
+    Endless(Vec<u8>),
+}
+
 /// What comes in a file's place.
 #[derive(Debug, Clone)]
 pub struct Replacement {
@@ -254,6 +267,7 @@ impl FtpBehaviour {
             dates: Dates::Proper,
             list_style: ListStyle::Unix,
             listed: Vec::new(),
+            lists: Lists::Proper,
             digests: Vec::new(),
             digests_lie: false,
             replace_after: None,

@@ -36,8 +36,8 @@ use std::time::{Duration, Instant};
 use rustls::ServerConfig;
 
 pub use self::behaviour::{
-    Append, Busy, Completion, Dates, FtpBehaviour, Instead, ListStyle, Passive, Replacement, Replies, Rest,
-    Restart, Sizes,
+    Append, Busy, Completion, Dates, FtpBehaviour, Instead, ListStyle, Lists, Passive, Replacement, Replies,
+    Rest, Restart, Sizes,
 };
 pub use self::record::{FtpCommand, FtpTransfer, FtpVerb};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::behaviour::{Append, Completion, Rest, Restart};
+use super::behaviour::{Append, Completion, Lists, Rest, Restart};
 use super::control::Heard;
 use super::listing::{self, Kind};
 use super::record::{FtpTransfer, FtpVerb, Progress};
@@ -135,7 +135,18 @@ impl Session {
         }
         let Ok(mut data) = self.open_data()? else { return Ok(Then::Go) };
         self.reply("150 here it comes")?;
-        let sent = data.write_all(text.as_bytes()).and_then(|()| data.flush());
+        let sent = match &self.behaviour.lists {
+            Lists::Proper => data.write_all(text.as_bytes()).and_then(|()| data.flush()),
+            Lists::Text(bytes) => data.write_all(bytes).and_then(|()| data.flush()),
+            Lists::Endless(bytes) => {
+                let many = bytes.repeat(PIECE.div_ceil(bytes.len().max(1)));
+                loop {
+                    if let Err(gone) = data.write_all(&many) {
+                        break Err(gone);
+                    }
+                }
+            }
+        };
         data.close();
         self.say(if sent.is_ok() { "226 that is all" } else { "426 you have gone" })
     }
