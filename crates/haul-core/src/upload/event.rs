@@ -65,6 +65,8 @@ pub enum Found {
     Different,
     /// The same, but all of them one repeated byte, which a hole would have as well.
     Blank,
+    /// There was more of it than the far end had said: it grows, or its size is not what the far end says.
+    Grown,
     /// The far end did not let it be done.
     Unable,
 }
@@ -108,6 +110,8 @@ pub enum Anew {
     NoWay,
     /// The far end continued the file elsewhere than at its end, or dropped its beginning.
     Spoilt,
+    /// The far end confirmed a file that was sent whole, and what it has is not the local one.
+    Wrong,
     /// It can't be compared.
     Unverifiable,
     /// The far end does not tell how much it has.

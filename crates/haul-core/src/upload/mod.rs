@@ -36,8 +36,13 @@ use crate::transfer::{
 use opening::{Known, Ours, Step};
 use ways::{Landed, Ways};
 
-/// More sendings than this whose result was not the local file mean that this far end can't be relied on.
-const SPOILS: u32 = 3;
+/// So many files that were sent whole and confirmed, and were not the local one, mean that this far end can't be relied
+/// on. One may be an accident.
+const WRONGS: u32 = 2;
+/// So often a far end may confirm more than it has, though it has more each time.
+const SHORTS: u32 = 8;
+/// So often a file may be found longer than it was said to be a moment before.
+const GROWTHS: u32 = 5;
 /// The local file may change so often while it is sent.
 const CHANGES: u32 = 3;
 
@@ -96,7 +101,14 @@ pub struct Upload {
     sent_any: bool,
     /// A lost answer to the renaming.
     sealing: Option<Proof>,
-    spoils: u32,
+    /// Files that were sent whole and confirmed, and did not come out right.
+    wrongs: u32,
+    /// Sendings that were confirmed and of which a part arrived.
+    shorts: u32,
+    /// The far end confirmed what is there, and it is not all of ours.
+    disproved: bool,
+    /// How long it was said to be when it was found longer, and how often that was so.
+    grown: (Option<u64>, u32),
     changes: u32,
     actions: VecDeque<Action>,
 }
@@ -128,7 +140,10 @@ impl Upload {
             all_sent: false,
             sent_any: false,
             sealing: None,
-            spoils: 0,
+            wrongs: 0,
+            shorts: 0,
+            disproved: false,
+            grown: (None, 0),
             changes: 0,
             actions: VecDeque::new(),
         };
@@ -300,8 +315,9 @@ impl Upload {
     }
 
     fn begin(&mut self, why: Option<Anew>) {
-        if let Some(why) = why {
-            self.actions.push_back(Action::Say(why));
+        if let Some(why) = why.or(self.disproved.then_some(Anew::Wrong)) {
+            // Whatever a comparison found: it is what the far end has confirmed.
+            self.actions.push_back(Action::Say(if self.disproved { Anew::Wrong } else { why }));
             if why == Anew::NotAPrefix
                 && let Some(way) = self.on_trial.take()
             {
@@ -329,6 +345,7 @@ impl Upload {
             self.finished = None;
             self.sent_any = true;
             self.all_sent = false;
+            self.disproved &= at > 0;
             self.on_trial = (at > 0).then_some(way);
         }
     }
@@ -356,27 +373,40 @@ impl Upload {
             There::Absent => return self.finish(Outcome::Vanished),
             There::Size(size) => size,
         };
-        match ways::landed(sending.way, sending.at, whole, size) {
+        let landed = ways::landed(sending.way, sending.at, whole, size);
+        if landed != Landed::Whole && !self.bears_another(sending.way, landed) {
+            return self.finish(Outcome::NeverRight);
+        }
+        match landed {
             Landed::Whole if sending.at > 0 && seen.can.hash && self.proves() => {
                 self.phase = Phase::Proving { size };
                 let name = self.sent_to();
                 self.actions.push_back(Action::Check { name, size, how: How::Hash });
             }
             Landed::Whole => self.seal(Proof::Size),
-            Landed::Short if self.plan.local.is_some() => {
+            Landed::Short => {
                 self.on_trial = None;
                 self.phase = Phase::Opening(self.sent_to());
-                self.owing = Some(Failure { why: Trouble::Broken, retry_after: None });
                 if self.settle_up(now, self.sent_to(), seen) {
                     self.open(self.sent_to(), seen);
                 }
             }
-            Landed::Short => self.finish(Outcome::StreamBroken(Trouble::Broken)),
             Landed::Spoilt => {
                 self.ways.fails(sending.way);
-                self.spoilt();
+                self.on_trial = None;
+                self.begin(Some(Anew::Spoilt));
             }
         }
+    }
+
+    /// What was confirmed is not the local file: says whether there is a point in going on. A stream has no second try.
+    fn bears_another(&mut self, way: Way, landed: Landed) -> bool {
+        if way == Way::Begin {
+            self.wrongs += 1;
+            self.disproved = true;
+        }
+        self.shorts += u32::from(landed == Landed::Short);
+        self.wrongs < WRONGS && self.shorts < SHORTS && self.plan.local.is_some()
     }
 
     /// Whether a checksum of the whole is wanted after a part was continued.
@@ -384,28 +414,22 @@ impl Upload {
         matches!(self.plan.verify, Verify::Auto | Verify::Full)
     }
 
-    fn spoilt(&mut self) {
-        self.spoils += 1;
-        self.on_trial = None;
-        if self.spoils > SPOILS || self.plan.local.is_none() {
-            return self.finish(Outcome::NeverRight);
-        }
-        self.begin(Some(Anew::Spoilt));
-    }
-
     fn on_checked(&mut self, found: Found) {
         match self.phase {
             Phase::Checking { name, size, how } => {
+                if found == Found::Grown && self.may_hold_still(size) {
+                    return self.look(Phase::Opening(name), true);
+                }
                 let Some(known) = self.seen.and_then(|seen| self.known(name, seen)) else { return };
                 self.take(name, opening::compared(&known, size, how, found));
             }
             Phase::Proving { .. } => match found {
                 Found::Same => self.seal(Proof::Hash),
-                Found::Different => {
-                    if let Some(way) = self.on_trial {
+                Found::Different | Found::Grown => {
+                    if let Some(way) = self.on_trial.take() {
                         self.ways.fails(way);
                     }
-                    self.spoilt();
+                    self.begin(Some(Anew::Spoilt));
                 }
                 // It makes no checksum after all: the size has to do, as it does elsewhere.
                 Found::Blank | Found::Unable => self.seal(Proof::Size),
@@ -414,9 +438,18 @@ impl Upload {
         }
     }
 
+    /// What was said to be `size` long was longer: a session that is dead for us may still be writing. Says whether to
+    /// look again, which is of no use where the far end tells the same size as before.
+    fn may_hold_still(&mut self, size: u64) -> bool {
+        let (before, times) = self.grown;
+        self.grown = (Some(size), times + 1);
+        before != Some(size) && times < GROWTHS
+    }
+
     fn on_changed(&mut self, local: Local) {
         self.changes += 1;
         self.plan.local = Some(local);
+        self.disproved = false;
         if self.changes > CHANGES {
             return self.finish(Outcome::Restless);
         }

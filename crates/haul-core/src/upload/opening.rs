@@ -103,7 +103,10 @@ pub(super) fn compared(known: &Known, size: u64, how: How, found: Found) -> Step
     match found {
         // A hole would look like this, too.
         Found::Blank if !ours => next_way(known, size, how, How::Whole),
-        Found::Unable => next_way(known, size, how, weaker(known, how)),
+        Found::Grown if whole && ours => Step::Begin(Some(Anew::TooLong)),
+        Found::Grown if whole => different(known),
+        // It does not hold still, or its size says nothing.
+        Found::Unable | Found::Grown => next_way(known, size, how, weaker(known, how)),
         Found::Different if ours => Step::Begin(Some(Anew::NotAPrefix)),
         Found::Different => different(known),
         Found::Same | Found::Blank if whole => complete(known, how),

@@ -197,16 +197,57 @@ fn a_confirmation_of_less_than_all_is_no_confirmation() {
     assert_eq!(scene.tell(Event::Checked(Found::Same)), send(800_000, Way::Restart));
 }
 
-#[test]
-fn a_file_that_never_comes_out_right_ends_it() {
+/// Sends to a far end that confirms everything, says `size` of it afterwards, and finds `found` in it; returns how often
+/// the whole was sent, what was said, and how it ended.
+fn confirms_and_says(size: u64, found: Found) -> (u32, Vec<Anew>, Outcome) {
     let mut scene = Scene::new(plan(), None);
     scene.look();
+    let (mut begun, mut said) = (0, Vec::new());
     let mut next = scene.sees(There::Absent);
-    for _ in 0..30 {
+    for _ in 0..40 {
         next = match next {
-            Action::Say(_) => scene.next(),
-            Action::Send { .. } => scene.sends_all(),
-            Action::Look { .. } => scene.sees(There::Size(WHOLE + 17)),
+            Action::Say(why) => {
+                said.push(why);
+                scene.next()
+            }
+            Action::Send { way, .. } => {
+                begun += u32::from(way == Way::Begin);
+                scene.sends_all()
+            }
+            Action::Look { .. } => scene.sees(There::Size(size)),
+            Action::Check { .. } => scene.tell(Event::Checked(found)),
+            Action::Finish(outcome) => return (begun, said, outcome),
+            other => panic!("{other:?}"),
+        };
+    }
+    panic!("it goes on for ever");
+}
+
+#[test]
+fn a_file_that_is_confirmed_and_never_has_the_right_size_is_sent_twice_at_most() {
+    for size in [0, 17, WHOLE - 100, WHOLE + 17] {
+        for found in [Found::Same, Found::Different, Found::Unable, Found::Grown] {
+            let (begun, said, outcome) = confirms_and_says(size, found);
+            assert_eq!((begun, outcome), (2, Outcome::NeverRight), "{size} {found:?}");
+            assert_eq!(said, [Anew::Wrong], "{size} {found:?}: nothing else is sure");
+        }
+    }
+}
+
+#[test]
+fn a_far_end_that_confirms_all_and_keeps_a_little_each_time_is_given_up() {
+    let mut scene = Scene::new(plan(), None);
+    scene.look();
+    let mut has = 0;
+    let mut next = scene.sees(There::Absent);
+    for _ in 0..100 {
+        next = match next {
+            Action::Send { .. } => {
+                has += 1000;
+                scene.sends_all()
+            }
+            Action::Look { .. } => scene.sees(There::Size(has)),
+            Action::Check { .. } => scene.tell(Event::Checked(Found::Same)),
             Action::Finish(outcome) => {
                 assert_eq!(outcome, Outcome::NeverRight);
                 return;
@@ -215,6 +256,40 @@ fn a_file_that_never_comes_out_right_ends_it() {
         };
     }
     panic!("it goes on for ever");
+}
+
+#[test]
+fn a_file_that_still_grows_is_looked_at_again_and_gone_on_with_when_it_holds_still() {
+    // Whether we remember having begun it or not.
+    for mut scene in [Scene::begun(plan()), Scene::new(plan(), None)] {
+        scene.look();
+        assert_eq!(scene.sees(There::Size(400_000)), check(400_000, How::Tail));
+        assert_eq!(scene.tell(Event::Checked(Found::Grown)), look(true));
+        assert_eq!(scene.sees(There::Size(500_000)), check(500_000, How::Tail));
+        assert_eq!(scene.tell(Event::Checked(Found::Grown)), look(true));
+        assert_eq!(scene.sees(There::Size(600_000)), check(600_000, How::Tail));
+        assert_eq!(scene.tell(Event::Checked(Found::Same)), send(600_000, Way::Restart));
+    }
+}
+
+#[test]
+fn a_file_that_is_said_to_be_whole_and_is_longer_is_not_taken_for_ours() {
+    let mut scene = Scene::new(plan(), None);
+    scene.look();
+    scene.sees(There::Absent);
+    scene.breaks_at(WHOLE);
+    assert_eq!(scene.sees(There::Size(WHOLE)), check(WHOLE, How::Tail));
+    scene.tell(Event::Checked(Found::Grown));
+    scene.sees(There::Size(WHOLE));
+    assert_eq!(scene.tell(Event::Checked(Found::Grown)), Action::Say(Anew::TooLong));
+
+    let mut scene = Scene::new(plan(), None);
+    scene.look();
+    scene.sees(There::Size(WHOLE));
+    scene.tell(Event::Checked(Found::Grown));
+    scene.sees(There::Size(WHOLE));
+    let end = scene.tell(Event::Checked(Found::Grown));
+    assert_eq!(end, Action::Finish(Outcome::InTheWay(Obstacle::Different)));
 }
 
 #[test]

@@ -13,12 +13,15 @@ pub(super) fn anew(why: Anew) -> &'static str {
     match why {
         Anew::LocalChanged => "begun anew: the local file is not the one any more that was begun",
         Anew::Gone => "begun anew: what was sent before is not there any more",
-        Anew::NotAPrefix => "begun anew: what is there are not the first bytes of the local file",
-        Anew::TooLong => "begun anew: what is there is longer than the local file",
+        Anew::NotAPrefix => "begun anew: what the server shows of it are not the local file's first bytes",
+        Anew::TooLong => "begun anew: the server's file is longer than the local one",
         Anew::NoWay => "begun anew: the server knows no way to continue a file",
         Anew::Spoilt => "begun anew: the server did not continue the file at its end",
+        Anew::Wrong => {
+            "begun anew: the server confirmed the file, and tells another size of it than it was sent"
+        }
         Anew::Unverifiable => {
-            "begun anew: the server does not let what is there be compared (--verify none continues it unseen)"
+            "begun anew: what is there could not be compared with the local file (--verify none continues it unseen)"
         }
         Anew::SizeUnknown => "begun anew: the server does not tell how much of it there is",
         Anew::Asked => "begun anew, as --restart says",
@@ -44,9 +47,9 @@ pub(super) fn failure(outcome: &Outcome, said: Option<&str>) -> Failure {
         ),
         Outcome::NeverRight => Failure::new(
             Kind::Unsafe,
-            "whichever way it was sent, the server's file did not become the local one",
+            "the server confirmed the file, and what it has did not become the local one, as its size or checksum says",
         )
-        .advise("send it to another name, or with --restart"),
+        .advise("look at what is there; perhaps another name does better"),
         Outcome::Restless => Failure::new(Kind::Local, "the local file changed each time while it was sent")
             .advise("send it again when it is finished"),
         Outcome::StreamBroken(trouble) => {
@@ -65,7 +68,8 @@ fn in_the_way(obstacle: Obstacle) -> Failure {
     let (message, advice) = match obstacle {
         Obstacle::Exists => ("a file of that name is there, and was left alone", None),
         Obstacle::Different => (
-            "another file of that name is there, and no beginning of this one; it was left alone",
+            "a file of that name is there that is not this one nor its beginning, by what the server shows of it; it \
+             was left alone",
             Some("use --if-exists overwrite to replace it, or another name"),
         ),
         Obstacle::Doubtful => (
@@ -73,7 +77,7 @@ fn in_the_way(obstacle: Obstacle) -> Failure {
             Some("use --verify full to compare all of it, or --if-exists overwrite to replace it"),
         ),
         Obstacle::Unverifiable => (
-            "a file of that name is there, and the server does not let it be compared; it was left alone",
+            "a file of that name is there that could not be compared with this one; it was left alone",
             Some("use --if-exists overwrite to replace it, or --verify none to continue it unseen"),
         ),
         Obstacle::Unknown => (

@@ -6,7 +6,10 @@
 //! Whatever fails costs the session; the next step opens another one. Servers that want each data connection to resume
 //! the control connection's TLS session, and run out of tickets under TLS 1.3, are spoken to under TLS 1.2 from then on.
 
-use std::{sync::Arc, time::Duration, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use haul_core::{
     Modified,
@@ -31,6 +34,8 @@ const CONFIRMATION: Duration = Duration::from_secs(600);
 const REASON: Duration = Duration::from_secs(2);
 /// How often the control connection is kept awake while bytes flow.
 const AWAKE: Duration = Duration::from_secs(45);
+/// So many bytes have to be taken before a server's patience is over; a slow line needs its time for more.
+const TAKEN: usize = 64 << 10;
 /// What a file is called until it is complete.
 const TEMPORARY: &[u8] = b".part";
 
@@ -105,6 +110,7 @@ pub(crate) struct FtpSink {
     patience: Duration,
     session: Option<Session>,
     data: Option<Data>,
+    /// When the control connection was last kept awake.
     awake: Instant,
     newest: Newest,
     /// Somebody was logged in before, in this run.
@@ -112,6 +118,8 @@ pub(crate) struct FtpSink {
     folders_made: bool,
     no_hash: bool,
     no_reading: bool,
+    /// The server has answered to the end of the last sending: nothing of it is under way any more.
+    answered: bool,
     remarks: Vec<String>,
 }
 
@@ -152,6 +160,7 @@ impl FtpSink {
             folders_made: false,
             no_hash: false,
             no_reading: false,
+            answered: false,
             remarks: Vec::new(),
         }
     }
@@ -277,6 +286,7 @@ impl FtpSink {
         };
         match session.finish(REASON).await {
             Ok(reply) if !reply.is_completion() => {
+                self.answered = true;
                 let heeded = session.encrypted().1 && self.heed_reuse(&reply);
                 let fault = ftp_words::after_bytes(&reply);
                 if !heeded {
@@ -295,6 +305,8 @@ impl Sink for FtpSink {
     async fn look(&mut self, name: Name, settle: bool) -> Result<Seen, Fault> {
         let path = self.file.path(name).to_vec();
         let patience = self.patience;
+        // Once: whatever moves then is somebody else's.
+        let settle = settle && !std::mem::take(&mut self.answered);
         let seen = with_session!(self, |session| async {
             let there = if settle {
                 ftp_look::settled(session, &path, patience).await?
@@ -356,6 +368,7 @@ impl Sink for FtpSink {
             Ok(data) => {
                 self.session = Some(session);
                 self.data = Some(data);
+                self.answered = false;
                 self.awake = Instant::now();
                 Ok(())
             }
@@ -379,19 +392,23 @@ impl Sink for FtpSink {
         if self.awake.elapsed() >= AWAKE {
             self.awake = Instant::now();
             if let Err(error) = session.keep_alive().await {
-                return Err(self.broken(error.to_string()).await);
+                // The bytes still flow. Whether they all arrived can be asked in a new session.
+                tracing::debug!(%error, "the control connection is lost");
             }
         }
-        match tokio::time::timeout(self.patience, data.write_all(bytes)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(self.broken(error.to_string()).await),
-            Err(_elapsed) => {
-                // What is under way would still be written, should the server wake up: it is cut off.
-                self.give_up();
-                let message = format!("the server took no byte for {} s", self.patience.as_secs());
-                Err(Fault::Failed(Failed::new(Trouble::Broken, message)))
+        for piece in bytes.chunks(TAKEN) {
+            match tokio::time::timeout(self.patience, data.write_all(piece)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(self.broken(error.to_string()).await),
+                Err(_elapsed) => {
+                    // What is under way would still be written, should the server wake up: it is cut off.
+                    self.give_up();
+                    let message = format!("the server took no byte for {} s", self.patience.as_secs());
+                    return Err(Fault::Failed(Failed::new(Trouble::Broken, message)));
+                }
             }
         }
+        Ok(())
     }
 
     async fn end(&mut self) -> Result<(), Fault> {
@@ -408,6 +425,7 @@ impl Sink for FtpSink {
                 Ok(())
             }
             Ok(reply) => {
+                self.answered = true;
                 if !(session.encrypted().1 && self.heed_reuse(&reply)) {
                     self.keep(session);
                 }

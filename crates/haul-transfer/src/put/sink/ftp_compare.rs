@@ -63,6 +63,7 @@ pub(super) async fn by_hash(
     both(session, ask, path, size, (local, kind)).await
 }
 
+/// Both sides make one.
 async fn both(
     session: &mut Session,
     ask: &Ask,
@@ -74,12 +75,15 @@ async fn both(
     let ours = tokio::task::spawn_blocking(move || sum::of(&file, size, kind));
     let theirs = theirs(session, ask, kind, path, size).await?;
     let Some(theirs) = theirs else { return Ok(Found::Unable) };
-    Ok(match ours.await {
-        Ok(Ok(Some(ours))) if ours == theirs => Found::Same,
-        // Other bytes, or fewer than there.
-        Ok(Ok(_)) => Found::Different,
-        Ok(Err(_)) | Err(_) => Found::Unable,
-    })
+    match ours.await {
+        Ok(Ok(Some(ours))) if ours == theirs => Ok(Found::Same),
+        // Other bytes, or fewer than there; or it was made of more than was there before.
+        Ok(Ok(_)) => Ok(match session.size(path).await? {
+            Some(now) if now > size => Found::Grown,
+            _ => Found::Different,
+        }),
+        Ok(Err(_)) | Err(_) => Ok(Found::Unable),
+    }
 }
 
 /// The server's checksum; `None` where it makes none after all, or of something else.
@@ -143,8 +147,8 @@ pub(super) async fn by_reading(
         };
         let end = at + piece.len() as u64;
         if end > size {
-            // More than there is: it did not begin where it was asked to.
-            break if from > 0 { Found::Unable } else { Found::Different };
+            // More than there was; or it did not begin where it was asked to.
+            break Found::Grown;
         }
         match local.read_exactly(at, piece.len()).await {
             Ok(ours) if ours == piece => {}
