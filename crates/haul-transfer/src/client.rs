@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::{
     connect::{self, Connector, Origin},
-    credentials::Secrets,
+    credentials::{Login, Secrets},
     failure::{Failure, Kind},
     ftp::FtpOptions,
     host::Host,
@@ -102,6 +102,11 @@ impl Client {
         let login = self.secrets.login_for(owner, url);
         let (options, idle) = (Arc::clone(&self.ftp), Arc::clone(&self.ftp_idle));
         AnySource::Ftp(FtpSource::new(url, login, self.connector.clone(), options, idle))
+    }
+
+    /// What sessions with the FTP server of a URL are made of.
+    pub(crate) fn ftp_session(&self, url: &Url) -> (Connector, Arc<FtpOptions>, Login) {
+        (self.connector.clone(), Arc::clone(&self.ftp), self.secrets.login_for(url, url))
     }
 
     /// A sink for an ftp:// or ftps:// URL.

@@ -3,6 +3,7 @@
 //! Each value becomes its type here, by the readers in [`crate::value`]; what needs more than one value, or a look at
 //! the world, is settled in [`crate::plan`]. The contract is cli.md.
 
+pub(crate) mod probe;
 pub(crate) mod put;
 
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -34,7 +35,7 @@ pub(crate) enum Command {
     Get(Box<GetArgs>),
     Put(Box<put::PutArgs>),
     Status(StatusArgs),
-    Probe(Box<ProbeArgs>),
+    Probe(Box<probe::ProbeArgs>),
 }
 
 /// Download files; the same command again goes on where it stopped.
@@ -188,27 +189,6 @@ pub(crate) struct StatusArgs {
     /// Print one JSON object for each, one a line
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// Find out whether and how a server can resume, from what it does and not from what it says.
-///
-/// The last line is the verdict, `resume: yes|no|unsafe — why`. The exit code is 0 whenever there is one.
-#[derive(Args, Debug)]
-pub(crate) struct ProbeArgs {
-    /// What to ask for (http:// or https://)
-    #[arg(value_name = "URL", value_parser = value::url)]
-    pub(crate) url: Url,
-
-    /// Print one JSON object instead of lines
-    #[arg(long)]
-    pub(crate) json: bool,
-
-    #[command(flatten)]
-    pub(crate) reach: ReachArgs,
-
-    /// Log to standard error what is done (twice: everything)
-    #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
-    pub(crate) verbose: u8,
 }
 
 /// `--on-change`.

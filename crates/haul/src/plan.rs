@@ -4,6 +4,7 @@
 //! they need: the list of URLs, the netrc file, the password. The password is asked for last, so that nobody types
 //! one for a command that is wrong anyway.
 
+pub(crate) mod probe;
 pub(crate) mod put;
 
 use std::collections::HashSet;

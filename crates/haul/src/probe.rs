@@ -1,13 +1,19 @@
 //! `haul probe`: what a server was found to do, line by line, and the verdict at the end.
 
-use std::io::{self, Write as _};
+mod ftp;
+mod http;
 
-use haul_proto::http::date::http_date;
-use haul_transfer::{Client, Failure, Kind, ProbeReport, Resume};
+use std::io::{self, Write as _};
+use std::process;
+
+use haul_transfer::probe::{Report, Resume, Verdict};
+use haul_transfer::{Client, Failure, Kind, Stop};
 use serde::Serialize;
 use tokio::runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::args::ProbeArgs;
+use crate::args::probe::ProbeArgs;
+use crate::plan::probe::ProbePlan;
 use crate::screen::text::{safe, safe_json};
 use crate::screen::{Screen, Style};
 use crate::{exit, human, log, plan, world};
@@ -15,33 +21,86 @@ use crate::{exit, human, log, plan, world};
 /// Runs the command; the exit code is 0 whenever there is a verdict.
 pub(crate) fn run(args: ProbeArgs) -> u8 {
     let screen = Screen::new(Style::Plain);
-    let ProbeArgs { url, json, reach, verbose } = args;
-    let options = match world::real(|world| plan::reach(reach, world)) {
-        Ok(options) => options,
+    let (json, verbose) = (args.json, args.verbose);
+    let plan = match world::real(|world| plan::probe::probe(args, world)) {
+        Ok(plan) => plan,
         Err(usage) => {
             screen.refused(&format!("{usage} (see haul probe --help)"), exit::USAGE);
             return exit::USAGE;
         }
     };
     log::start(verbose, screen.say());
-    let report = Client::new(options).and_then(|client| {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        let runtime =
-            runtime.map_err(|error| Failure::new(Kind::Unexpected, format!("cannot start: {error}")))?;
-        runtime.block_on(Box::pin(haul_transfer::probe(&client, &url)))
-    });
-    match report {
+    let place = haul_transfer::place(&plan.url);
+    match found(plan, &screen) {
         Ok(report) => {
-            let text = if json { machine(&report) } else { people(&report) };
+            let text = match (&report, json) {
+                (Report::Http(report), true) => http::machine(report),
+                (Report::Http(report), false) => http::people(report),
+                (Report::Ftp(report), true) => ftp::machine(report),
+                (Report::Ftp(report), false) => ftp::people(report),
+            };
             // Nobody may be listening any more; the verdict stands all the same.
             let _ = io::stdout().lock().write_all(text.as_bytes());
             exit::DONE
         }
         Err(failure) => {
-            let place = haul_transfer::place(&url);
-            screen.refused(&format!("{place}: {}", failure.message), exit::code(failure.kind));
+            let advice = failure.advice.map(|advice| format!("; {advice}")).unwrap_or_default();
+            screen.refused(&format!("{place}: {}{advice}", failure.message), exit::code(failure.kind));
             exit::code(failure.kind)
         }
+    }
+}
+
+/// What is found out, unless a signal ends it.
+fn found(plan: ProbePlan, screen: &Screen) -> Result<Report, Failure> {
+    let ProbePlan { url, limits, client } = plan;
+    let client = Client::new(client)?;
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Failure::new(Kind::Unexpected, format!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        let stop = Stop::new();
+        let probing = Box::pin(haul_transfer::probe::probe(&client, &url, limits, &stop));
+        // Without them a signal ends the process, as it would anyway.
+        let signals = Signals::new();
+        tokio::select! {
+            report = probing => report,
+            () = heed(signals, limits.write, &stop, screen) => {
+                Err(Failure::new(Kind::Interrupted, "stopped"))
+            }
+        }
+    })
+}
+
+/// The signals that ask to stop.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(Self { interrupt, terminate })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Ends at the first signal, or hands it on where something has to be deleted first; the second one leaves at once.
+async fn heed(signals: io::Result<Signals>, write: bool, stop: &Stop, screen: &Screen) {
+    let Ok(mut signals) = signals else { return std::future::pending().await };
+    signals.next().await;
+    if write {
+        screen.remark("stopping: what was uploaded is deleted first; once more leaves at once");
+        stop.stop();
+        signals.next().await;
+        process::exit(exit::INTERRUPTED.into());
     }
 }
 
@@ -53,164 +112,31 @@ fn word(resume: Resume) -> &'static str {
     }
 }
 
-fn people(report: &ProbeReport) -> String {
-    let mut lines = vec![("url", report.place.clone())];
-    if let Some(name) = &report.name {
-        lines.push(("name", name.clone()));
-    }
-    lines.push((
-        "size",
-        match report.size {
-            Some(size) if size < 1024 => human::size(size),
-            Some(size) => format!("{} ({size} bytes)", human::size(size)),
-            None => "not told".to_owned(),
-        },
-    ));
-    lines.push((
-        "etag",
-        match &report.entity.etag {
-            Some(etag) if etag.weak => format!("{etag} (weak: it does not stand for the bytes)"),
-            Some(etag) => format!("{etag} (strong)"),
-            None => "none".to_owned(),
-        },
-    ));
-    lines.push((
-        "modified",
-        match report.entity.modified {
-            Some(modified) => {
-                let date = http_date(modified).unwrap_or_else(|| format!("{} s", modified.seconds));
-                format!(
-                    "{date} ({})",
-                    if modified.strong { "strong" } else { "weak: too fresh, or no Date beside it" }
-                )
-            }
-            None => "none".to_owned(),
-        },
-    ));
-    lines.push((
-        "ranges",
-        match (report.ranges, report.offers_ranges) {
-            (true, _) => "206, and exactly what was asked for".to_owned(),
-            (false, true) => "offered, but not served".to_owned(),
-            (false, false) => "no".to_owned(),
-        },
-    ));
-    if let Some(same) = report.overlap_agrees {
-        lines.push((
-            "overlap",
-            if same { "the same bytes twice" } else { "other bytes the second time" }.to_owned(),
-        ));
-    }
-    let asked = |honoured: Option<bool>, yes: &str, no: &str| match honoured {
-        Some(true) => yes.to_owned(),
-        Some(false) => no.to_owned(),
-        None => "not tried".to_owned(),
-    };
-    let right =
-        asked(report.if_range_right, "the right one brought the part", "the right one brought no part");
-    let wrong =
-        asked(report.if_range_wrong, "a wrong one the whole", "a wrong one brought the part all the same");
-    lines.push((
-        "if-range",
-        match (report.if_range_right, report.if_range_wrong) {
-            (None, None) => "not tried: there is no strong validator to ask with, or no ranges".to_owned(),
-            _ => format!("{right}; {wrong}"),
-        },
-    ));
-    lines.extend(report.digests.iter().map(|digest| ("digest", digest.clone())));
-    let mut text = String::new();
-    for (label, value) in lines {
-        text += &format!("{label:<9} {}\n", safe(&value));
-    }
-    text + &format!("resume: {} — {}\n", word(report.verdict.resume), safe(&report.verdict.why))
+fn size(bytes: u64) -> String {
+    if bytes < 1024 { human::size(bytes) } else { format!("{} ({bytes} bytes)", human::size(bytes)) }
 }
 
-#[derive(Serialize)]
-struct Findings<'a> {
-    url: &'a str,
-    name: Option<&'a str>,
-    size: Option<u64>,
-    etag: Option<String>,
-    etag_weak: bool,
-    /// An HTTP-date.
-    modified: Option<String>,
-    modified_strong: bool,
-    ranges: bool,
-    offers_ranges: bool,
-    if_range_right: Option<bool>,
-    if_range_wrong: Option<bool>,
-    overlap_agrees: Option<bool>,
-    digests: &'a [String],
-    resume: &'a str,
-    why: &'a str,
+/// A label and what was found.
+type Line = (&'static str, String);
+
+/// Longer values are cut: a server may be very talkative.
+const LONGEST: usize = 1500;
+
+fn lines(found: &[Line]) -> String {
+    let line = |(label, value): &Line| {
+        let cut: String = value.chars().take(LONGEST).collect();
+        let more = if cut.len() < value.len() { "…" } else { "" };
+        format!("{label:<9} {}{more}\n", safe(&cut))
+    };
+    found.iter().map(line).collect()
 }
 
-fn machine(report: &ProbeReport) -> String {
-    let entity = &report.entity;
-    let findings = Findings {
-        url: &report.place,
-        name: report.name.as_deref(),
-        size: report.size,
-        etag: entity.etag.as_ref().map(ToString::to_string),
-        etag_weak: entity.etag.as_ref().is_some_and(|etag| etag.weak),
-        modified: entity.modified.and_then(http_date),
-        modified_strong: entity.modified.is_some_and(|modified| modified.strong),
-        ranges: report.ranges,
-        offers_ranges: report.offers_ranges,
-        if_range_right: report.if_range_right,
-        if_range_wrong: report.if_range_wrong,
-        overlap_agrees: report.overlap_agrees,
-        digests: &report.digests,
-        resume: word(report.verdict.resume),
-        why: &report.verdict.why,
-    };
-    // Serialising this shape has no way to fail.
-    let json = serde_json::to_string(&findings).unwrap_or_default();
+fn verdict(of: &str, verdict: &Verdict) -> String {
+    format!("{of}: {} — {}\n", word(verdict.resume), safe(&verdict.why))
+}
+
+fn json(findings: &impl Serialize) -> String {
+    // Serialising such a shape has no way to fail.
+    let json = serde_json::to_string(findings).unwrap_or_default();
     format!("{}\n", safe_json(&json))
-}
-
-#[cfg(test)]
-mod tests {
-    use haul_core::{ETag, Entity};
-    use haul_transfer::Verdict;
-
-    use super::*;
-
-    fn report() -> ProbeReport {
-        ProbeReport {
-            place: "http://h/a".into(),
-            size: Some(5 << 30),
-            entity: Entity {
-                etag: Some(ETag { opaque: "x\u{202e}".into(), weak: false }),
-                ..Entity::default()
-            },
-            name: None,
-            digests: vec!["sha-256=00".into()],
-            ranges: true,
-            offers_ranges: true,
-            if_range_right: Some(true),
-            if_range_wrong: Some(false),
-            overlap_agrees: Some(true),
-            verdict: Verdict { resume: Resume::Yes, why: "ranges and a strong ETag".into() },
-        }
-    }
-
-    #[test]
-    fn the_last_line_is_the_verdict() {
-        let text = people(&report());
-        assert!(text.ends_with("\nresume: yes — ranges and a strong ETag\n"), "{text}");
-        assert!(text.contains("size      5.0 GiB (5368709120 bytes)\n"), "{text}");
-        assert!(text.contains("etag      \"x\\u{202e}\" (strong)\n"), "{text}");
-        assert!(text.contains("a wrong one brought the part all the same\n"), "{text}");
-    }
-
-    #[test]
-    fn json_is_one_line_with_the_verdict_in_it() {
-        let text = machine(&report());
-        assert_eq!(text.matches('\n').count(), 1);
-        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(read["resume"], "yes");
-        assert_eq!(read["etag"], "\"x\u{202e}\"");
-        assert_eq!(read["modified"], serde_json::Value::Null);
-    }
 }

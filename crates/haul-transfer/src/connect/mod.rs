@@ -35,7 +35,7 @@ pub use error::{ConnectError, Patience, ProxyFailure, Role};
 pub use origin::Origin;
 pub(crate) use reach::{Newest, OwnTls};
 pub use socks::Reply;
-pub(crate) use stream::Stream;
+pub(crate) use stream::{Encryption, Stream};
 
 use connection::Form;
 use proxy::{Kind, Proxy, Rules};

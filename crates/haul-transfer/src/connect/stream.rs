@@ -6,6 +6,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rustls::{HandshakeKind, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -17,6 +18,29 @@ pub(crate) enum Stream {
     Plain(TcpStream),
     /// Through TLS, over either kind.
     Tls(Box<TlsStream<Stream>>),
+}
+
+/// What TLS came to on a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Encryption {
+    /// The version, as people write it.
+    pub(crate) version: &'static str,
+    /// Whether the session of an earlier connection was resumed.
+    pub(crate) resumed: bool,
+}
+
+impl Stream {
+    /// What TLS came to; `None` in the clear.
+    pub(crate) fn encryption(&self) -> Option<Encryption> {
+        let Self::Tls(stream) = self else { return None };
+        let (_, tls) = stream.get_ref();
+        let version = match tls.protocol_version()? {
+            ProtocolVersion::TLSv1_2 => "TLS 1.2",
+            ProtocolVersion::TLSv1_3 => "TLS 1.3",
+            _ => "TLS of another version",
+        };
+        Some(Encryption { version, resumed: tls.handshake_kind() == Some(HandshakeKind::Resumed) })
+    }
 }
 
 impl AsyncRead for Stream {

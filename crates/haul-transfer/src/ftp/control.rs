@@ -17,7 +17,7 @@ use url::Host;
 
 use super::FtpError;
 use crate::{
-    connect::{OwnTls, Stream},
+    connect::{Encryption, OwnTls, Stream},
     escape::escape,
 };
 
@@ -120,6 +120,11 @@ impl Control {
         let mut context = Context::from_waker(Waker::noop());
         self.parser.is_between()
             && matches!(Pin::new(stream).poll_read(&mut context, &mut byte), Poll::Pending)
+    }
+
+    /// What TLS came to; `None` in the clear.
+    pub(super) fn encryption(&self) -> Option<Encryption> {
+        self.stream.as_ref()?.encryption()
     }
 
     /// From here on everything is encrypted. Whatever was sent before that is refused.

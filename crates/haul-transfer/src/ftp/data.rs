@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::FtpError;
-use crate::connect::Stream;
+use crate::connect::{Encryption, Stream};
 
 /// The most that is read at a time; larger pieces bring no more speed.
 const LARGEST_READ: usize = 256 << 10;
@@ -41,6 +41,11 @@ impl Data {
     pub(super) fn new(stream: Stream, most: usize) -> Self {
         let most = most.clamp(SMALLEST_READ, LARGEST_READ);
         Self { stream, buffer: BytesMut::new(), most }
+    }
+
+    /// What TLS came to; `None` in the clear.
+    pub(crate) fn encryption(&self) -> Option<Encryption> {
+        self.stream.encryption()
     }
 
     /// The next bytes. May be dropped while it waits, without a loss.

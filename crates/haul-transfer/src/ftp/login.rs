@@ -16,6 +16,8 @@ const MOST_DELAYS: u32 = 10;
 /// What a login has settled.
 #[derive(Debug)]
 pub(super) struct Terms {
+    /// What the server said first of all.
+    pub(super) greeting: Reply,
     pub(super) features: Features,
     /// Data connections are encrypted by this.
     pub(super) data_tls: Option<OwnTls>,
@@ -38,13 +40,14 @@ pub(super) async fn begin(
     tls: impl AsyncFnOnce() -> Result<OwnTls, ConnectError>,
 ) -> Result<Terms, FtpError> {
     let mut secured = None;
+    let greeted;
     if wanted.implicit {
         let tls = tls().await?;
         control.secure(&tls, wanted.host).await?;
         secured = Some(tls);
-        greeting(control).await?;
+        greeted = greeting(control).await?;
     } else {
-        greeting(control).await?;
+        greeted = greeting(control).await?;
         if wanted.options.tls != FtpTls::Off && auth(control, wanted.options.tls).await? {
             let tls = tls().await?;
             control.secure(&tls, wanted.host).await?;
@@ -73,17 +76,17 @@ pub(super) async fn begin(
     if !reply.is_completion() {
         return Err(refused(&image, reply));
     }
-    Ok(Terms { features, data_tls, encrypted })
+    Ok(Terms { greeting: greeted, features, data_tls, encrypted })
 }
 
 /// The first reply. A 120 says that it takes a while (RFC 959 §5.4).
-async fn greeting(control: &mut Control) -> Result<(), FtpError> {
+async fn greeting(control: &mut Control) -> Result<Reply, FtpError> {
     let doing = "instead of a greeting";
     for _ in 0..MOST_DELAYS {
         let reply = control.reply(doing).await?;
         match reply.class() {
             Class::PositivePreliminary => {}
-            Class::PositiveCompletion => return Ok(()),
+            Class::PositiveCompletion => return Ok(reply),
             _ => return Err(FtpError::Refused { command: "the connection".into(), reply }),
         }
     }

@@ -26,4 +26,4 @@ pub use options::{FtpOptions, FtpTls};
 pub(crate) use data::{Data, Piece};
 pub(crate) use error::{FtpError, Words};
 pub(crate) use session::{Place, Session};
-pub(crate) use start::Started;
+pub(crate) use start::{DataWay, Started};

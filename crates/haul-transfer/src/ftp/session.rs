@@ -13,12 +13,12 @@ use haul_proto::ftp::{Command, Reply, feat::Features, reply::Class, size, time};
 use url::Host;
 
 use super::{
-    Data, FtpError, FtpOptions,
+    Data, DataWay, FtpError, FtpOptions,
     control::Control,
     login::{self, Terms, Wanted},
 };
 use crate::{
-    connect::{Connector, Newest, Origin, OwnTls},
+    connect::{Connector, Encryption, Newest, Origin, OwnTls},
     credentials::Login,
 };
 
@@ -53,6 +53,8 @@ pub(crate) struct Session {
     pub(super) terms: Terms,
     /// EPSV was refused, or led nowhere.
     pub(super) no_epsv: bool,
+    /// How the last data connection came about.
+    pub(super) way: Option<DataWay>,
     /// A REST may still hold that was meant for a transfer that did not come about.
     pub(super) stale_rest: bool,
     /// The last reply to the transfer, where it came first of all.
@@ -106,6 +108,7 @@ impl Session {
             ends: way.ends,
             terms,
             no_epsv: false,
+            way: None,
             stale_rest: false,
             ended: None,
             noops: 0,
@@ -116,6 +119,26 @@ impl Session {
     /// Where it leads.
     pub(crate) fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// What it was greeted with.
+    pub(crate) fn greeting(&self) -> &Reply {
+        &self.terms.greeting
+    }
+
+    /// What TLS came to for commands; `None` in the clear.
+    pub(crate) fn encryption(&self) -> Option<Encryption> {
+        self.control.encryption()
+    }
+
+    /// How the last data connection came about; `None` before there was one.
+    pub(crate) fn way(&self) -> Option<&DataWay> {
+        self.way.as_ref()
+    }
+
+    /// PASV is asked for from now on, as if the server knew no EPSV.
+    pub(crate) fn prefer_pasv(&mut self) {
+        self.no_epsv = true;
     }
 
     /// What the server says it can do.

@@ -8,7 +8,7 @@
 //! sent right before the transfer, since some servers forget it at any other command.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     pin::pin,
     time::Duration,
 };
@@ -27,6 +27,24 @@ pub(crate) struct Started {
     pub(crate) data: Data,
     /// The 1yz, or the last reply where that came first.
     pub(crate) opening: Reply,
+}
+
+/// How a data connection came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DataWay {
+    /// By EPSV.
+    Epsv,
+    /// By PASV.
+    Pasv {
+        /// The address that was told, which is not used.
+        told: Ipv4Addr,
+        /// Whether that is another one than the server's.
+        foreign: bool,
+        /// Why not by EPSV, where that was asked for first.
+        instead: Option<String>,
+    },
+    /// By EPRT or PORT.
+    Active,
 }
 
 /// A data connection on its way.
@@ -81,7 +99,10 @@ impl Session {
             let reply = self.command(&command).await?;
             match passive::epsv(&reply) {
                 Some(port) => match self.connect(port).await {
-                    Ok(stream) => return Ok(Pending::Connected(stream)),
+                    Ok(stream) => {
+                        self.way = Some(DataWay::Epsv);
+                        return Ok(Pending::Connected(stream));
+                    }
                     // Routers that rewrite FTP may know PASV only.
                     Err(error) => fault = Some(error),
                 },
@@ -99,7 +120,14 @@ impl Session {
         let Some(told) = passive::pasv(&reply) else {
             return Err(fault.unwrap_or_else(|| refused(&command, reply)));
         };
-        let stream = self.connect(told.port).await.map_err(|error| fault.unwrap_or(error))?;
+        let stream = match self.connect(told.port).await {
+            Ok(stream) => stream,
+            Err(error) => return Err(fault.unwrap_or(error)),
+        };
+        let instead = fault.map(|fault| fault.to_string());
+        let told = told.untrusted_host;
+        let foreign = matches!(self.host, Host::Ipv4(host) if host != told);
+        self.way = Some(DataWay::Pasv { told, foreign, instead });
         self.no_epsv = true;
         Ok(Pending::Connected(stream))
     }
@@ -127,6 +155,7 @@ impl Session {
         if !reply.is_completion() {
             return Err(refused(&eprt, reply));
         }
+        self.way = Some(DataWay::Active);
         Ok(Pending::Listening(listener, there.ip()))
     }
 

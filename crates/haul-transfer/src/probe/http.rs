@@ -1,7 +1,5 @@
-//! `haul probe`: whether and how a server can resume, from what it does and not from what it says.
-//!
-//! A few small requests: the first 1,001 bytes, the next ones under the right and under a wrong condition (If-Range,
-//! RFC 9110 §13.1.5). Bodies are not read beyond what shows which bytes come.
+//! Over HTTP: a few small requests, the first 1,001 bytes, the next ones under the right and under a wrong condition
+//! (If-Range, RFC 9110 §13.1.5). Bodies are not read beyond what shows which bytes come.
 
 use std::time::Duration;
 
@@ -13,16 +11,18 @@ use url::Url;
 
 use crate::{
     client::Client,
-    failure::{Failure, Kind},
-    source::{Body, Failed, OpenError, Opened, Source, Wish},
+    failure::Failure,
+    source::{Body, Failed, HttpSource, OpenError, Opened, Source, Wish},
 };
+
+use super::{Resume, Verdict, refused};
 
 /// How many bytes the first range asks for: the example of the old texts.
 const FIRST: u64 = 1001;
 
 /// What a server was found to do.
 #[derive(Clone, Debug)]
-pub struct ProbeReport {
+pub struct HttpReport {
     /// Where the answers came from in the end, without secrets.
     pub place: String,
     /// The file's size, where told.
@@ -47,42 +47,26 @@ pub struct ProbeReport {
     pub verdict: Verdict,
 }
 
-/// Whether it can resume.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resume {
-    /// Yes, and a changed file is noticed.
-    Yes,
-    /// No: every break begins anew.
-    No,
-    /// It continues, but nothing proves that it continues the same file; haul compares bytes.
-    Unsafe,
-}
-
-/// The verdict, and why.
-#[derive(Clone, Debug)]
-pub struct Verdict {
-    /// Whether it can resume.
-    pub resume: Resume,
-    /// Why, in plain words.
-    pub why: String,
+/// One source, asked again and again.
+struct Asking<'a> {
+    source: &'a HttpSource,
+    /// A server that lets a step take longer than this has told what it can.
+    patience: Duration,
 }
 
 /// Finds out whether the server of `url` can resume.
-///
-/// # Errors
-/// [`Kind::Network`] and [`Kind::Refused`] where no file answers.
-pub async fn probe(client: &Client, url: &Url) -> Result<ProbeReport, Failure> {
-    let source = client.http(url, url);
+pub(super) async fn probe(client: &Client, url: &Url, patience: Duration) -> Result<HttpReport, Failure> {
+    let asking = Asking { source: &client.http(url, url), patience };
     let wish = |from, to, same| Wish { from, to: Some(to), same, fresh: false };
-    let first = match open(&source, wish(0, FIRST, None)).await {
+    let first = match asking.open(wish(0, FIRST, None)).await {
         Ok(opened) => opened,
         Err(OpenError::Unsatisfiable { seen, .. }) => return Ok(empty(url, seen)),
         Err(OpenError::Failed(failed)) => return Err(refused(failed)),
     };
     let Opened { seen, ranges, name, digests, place, body, .. } = first;
     let part = ranges == Ranges::Proven;
-    let head = read(body, FIRST).await?;
-    let mut report = ProbeReport {
+    let head = asking.read(body, FIRST).await?;
+    let mut report = HttpReport {
         place,
         size: seen.size,
         name,
@@ -99,7 +83,7 @@ pub async fn probe(client: &Client, url: &Url) -> Result<ProbeReport, Failure> {
     let from = end / 2;
     let mut flaw = None;
     if part && from > 0 {
-        flaw = try_ranges(&source, &seen, from, end, &head, &mut report).await?;
+        flaw = try_ranges(&asking, &seen, from, end, &head, &mut report).await?;
     }
     report.verdict = match flaw {
         Some(why) => Verdict { resume: Resume::No, why },
@@ -109,19 +93,19 @@ pub async fn probe(client: &Client, url: &Url) -> Result<ProbeReport, Failure> {
 }
 
 /// Asks for ranges inside of the file. Returns what is wrong with the answers, where they cannot be used at all.
-async fn try_ranges<S: Source>(
-    source: &S,
+async fn try_ranges(
+    asking: &Asking<'_>,
     seen: &Entity,
     from: u64,
     end: u64,
     head: &[u8],
-    report: &mut ProbeReport,
+    report: &mut HttpReport,
 ) -> Result<Option<String>, Failure> {
     let wish = |same| Wish { from, to: Some(end), same, fresh: false };
-    let mut answer = open(source, wish(None)).await;
+    let mut answer = asking.open(wish(None)).await;
     if matches!(&answer, Err(OpenError::Failed(failed)) if failed.why == Trouble::Broken) {
         // A connection may break by chance; what is the server's way comes again.
-        answer = open(source, Wish { fresh: true, ..wish(None) }).await;
+        answer = asking.open(Wish { fresh: true, ..wish(None) }).await;
     }
     let opened = match answer {
         Ok(opened) => opened,
@@ -130,15 +114,15 @@ async fn try_ranges<S: Source>(
         Err(OpenError::Failed(failed)) => return Err(refused(failed)),
     };
     report.ranges = opened.ranges == Ranges::Proven && opened.from == from;
-    let tail = read(opened.body, end - from).await?;
+    let tail = asking.read(opened.body, end - from).await?;
     report.overlap_agrees = Some(head.get(from as usize..end as usize) == Some(&tail[..]));
     if seen.strong_etag().is_none() && seen.strong_date().is_none() {
         return Ok(None);
     }
-    if let Ok(opened) = open(source, wish(Some(seen.clone()))).await {
+    if let Ok(opened) = asking.open(wish(Some(seen.clone()))).await {
         report.if_range_right = Some(opened.ranges == Ranges::Proven);
     }
-    if let Ok(opened) = open(source, wish(Some(another(seen)))).await {
+    if let Ok(opened) = asking.open(wish(Some(another(seen)))).await {
         report.if_range_wrong = Some(opened.ranges != Ranges::Proven);
     }
     Ok(None)
@@ -158,35 +142,34 @@ fn another(seen: &Entity) -> Entity {
     }
 }
 
-/// A server that lets a step take longer than this has told what it can.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// One request, with an end to the wait.
-async fn open<S: Source>(source: &S, wish: Wish) -> Result<Opened<S::Body>, OpenError> {
-    tokio::time::timeout(PATIENCE, source.open(wish))
-        .await
-        .unwrap_or_else(|_| Err(OpenError::Failed(silent())))
-}
-
-fn silent() -> Failed {
-    Failed::new(Trouble::Broken, format!("nothing came for {} s", PATIENCE.as_secs()))
-}
-
-async fn read<B: Body>(mut body: B, most: u64) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    while (bytes.len() as u64) < most {
-        let next = tokio::time::timeout(PATIENCE, body.next()).await;
-        match next.unwrap_or_else(|_| Err(silent())) {
-            Ok(Some(piece)) => bytes.extend_from_slice(&piece),
-            Ok(None) => break,
-            Err(failed) => return Err(refused(failed)),
-        }
+impl Asking<'_> {
+    /// One request, with an end to the wait.
+    async fn open(&self, wish: Wish) -> Result<Opened<<HttpSource as Source>::Body>, OpenError> {
+        tokio::time::timeout(self.patience, self.source.open(wish))
+            .await
+            .unwrap_or_else(|_| Err(OpenError::Failed(self.silent())))
     }
-    bytes.truncate(most as usize);
-    Ok(bytes)
+
+    fn silent(&self) -> Failed {
+        Failed::new(Trouble::Broken, format!("nothing came for {} s", self.patience.as_secs()))
+    }
+
+    async fn read<B: Body>(&self, mut body: B, most: u64) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        while (bytes.len() as u64) < most {
+            let next = tokio::time::timeout(self.patience, body.next()).await;
+            match next.unwrap_or_else(|_| Err(self.silent())) {
+                Ok(Some(piece)) => bytes.extend_from_slice(&piece),
+                Ok(None) => break,
+                Err(failed) => return Err(refused(failed)),
+            }
+        }
+        bytes.truncate(most as usize);
+        Ok(bytes)
+    }
 }
 
-fn verdict(report: &ProbeReport) -> Verdict {
+fn verdict(report: &HttpReport) -> Verdict {
     let say = |resume, why: &str| Verdict { resume, why: why.to_owned() };
     let tag = report.entity.strong_etag().is_some();
     let date = report.entity.strong_date().is_some();
@@ -214,8 +197,8 @@ fn verdict(report: &ProbeReport) -> Verdict {
     }
 }
 
-fn empty(url: &Url, seen: Entity) -> ProbeReport {
-    ProbeReport {
+fn empty(url: &Url, seen: Entity) -> HttpReport {
+    HttpReport {
         place: crate::escape::place(url),
         size: Some(0),
         entity: seen,
@@ -228,12 +211,4 @@ fn empty(url: &Url, seen: Entity) -> ProbeReport {
         overlap_agrees: None,
         verdict: Verdict { resume: Resume::Yes, why: "the file is empty".into() },
     }
-}
-
-fn refused(failed: Failed) -> Failure {
-    let kind = match failed.why {
-        Trouble::Denied | Trouble::Fatal => Kind::Refused,
-        Trouble::Unreachable | Trouble::Broken | Trouble::Busy => Kind::Network,
-    };
-    Failure::new(kind, failed.message)
 }
