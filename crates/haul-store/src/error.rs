@@ -58,6 +58,12 @@ pub enum StoreError {
         /// What is there.
         path: PathBuf,
     },
+    /// The partial has lost its name while it was held: nothing that is done by name may be done any more.
+    #[error("{} was removed or replaced by another program while it was being written", path.display())]
+    TakenAway {
+        /// The name it had.
+        path: PathBuf,
+    },
     /// The journal was written by a newer haul; nothing was touched.
     #[error("{} is in the newer journal format {version}; this haul reads up to {}", path.display(), crate::journal::VERSION)]
     NewerFormat {

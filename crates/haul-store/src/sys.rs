@@ -113,7 +113,8 @@ pub(crate) fn identity(_: &std::fs::Metadata) -> (u64, u64) {
     (0, 0)
 }
 
-/// Renames `from` to `to` unless that is taken ([`io::ErrorKind::AlreadyExists`]).
+/// Renames `from` to `to` unless that is taken ([`io::ErrorKind::AlreadyExists`]). Where a file system knows neither such
+/// a rename nor hard links, this is weaker: see [`rename_if_free`].
 pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     match fs::renameat_with(fs::CWD, from, fs::CWD, to, fs::RenameFlags::NOREPLACE) {
@@ -123,8 +124,25 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     }
     // A hard link is refused where the name is taken, too. Should the machine stop between the two, both names mean
     // the same whole file.
-    std::fs::hard_link(from, to)?;
-    std::fs::remove_file(from)
+    match std::fs::hard_link(from, to) {
+        Err(error) if knows_no_links(&error) => rename_if_free(from, to),
+        linked => linked.and_then(|()| std::fs::remove_file(from)),
+    }
+}
+
+/// Whether this is what a file system says that has no hard links, as FAT and many a network file system.
+fn knows_no_links(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported)
+}
+
+/// Weaker than a rename that refuses by itself: a file that another program puts there between the look and the rename
+/// is replaced.
+fn rename_if_free(from: &Path, to: &Path) -> io::Result<()> {
+    match to.symlink_metadata() {
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::rename(from, to),
+        Err(error) => Err(error),
+    }
 }
 
 /// Makes the names in a folder durable.
@@ -213,6 +231,24 @@ fn holder_in(locks: &str, file: (u32, u32, u64), session: Option<u32>) -> Option
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_links_a_name_that_is_taken_is_still_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| dir.path().join(name));
+        std::fs::write(&from, "new").unwrap();
+        // Also by a link that leads nowhere.
+        std::os::unix::fs::symlink("nowhere", &to).unwrap();
+        assert_eq!(rename_if_free(&from, &to).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        std::fs::remove_file(&to).unwrap();
+        rename_if_free(&from, &to).unwrap();
+        assert_eq!(std::fs::read(&to).unwrap(), b"new");
+        assert!(!from.exists());
+        for errno in [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS] {
+            assert!(knows_no_links(&errno.into()), "{errno}");
+        }
+        assert!(!knows_no_links(&Errno::EXIST.into()) && !knows_no_links(&Errno::NOSPC.into()));
+    }
 
     #[test]
     fn the_holder_of_a_lock_is_found_by_device_and_inode() {

@@ -85,7 +85,8 @@ impl<D: Disk> FsPartial<D> {
     pub fn find_on(disk: D, target: &Path) -> Result<Found<D>, StoreError> {
         let names = Names::of(target);
         let Some(part) = lock(&disk, &names, Opening::Existing)? else {
-            sweep(&disk, &names);
+            // Failing is no harm here.
+            let _ = sweep(&disk, &names);
             return Ok(Found::Nothing);
         };
         if let Some((journal, reading)) = open_journal(&disk, &names)? {
@@ -122,7 +123,7 @@ impl<D: Disk> FsPartial<D> {
         }
         let begun = begin(&disk, &names, subject.clone(), &[]).inspect_err(|_| {
             // An empty file is no use to anybody. It is still locked, so it is still ours.
-            let _ = publish::discard(&disk, &names, None);
+            let _ = publish::discard(&disk, &names, &part, None);
         });
         let (journal, claims) = begun?;
         Ok(Self::new(disk, names, part, journal, claims))
@@ -134,9 +135,9 @@ impl<D: Disk> FsPartial<D> {
         let file =
             disk.open(target, Opening::Existing).map_err(|error| StoreError::at("opening", target, error))?;
         locked(&disk, &names, &file)?;
+        // A journal that was left behind speaks of other bytes: never may it lie beside these.
+        sweep(&disk, &names)?;
         disk.rename_new(target, &names.part).map_err(|error| StoreError::at("renaming", target, error))?;
-        // A journal that was left behind speaks of other bytes.
-        publish::remove(&disk, &names.journal)?;
         disk.sync_dir(&names.dir).map_err(|error| StoreError::at("saving", &names.dir, error))?;
         Orphan::new(disk, names, file)
     }
@@ -189,12 +190,12 @@ impl<D: Disk> Orphan<D> {
 
     /// As [`crate::Partial::set_aside`].
     pub fn set_aside(self, suffix: &str) -> Result<PathBuf, StoreError> {
-        publish::set_aside(&self.disk, &self.names, None, suffix)
+        publish::set_aside(&self.disk, &self.names, &self.file, None, suffix)
     }
 
     /// As [`crate::Partial::discard`].
     pub fn discard(self) -> Result<(), StoreError> {
-        publish::discard(&self.disk, &self.names, None)
+        publish::discard(&self.disk, &self.names, &self.file, None)
     }
 }
 
@@ -283,15 +284,12 @@ fn open_journal<D: Disk>(disk: &D, names: &Names) -> Result<Opened<D::File>, Sto
 }
 
 /// Removes a journal without a partial, which a crash between publication and its removal left. An empty partial is made
-/// for the moment, since its lock is what keeps others from beginning one just now. Failing is no harm.
-fn sweep<D: Disk>(disk: &D, names: &Names) {
+/// for the moment, since its lock is what keeps others from beginning one just now.
+fn sweep<D: Disk>(disk: &D, names: &Names) -> Result<(), StoreError> {
     let left = [&names.journal, &names.journal_new];
     if !left.iter().any(|path| matches!(disk.id_at(path), Ok(Some(_)))) {
-        return;
+        return Ok(());
     }
-    if let Ok(Some(part)) = lock(disk, names, Opening::Partial)
-        && matches!(part.len(), Ok(0))
-    {
-        let _ = publish::discard(disk, names, None);
-    }
+    let Some(part) = lock(disk, names, Opening::Partial)? else { return Ok(()) };
+    if matches!(part.len(), Ok(0)) { publish::discard(disk, names, &part, None) } else { Ok(()) }
 }

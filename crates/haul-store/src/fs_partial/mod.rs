@@ -66,6 +66,8 @@ struct State<F> {
     failures: u64,
     /// The journal itself could not be kept: nothing is claimed any more.
     broken: bool,
+    /// Up to here the journal was synced because what it says there must not get lost.
+    firm: u64,
 }
 
 impl<F: DiskFile> State<F> {
@@ -84,7 +86,8 @@ impl<F: DiskFile> State<F> {
 
 impl<D: Disk> FsPartial<D> {
     fn new(disk: D, names: Names, file: D::File, journal: JournalFile<D::File>, claims: Claims) -> Self {
-        let state = State { journal, claims, in_flight: Vec::new(), waiting: 0, failures: 0, broken: false };
+        let state =
+            State { journal, claims, in_flight: Vec::new(), waiting: 0, failures: 0, broken: false, firm: 0 };
         let (state, freed, gate) = (Mutex::new(state), Condvar::new(), Mutex::new(()));
         Self { disk, names, file, state, freed, gate, compact_at: COMPACT_AT }
     }
@@ -199,6 +202,7 @@ impl<D: Disk> FsPartial<D> {
 
     /// Syncs the journal under the lock: for the rare records that must be durable before the file is touched.
     fn sync_journal(&self, state: &mut State<D::File>) -> Result<(), StoreError> {
+        state.firm = state.journal.len;
         state.journal.file.sync_data().map_err(|error| {
             state.broken = true;
             self.journal_error("saving")(error)
@@ -299,14 +303,14 @@ impl<D: Disk> Partial for FsPartial<D> {
     }
 
     async fn set_aside(self, suffix: &str) -> Result<std::path::PathBuf, StoreError> {
-        let Self { disk, names, state, .. } = self;
+        let Self { disk, names, file, state, .. } = self;
         let state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        publish::set_aside(&disk, &names, Some(&*state.journal.file), suffix)
+        publish::set_aside(&disk, &names, &file, Some(&*state.journal.file), suffix)
     }
 
     async fn discard(self) -> Result<(), StoreError> {
-        let Self { disk, names, state, .. } = self;
+        let Self { disk, names, file, state, .. } = self;
         let state = state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        publish::discard(&disk, &names, Some(&*state.journal.file))
+        publish::discard(&disk, &names, &file, Some(&*state.journal.file))
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::names::with_suffix;
 use super::{FsPartial, Names};
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, FileId};
 use crate::{Publish, StoreError};
 
 impl<D: Disk> FsPartial<D> {
@@ -26,14 +26,25 @@ impl<D: Disk> FsPartial<D> {
             self.withdraw_unsynced();
             return Err(self.part_error("saving")(error));
         }
-        let Names { part, target, dir, .. } = &self.names;
-        let named =
-            if how.replace { self.disk.rename(part, target) } else { self.disk.rename_new(part, target) };
-        named.map_err(|error| StoreError::at("publishing", target, error))?;
+        self.give_name(how.replace)?;
+        let dir = &self.names.dir;
         self.disk.sync_dir(dir).map_err(|error| StoreError::at("saving", dir, error))?;
         let state = self.state();
         remove_journal(&self.disk, &self.names, Some(&*state.journal.file))?;
         self.disk.sync_dir(dir).map_err(|error| StoreError::at("saving", dir, error))
+    }
+
+    fn give_name(&self, replace: bool) -> Result<(), StoreError> {
+        let Names { part, target, .. } = &self.names;
+        let at = |error| StoreError::at("publishing", target, error);
+        let ours = still_named(&self.disk, &self.names, &self.file)?;
+        // An earlier run gave the name by a link and was stopped before it took the other one away. To rename one
+        // link of a file to another does nothing. Where files have no identity nothing can be told by it.
+        if cfg!(unix) && self.disk.id_at(target).map_err(at)? == Some(ours) {
+            return self.disk.remove(part).map_err(at);
+        }
+        let named = if replace { self.disk.rename(part, target) } else { self.disk.rename_new(part, target) };
+        named.map_err(at)
     }
 
     /// The length of the file, if it is whole: claimed from its first byte to its last.
@@ -49,13 +60,26 @@ impl<D: Disk> FsPartial<D> {
     }
 }
 
+/// Which file this is, if NAME.part is still its name. The lock is on the file: whoever takes the name away and begins
+/// another one there is hindered by nobody, and what then has the name is not ours to rename.
+pub(super) fn still_named<D: Disk>(disk: &D, names: &Names, file: &D::File) -> Result<FileId, StoreError> {
+    let at = |error| StoreError::at("looking at", &names.part, error);
+    let ours = file.id().map_err(at)?;
+    if disk.id_at(&names.part).map_err(at)? == Some(ours) {
+        return Ok(ours);
+    }
+    Err(StoreError::TakenAway { path: names.part.clone() })
+}
+
 /// Renames NAME.part to the first free one of NAME.`suffix`, NAME.`suffix`.1 …
 pub(super) fn set_aside<D: Disk>(
     disk: &D,
     names: &Names,
+    file: &D::File,
     journal: Option<&D::File>,
     suffix: &str,
 ) -> Result<PathBuf, StoreError> {
+    still_named(disk, names, file)?;
     let first = with_suffix(&names.target, &format!(".{suffix}"));
     let mut aside = first.clone();
     let mut number = 0_u64;
@@ -75,7 +99,13 @@ pub(super) fn set_aside<D: Disk>(
 }
 
 /// The journal goes first: as long as NAME.part is there and locked, nobody can begin another one under this name.
-pub(super) fn discard<D: Disk>(disk: &D, names: &Names, journal: Option<&D::File>) -> Result<(), StoreError> {
+pub(super) fn discard<D: Disk>(
+    disk: &D,
+    names: &Names,
+    file: &D::File,
+    journal: Option<&D::File>,
+) -> Result<(), StoreError> {
+    still_named(disk, names, file)?;
     remove_journal(disk, names, journal)?;
     remove(disk, &names.journal_new)?;
     remove(disk, &names.part)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::FsPartial;
+use super::{FsPartial, publish};
 use crate::disk::{Disk, DiskFile};
 use crate::journal::file;
 use crate::journal::record::Record;
@@ -33,6 +33,9 @@ impl<D: Disk> FsPartial<D> {
             self.state().broken = true;
             return Err(self.journal_error("saving")(error));
         }
+        // What has lost its name can't be published: better said now than at the end. And the journal's name is only
+        // ours as long as NAME.part is.
+        publish::still_named(&self.disk, &self.names, &self.file)?;
         self.compact()?;
         Ok(held)
     }
@@ -50,7 +53,7 @@ impl<D: Disk> FsPartial<D> {
     /// Writes the journal anew once it is long and says much that has been merged.
     ///
     /// A crash at any step leaves the old journal or the new one, and both are true. Only syncs, resets and cuts name
-    /// places in the journal or must not get lost, and the gate keeps them out.
+    /// places in the journal, and the gate keeps them out.
     fn compact(&self) -> Result<(), StoreError> {
         let (image, mark) = {
             let state = self.state();
@@ -75,13 +78,16 @@ impl<D: Disk> FsPartial<D> {
             .file
             .read_exact(mark, &mut tail)
             .and_then(|()| fresh.append(&tail))
-            .and_then(|_| self.disk.rename(&self.names.journal_new, &self.names.journal));
+            // What was firm in the old journal must not get lost with it.
+            .and_then(|_| if state.firm > mark { fresh.file.sync_data() } else { Ok(()) })
+            .and_then(|()| self.disk.rename(&self.names.journal_new, &self.names.journal));
         if moved.is_err() {
             let _ = self.disk.remove(&self.names.journal_new);
             return Ok(());
         }
         state.claims.rebase(mark, image.len() as u64);
         state.journal = fresh;
+        state.firm = 0;
         drop(state);
         // Until the folder is synced a power cut may bring the old journal back, so nothing may be confirmed in the
         // new one alone.

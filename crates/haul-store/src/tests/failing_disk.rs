@@ -152,6 +152,28 @@ fn what_is_written_while_the_journal_is_rewritten_is_in_the_new_one() {
     assert!(resumed.held.contains(ByteRange::new(0, 260).unwrap()));
 }
 
+/// What is written over durable bytes withdraws the claim on them first, durably: also from the journal that is just
+/// taking the other one's place.
+#[test]
+fn what_is_withdrawn_while_the_journal_is_rewritten_stays_withdrawn() {
+    for seed in 0..40 {
+        let disk = CrashDisk::new(seed);
+        let partial = Arc::new(begun(&disk).compacting_at(1));
+        (200..260).for_each(|at| run(partial.write(at, &[content(1, at, at + 1)])).unwrap());
+        let (first, second, third) = (Arc::clone(&partial), disk.clone(), disk.clone());
+        disk.during_next_sync(move || {
+            second.during_next_sync(move || {
+                third.during_next_sync(move || run(first.write(10, &[content(2, 10, 20)])).unwrap());
+            });
+        });
+        run(partial.sync()).unwrap();
+        let len = disk.get(Path::new("/d/file.part.haul")).unwrap().len();
+        assert!(len < 300, "the journal was not rewritten: {len}");
+        let resumed = resume(disk.reboot(Reboot::PowerCut, seed), Path::new(TARGET));
+        assert!(!resumed.touched, "seed {seed}: a claim that was withdrawn is there again");
+    }
+}
+
 #[test]
 fn a_beginning_that_fails_leaves_nothing() {
     let disk = CrashDisk::new(1);

@@ -6,6 +6,7 @@ mod damage;
 mod failing_disk;
 mod finding;
 mod format;
+mod taken_away;
 mod threads;
 
 use std::path::Path;
