@@ -58,7 +58,7 @@ impl Folder {
     }
 }
 
-fn taken_away<T>(outcome: Result<T, StoreError>) -> bool {
+fn taken_away<T>(outcome: &Result<T, StoreError>) -> bool {
     matches!(outcome, Err(StoreError::TakenAway { .. }))
 }
 
@@ -66,7 +66,7 @@ fn taken_away<T>(outcome: Result<T, StoreError>) -> bool {
 fn what_bears_our_name_and_is_not_ours_is_not_published() {
     let folder = Folder::new();
     let (first, second) = folder.replaced();
-    assert!(taken_away(run(first.publish(HOW))));
+    assert!(taken_away(&run(first.publish(HOW))));
     folder.assert_untouched(second);
 }
 
@@ -74,11 +74,11 @@ fn what_bears_our_name_and_is_not_ours_is_not_published() {
 fn what_bears_our_name_and_is_not_ours_is_neither_set_aside_nor_removed() {
     let folder = Folder::new();
     let (first, second) = folder.replaced();
-    assert!(taken_away(run(first.set_aside("bad"))));
+    assert!(taken_away(&run(first.set_aside("bad"))));
     folder.assert_untouched(second);
     let folder = Folder::new();
     let (first, second) = folder.replaced();
-    assert!(taken_away(run(first.discard())));
+    assert!(taken_away(&run(first.discard())));
     folder.assert_untouched(second);
 }
 
@@ -88,7 +88,7 @@ fn a_journal_is_not_rewritten_over_that_of_another_partial() {
     let (first, second) = folder.replaced();
     let first = first.compacting_at(1);
     (0..100).for_each(|at| run(first.write(at, &[content(1, at, at + 1)])).unwrap());
-    assert!(taken_away(run(first.sync())), "it was not said before the end");
+    assert!(taken_away(&run(first.sync())), "it was not said before the end");
     folder.assert_untouched(second);
 }
 
