@@ -15,7 +15,8 @@ use crate::{
     connect::{self, Connector, Origin},
     credentials::{Login, Secrets},
     failure::{Failure, Kind},
-    ftp::FtpOptions,
+    folder::Door,
+    ftp::{FtpOptions, Place},
     host::Host,
     put::{FtpFile, FtpSink, MakeFolders},
     rate::Limit,
@@ -122,6 +123,17 @@ impl Client {
         let file = FtpFile::of(url, self.secrets.login_for(url, url), make_folders)?;
         let (options, idle) = (Arc::clone(&self.ftp), Arc::clone(&self.ftp_idle));
         Ok(FtpSink::new(file, self.connector.clone(), options, idle, patience))
+    }
+
+    /// The FTP server of an ftp:// or ftps:// URL, to be asked for folders.
+    ///
+    /// # Errors
+    /// What is wrong with the URL.
+    pub(crate) fn ftp_door(&self, url: &Url) -> Result<Door, &'static str> {
+        let origin = Origin::of(url).ok_or("the URL names no host")?;
+        let place = Place { origin, login: self.secrets.login_for(url, url) };
+        let (options, idle) = (Arc::clone(&self.ftp), Arc::clone(&self.ftp_idle));
+        Ok(Door::new(place, self.connector.clone(), options, idle, self.host(url)))
     }
 
     /// The most bytes to send at a time, of `most`: small pieces under a rate limit, so that they go evenly.

@@ -11,6 +11,7 @@ pub mod credentials;
 mod drive;
 mod escape;
 mod failure;
+pub mod folder;
 mod ftp;
 mod host;
 mod job;

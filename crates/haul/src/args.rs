@@ -47,9 +47,15 @@ pub(crate) enum Command {
 /// interrupted (partial kept). Of several URLs the first failure counts.
 #[derive(Args, Debug)]
 pub(crate) struct GetArgs {
-    /// What to download (http://, https://, ftp:// or ftps://)
+    /// What to download (http://, https://, ftp:// or ftps://); a folder on an FTP server, whose URL ends in a slash, is
+    /// listed on standard output
     #[arg(value_name = "URL", value_parser = value::url, required_unless_present = "input_file")]
     pub(crate) urls: Vec<Url>,
+
+    /// Fetch FTP folders with all that is in them: what is in ftp://HOST/a/b/ comes into a folder b (of the host's name,
+    /// for ftp://HOST/) below DIR; files that are there already, unchanged, are not fetched
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
 
     /// Read more URLs from FILE, one a line (`-` is standard input); blank lines and lines with # are skipped
     #[arg(short, long, value_name = "FILE")]

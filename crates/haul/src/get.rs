@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal as _};
 
+use haul_transfer::{Job, folder};
+
 use crate::args::GetArgs;
 use crate::plan::{self, GetPlan};
 use crate::run::{self, Task};
@@ -20,7 +22,12 @@ pub(crate) fn run(args: GetArgs) -> u8 {
         }
     };
     log::start(verbose, screen.say());
-    let GetPlan { jobs, at_once, client } = plan;
-    let tasks = jobs.into_iter().map(|job| Task::Get(Box::new(job))).collect();
+    let GetPlan { jobs, recursive, at_once, client } = plan;
+    let task = |job: Job| match folder::is_folder(&job.url) {
+        _ if recursive => Task::Tree(Box::new(job)),
+        true => Task::List(Box::new(job)),
+        false => Task::Get(Box::new(job)),
+    };
+    let tasks = jobs.into_iter().map(task).collect();
     run::tasks(tasks, at_once, client, &screen)
 }

@@ -6,6 +6,7 @@ mod args;
 mod exit;
 mod get;
 mod human;
+mod listing;
 mod log;
 mod plan;
 mod probe;

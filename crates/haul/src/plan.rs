@@ -4,6 +4,7 @@
 //! they need: the list of URLs, the netrc file, the password. The password is asked for last, so that nobody types
 //! one for a command that is wrong anyway.
 
+mod folders;
 pub(crate) mod probe;
 pub(crate) mod put;
 
@@ -35,6 +36,8 @@ const PER_HOST: usize = 8;
 pub(crate) struct GetPlan {
     /// One for each URL.
     pub(crate) jobs: Vec<Job>,
+    /// Whether they are folders, to be fetched with all that is in them.
+    pub(crate) recursive: bool,
     /// How many of them at a time.
     pub(crate) at_once: NonZeroUsize,
     /// What all of them share.
@@ -80,6 +83,7 @@ pub(crate) fn get(args: GetArgs, world: &mut World<'_>) -> Result<GetPlan, Usage
             }
         }
     }
+    folders::check(&args, &urls)?;
     let target = target(&args)?;
     let jobs = urls.into_iter().map(|url| job(&args, url, target.clone())).collect();
     let client = ClientOptions {
@@ -88,7 +92,7 @@ pub(crate) fn get(args: GetArgs, world: &mut World<'_>) -> Result<GetPlan, Usage
         per_host: args.connections.map_or(PER_HOST, NonZeroUsize::get),
         ..reach(args.reach, world)?
     };
-    Ok(GetPlan { jobs, at_once: args.jobs, client })
+    Ok(GetPlan { jobs, recursive: args.recursive, at_once: args.jobs, client })
 }
 
 /// How FTP servers are spoken to.
@@ -260,7 +264,7 @@ mod tests {
         get(args(line), &mut world).map_err(|usage| usage.0)
     }
 
-    fn plan(line: &str) -> Result<GetPlan, String> {
+    pub(super) fn plan(line: &str) -> Result<GetPlan, String> {
         plan_in(line, &NOTHING)
     }
 

@@ -13,6 +13,7 @@
 mod control;
 mod data;
 mod error;
+mod list;
 mod login;
 mod options;
 mod session;
@@ -25,5 +26,6 @@ pub use options::{FtpOptions, FtpTls};
 
 pub(crate) use data::{Data, Piece};
 pub(crate) use error::{FtpError, Words};
+pub(crate) use list::{Item, ListError};
 pub(crate) use session::{Place, Session};
 pub(crate) use start::{DataWay, Started};
