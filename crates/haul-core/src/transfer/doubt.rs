@@ -31,13 +31,14 @@ pub(super) struct Verifying {
     size: Option<u64>,
 }
 
-/// A version that looks changed is being asked about.
+/// A version that looks changed is being asked about, or one of which nobody has said anything yet in this run.
 #[derive(Debug)]
 pub(super) struct Settling {
     pub(super) source: usize,
     pub(super) lane: Option<LaneId>,
     answers: Vec<Entity>,
-    what: String,
+    /// What looks changed; `None` before the first answer.
+    what: Option<String>,
 }
 
 impl Transfer {
@@ -111,7 +112,7 @@ impl Transfer {
             // No ranges here. The whole will pass by what is there when it is fetched, if that is one piece.
             let lane = self.lanes.remove(at);
             self.actions.push_back(Action::Cancel(lane.id));
-            if self.received.iter().len() > 1 || self.received.first_missing(0) == 0 {
+            if self.unasked || self.received.iter().len() > 1 || self.received.first_missing(0) == 0 {
                 self.doubt_source(source);
             } else {
                 self.phase = Phase::Flowing;
@@ -149,6 +150,7 @@ impl Transfer {
         };
         self.basis = Some(Basis::Overlap);
         self.unproven = false;
+        self.unasked = false;
         self.size = self.size.or(verifying.size).or(seen.size);
         let far = &mut self.fars[verifying.source];
         if far.known.is_empty() || identity::strength(&seen, far.etags_lie).is_some() {
@@ -223,9 +225,15 @@ impl Transfer {
         self.actions.push_back(Action::Cancel(lane.id));
         self.put_back(&lane);
         if !matches!(self.phase, Phase::Settling(_)) {
-            self.phase =
-                Phase::Settling(Settling { source: lane.source.0, lane: None, answers: vec![seen], what });
+            let (source, answers, what) = (lane.source.0, vec![seen], Some(what));
+            self.phase = Phase::Settling(Settling { source, lane: None, answers, what });
         }
+    }
+
+    /// All bytes were left by an earlier run: is the file still that one?
+    pub(super) fn ask_about_the_whole(&mut self) {
+        let (source, answers, what) = (self.current, Vec::new(), None);
+        self.phase = Phase::Settling(Settling { source, lane: None, answers, what });
     }
 
     /// A further answer on the question whether the file changed.
@@ -234,6 +242,23 @@ impl Transfer {
         self.actions.push_back(Action::Cancel(lane.id));
         let Phase::Settling(settling) = &mut self.phase else { return };
         settling.lane = None;
+        if settling.what.is_none() {
+            match self.fars[settling.source].judge(&seen) {
+                Verdict::Same(basis) => {
+                    self.phase = Phase::Flowing;
+                    self.unasked = false;
+                    self.basis = Some(basis);
+                    return;
+                }
+                Verdict::Doubtful => {
+                    let source = settling.source;
+                    self.phase = Phase::Flowing;
+                    self.begin_verifying(source);
+                    return;
+                }
+                Verdict::Suspect(what) => settling.what = Some(what),
+            }
+        }
         settling.answers.push(seen);
         if settling.answers.len() < ANSWERS {
             return;
@@ -242,7 +267,7 @@ impl Transfer {
         let source = settling.source;
         let known = self.fars[source].known.first().cloned().unwrap_or_default();
         match identity::settle(&known, &settling.answers) {
-            Settled::Changed => self.reset(Reason::Changed(settling.what)),
+            Settled::Changed => self.reset(Reason::Changed(settling.what.unwrap_or_default())),
             Settled::Noise => {
                 self.fars[source].etags_lie = true;
                 self.begin_verifying(source);

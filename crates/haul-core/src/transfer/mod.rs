@@ -19,6 +19,8 @@
 //!   └────────────────────────────────────────────┘
 //! ```
 //!
+//! Where an earlier run left the whole, it begins with settling: what is published has been asked about in this run.
+//!
 //! While verifying and settling, lanes whose answers were found to fit go on; no new ones are opened.
 
 mod allot;
@@ -84,6 +86,8 @@ pub struct Transfer {
     written: RangeSet,
     /// Bytes are held of which no source ever said anything.
     unproven: bool,
+    /// An earlier run left the whole, and no source has said in this one that it is still that.
+    unasked: bool,
     fars: Vec<Far>,
     /// The source that is asked first.
     current: usize,
@@ -123,19 +127,23 @@ pub struct View {
 impl Transfer {
     /// A transfer that goes on from `memo`, or begins.
     pub fn new(memo: Option<Memo>, plan: Plan) -> Self {
-        let memo = memo.unwrap_or_default();
+        // Where nothing is held nothing that was said binds.
+        let memo = memo.filter(|memo| !memo.held.is_empty()).unwrap_or_default();
         let mut fars: Vec<Far> = (0..plan.sources.max(1)).map(|_| Far::default()).collect();
         for (far, known) in fars.iter_mut().zip(&memo.sources) {
             far.known.extend(known.clone());
         }
         let unproven = !memo.held.is_empty() && fars.iter().all(|far| far.known.is_empty());
         let lanes = if plan.in_order { Lanes::Exactly(1) } else { plan.lanes };
+        // A digest of the whole says more than anybody who could be asked.
+        let unasked = !plan.together && is_whole(&memo.held, memo.size);
         Self {
             phase: Phase::Flowing,
             size: memo.size,
             written: memo.held.clone(),
             received: memo.held,
             unproven,
+            unasked,
             fars,
             current: 0,
             lanes: Vec::new(),
@@ -330,8 +338,7 @@ impl Transfer {
 
     /// Whether every byte is written, under one version.
     fn is_complete(&self) -> bool {
-        let Some(size) = self.size else { return false };
-        !self.unproven && ByteRange::new(0, size).is_none_or(|whole| self.written.contains(whole))
+        !self.unproven && !self.unasked && is_whole(&self.written, self.size)
     }
 
     /// Does what time and the lanes' state call for.
@@ -442,6 +449,7 @@ impl Transfer {
         self.received = RangeSet::new();
         self.written = RangeSet::new();
         self.unproven = false;
+        self.unasked = false;
         self.basis = None;
         self.at_end = false;
         self.unsynced = 0;
@@ -486,4 +494,9 @@ impl Transfer {
     fn streaming(&self, source: usize) -> usize {
         self.lanes.iter().filter(|lane| lane.source.0 == source && lane.stage == Stage::Streaming).count()
     }
+}
+
+/// Whether these are all bytes of a file of this size.
+fn is_whole(held: &RangeSet, size: Option<u64>) -> bool {
+    size.is_some_and(|size| ByteRange::new(0, size).is_none_or(|whole| held.contains(whole)))
 }

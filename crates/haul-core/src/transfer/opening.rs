@@ -43,6 +43,10 @@ impl Transfer {
                     }
                 }
             }
+            Phase::Flowing if self.unasked => {
+                self.ask_about_the_whole();
+                self.open_lanes(now);
+            }
             Phase::Flowing => self.open_fetching(now),
             _ => {}
         }

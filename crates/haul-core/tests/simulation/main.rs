@@ -16,8 +16,11 @@ use std::{
 };
 
 use haul_core::{
-    Random,
-    transfer::{Action, Basis, Event, Lanes, OnChange, Outcome, Plan, SourceId, Transfer, Trouble},
+    ByteRange, Entity, Random,
+    transfer::{
+        Action, Basis, Event, Lanes, Memo, OnChange, Outcome, Plan, Ranges, Reason, SourceId, Transfer,
+        Trouble,
+    },
 };
 
 use run::Simulation;
@@ -185,4 +188,34 @@ fn a_mirror_takes_over_from_a_dead_source() {
     machine.handle(now, Event::Failed { lane, why: Trouble::Denied, retry_after: None });
     let Some(Action::Open { source, .. }) = machine.poll(now) else { panic!() };
     assert_eq!(source, SourceId(1));
+}
+
+/// The machine of a run that finds all bytes there, after it has asked `answers` times and been told this.
+fn told_of_the_whole(was: &Entity, is: &Entity, answers: usize) -> Option<Action> {
+    let size = was.size.unwrap();
+    let held = ByteRange::new(0, size).into_iter().collect();
+    let memo = Memo { size: Some(size), held, sources: vec![Some(was.clone())] };
+    let mut machine = Transfer::new(Some(memo), plan(Lanes::Exactly(4), 1));
+    let now = Instant::now();
+    for _ in 0..answers {
+        let Some(Action::Open { lane, ask, .. }) = machine.poll(now) else { panic!("{machine:?}") };
+        assert_eq!((ask.from, ask.to), (0, Some(1)), "one byte is enough to be told");
+        let (seen, ranges) = (is.clone(), Ranges::Proven);
+        machine.handle(now, Event::Opened { lane, seen, from: 0, to: Some(1), ranges });
+        assert_eq!(machine.poll(now), Some(Action::Cancel(lane)));
+    }
+    machine.poll(now)
+}
+
+#[test]
+fn what_was_left_whole_is_published_when_the_far_end_still_has_it() {
+    let world = World::calm(1_000_000);
+    let was = world.entity(0, 0, 1);
+    assert_eq!(told_of_the_whole(&was, &was, 1), Some(Action::Publish));
+    let is = told_of_the_whole(&was, &world.entity(0, 1, 2), 3);
+    assert!(matches!(is, Some(Action::Reset(Reason::Changed(_)))), "{is:?}");
+    // Where no validator says so, bytes do.
+    let was = Entity { etag: None, modified: None, ..was };
+    let is = told_of_the_whole(&was, &was, 1);
+    assert!(matches!(is, Some(Action::Open { ask, .. }) if ask.compare_to == 65_536), "{is:?}");
 }

@@ -302,7 +302,7 @@ impl Simulation {
         for kill in kills {
             self.at(*kill, Due::Kill);
         }
-        let memo = self.world.orphan.clone().map(|orphan| self.lay(&orphan));
+        let memo = self.world.orphan.clone().map(|orphan| self.lay(&orphan)).or_else(|| self.lay_whole(plan));
         let mut machine = Transfer::new(memo, plan.clone());
         let mut steps = 0_u64;
         loop {
@@ -354,6 +354,15 @@ impl Simulation {
         }
         self.accepted = orphan.held.clone();
         Memo { size: None, held: orphan.held.clone(), sources: Vec::new() }
+    }
+
+    /// Lays there the whole, with all that was known of it.
+    fn lay_whole(&mut self, plan: &Plan) -> Option<Memo> {
+        let size = self.world.size(0);
+        let held = ByteRange::new(0, size).filter(|_| self.world.left_whole && !plan.in_order)?;
+        let memo = self.lay(&Orphan { held: Some(held).into_iter().collect(), version: 0 });
+        let known = Entity { size: Some(size), ..self.world.entity(0, 0, 0) };
+        Some(Memo { size: Some(size), sources: vec![Some(known)], ..memo })
     }
 
     fn plan_lanes(&self, plan: &Plan) -> usize {

@@ -91,6 +91,8 @@ pub(crate) struct World {
     pub(crate) dead: Option<(usize, Trouble)>,
     /// What lies there of an earlier run that left no word of where it came from.
     pub(crate) orphan: Option<Orphan>,
+    /// An earlier run left the first version, whole, and knew which it was.
+    pub(crate) left_whole: bool,
 }
 
 impl World {
@@ -120,6 +122,7 @@ impl World {
             retry_after: None,
             dead: None,
             orphan: None,
+            left_whole: false,
         }
     }
 
@@ -257,6 +260,7 @@ pub(crate) fn random_world(random: &mut Random) -> World {
             (random.below(2) as usize, why[random.below(4) as usize])
         }),
         orphan: (random.below(6) == 0).then(|| random_orphan(random, size)),
+        left_whole: random.below(12) == 0,
     }
 }
 

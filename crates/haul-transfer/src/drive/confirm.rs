@@ -3,7 +3,7 @@
 //! An HTTP answer says itself which version its bytes are of. Over FTP that is asked beside the bytes, and a file may
 //! have been written to while they came: so its sources are asked once more when all bytes are there.
 
-use std::{future::pending, sync::atomic::Ordering::Relaxed};
+use std::future::pending;
 
 use haul_core::transfer::Event;
 use tokio::task::JoinHandle;
@@ -43,11 +43,9 @@ pub(super) async fn confirmed(confirming: &mut Option<Confirming>) -> Answer {
 impl Drive<'_> {
     /// Publishes, where there is nobody to be asked.
     pub(super) fn confirm(&mut self) {
-        // Of what an earlier run left complete nobody may have been asked.
-        let all = self.report.fetched.load(Relaxed) == 0;
         let told = self.machine.sources().into_iter().zip(&self.sources);
         let asked = told.filter_map(|(known, source)| Some((source.clone(), known?)));
-        let asked: Vec<_> = asked.filter(|(source, _)| source.has_to_confirm(all)).collect();
+        let asked: Vec<_> = asked.filter(|(source, _)| source.has_to_confirm()).collect();
         if asked.is_empty() {
             self.publish();
             return;

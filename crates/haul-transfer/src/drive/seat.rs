@@ -332,6 +332,7 @@ pub(super) fn store(error: &StoreError) -> Failure {
     match error {
         StoreError::NoSpace { .. } => failure.advise("make room and run the same command again"),
         StoreError::InUse { .. } => failure.advise("wait for it, or stop it"),
+        StoreError::TakenAway { .. } => failure.advise("run the same command again"),
         StoreError::Exists { .. } => {
             failure.advise("use --overwrite to replace it, or -o to choose another name")
         }

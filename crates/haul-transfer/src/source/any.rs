@@ -24,12 +24,11 @@ pub(crate) enum AnyBody {
 }
 
 impl AnySource {
-    /// Whether its version has to be asked for once more when all bytes are there; `unasked`: no byte came in this
-    /// run, so that nobody was asked before.
-    pub(crate) fn has_to_confirm(&self, unasked: bool) -> bool {
+    /// Whether its version has to be asked for once more when all bytes are there.
+    pub(crate) fn has_to_confirm(&self) -> bool {
         match self {
             Self::Http(_) => false,
-            Self::Ftp(source) => unasked || source.has_sent(),
+            Self::Ftp(source) => source.has_sent(),
         }
     }
 
