@@ -59,10 +59,8 @@ enum Phase {
         size: u64,
         how: How,
     },
-    /// Whether what a continued sending made is ours.
-    Proving {
-        size: u64,
-    },
+    /// Whether what was confirmed is ours.
+    Proving(Sending, How),
     /// Bytes go over.
     Sending(Sending),
     /// Date and name are given.
@@ -107,6 +105,8 @@ pub struct Upload {
     shorts: u32,
     /// The far end confirmed what is there, and it is not all of ours.
     disproved: bool,
+    /// It was decided to send what is there anew, and that has not begun yet: nothing that is there counts any more.
+    anew: bool,
     /// How long it was said to be when it was found longer, and how often that was so.
     grown: (Option<u64>, u32),
     changes: u32,
@@ -143,11 +143,13 @@ impl Upload {
             wrongs: 0,
             shorts: 0,
             disproved: false,
+            anew: false,
             grown: (None, 0),
             changes: 0,
             actions: VecDeque::new(),
         };
-        upload.look(Phase::Opening(Name::Target), ours.may_replace());
+        // Under the final name nothing of ours is under way where another one is sent to.
+        upload.look(Phase::Opening(Name::Target), ours.may_replace() && !plan.temporary);
         upload
     }
 
@@ -211,7 +213,13 @@ impl Upload {
                     _ => self.begin(Some(Anew::Gone)),
                 }
             }
-            Phase::Opening(name) if self.settle_up(now, name, seen) => self.open(name, seen),
+            Phase::Opening(name) if self.settle_up(now, name, seen) => {
+                if self.anew && name == self.sent_to() {
+                    self.send(0, Way::Begin);
+                } else {
+                    self.open(name, seen);
+                }
+            }
             _ => {}
         }
     }
@@ -316,6 +324,7 @@ impl Upload {
 
     fn begin(&mut self, why: Option<Anew>) {
         if let Some(why) = why.or(self.disproved.then_some(Anew::Wrong)) {
+            self.anew = true;
             // Whatever a comparison found: it is what the far end has confirmed.
             self.actions.push_back(Action::Say(if self.disproved { Anew::Wrong } else { why }));
             if why == Anew::NotAPrefix
@@ -346,6 +355,7 @@ impl Upload {
             self.sent_any = true;
             self.all_sent = false;
             self.disproved &= at > 0;
+            self.anew &= at > 0;
             self.on_trial = (at > 0).then_some(way);
         }
     }
@@ -369,7 +379,7 @@ impl Upload {
     fn on_landed(&mut self, now: Instant, sending: Sending, seen: Seen) {
         let whole = self.plan.local.map_or(sending.moved, |local| local.size);
         let size = match seen.there {
-            There::Unknown => return self.seal(Proof::Reply),
+            There::Unknown => return self.prove_unseen(sending, whole, seen.can),
             There::Absent => return self.finish(Outcome::Vanished),
             There::Size(size) => size,
         };
@@ -378,10 +388,8 @@ impl Upload {
             return self.finish(Outcome::NeverRight);
         }
         match landed {
-            Landed::Whole if sending.at > 0 && seen.can.hash && self.proves() => {
-                self.phase = Phase::Proving { size };
-                let name = self.sent_to();
-                self.actions.push_back(Action::Check { name, size, how: How::Hash });
+            Landed::Whole if sending.at > 0 && seen.can.hash && self.wants_checksum() => {
+                self.prove(sending, size, How::Hash);
             }
             Landed::Whole => self.seal(Proof::Size),
             Landed::Short => {
@@ -409,8 +417,25 @@ impl Upload {
         self.wrongs < WRONGS && self.shorts < SHORTS && self.plan.local.is_some()
     }
 
+    /// The far end tells no size: its checksum or its end show whether it has all.
+    fn prove_unseen(&mut self, sending: Sending, whole: u64, can: Can) {
+        match self.plan.verify {
+            _ if whole == 0 || self.plan.local.is_none() => self.seal(Proof::Reply),
+            Verify::Auto | Verify::Full if can.hash => self.prove(sending, whole, How::Hash),
+            Verify::Auto | Verify::Full | Verify::Tail if can.read_back => {
+                self.prove(sending, whole, How::Tail);
+            }
+            _ => self.seal(Proof::Reply),
+        }
+    }
+
+    fn prove(&mut self, sending: Sending, size: u64, how: How) {
+        self.phase = Phase::Proving(sending, how);
+        self.actions.push_back(Action::Check { name: self.sent_to(), size, how });
+    }
+
     /// Whether a checksum of the whole is wanted after a part was continued.
-    fn proves(&self) -> bool {
+    fn wants_checksum(&self) -> bool {
         matches!(self.plan.verify, Verify::Auto | Verify::Full)
     }
 
@@ -423,18 +448,28 @@ impl Upload {
                 let Some(known) = self.seen.and_then(|seen| self.known(name, seen)) else { return };
                 self.take(name, opening::compared(&known, size, how, found));
             }
-            Phase::Proving { .. } => match found {
-                Found::Same => self.seal(Proof::Hash),
-                Found::Different | Found::Grown => {
-                    if let Some(way) = self.on_trial.take() {
-                        self.ways.fails(way);
-                    }
-                    self.begin(Some(Anew::Spoilt));
-                }
-                // It makes no checksum after all: the size has to do, as it does elsewhere.
-                Found::Blank | Found::Unable => self.seal(Proof::Size),
-            },
+            Phase::Proving(sending, how) => self.on_proven(sending, how, found),
             _ => {}
+        }
+    }
+
+    fn on_proven(&mut self, sending: Sending, how: How, found: Found) {
+        match (found, how) {
+            (Found::Same | Found::Blank, How::Hash) => self.seal(Proof::Hash),
+            (Found::Same | Found::Blank, _) => self.seal(Proof::Tail),
+            // It makes no checksum after all: the size has to do, as it does elsewhere.
+            (Found::Unable, _) => {
+                let sized = self.seen.is_some_and(|seen| matches!(seen.there, There::Size(_)));
+                self.seal(if sized { Proof::Size } else { Proof::Reply });
+            }
+            (Found::Different | Found::Grown, _) => {
+                self.ways.fails(sending.way);
+                self.on_trial = None;
+                if !self.bears_another(sending.way, Landed::Spoilt) {
+                    return self.finish(Outcome::NeverRight);
+                }
+                self.begin(Some(Anew::Spoilt));
+            }
         }
     }
 
@@ -486,7 +521,7 @@ impl Upload {
             }
             (Phase::Sending(_), refusal) => self.finish(Outcome::Refused(refusal)),
             (Phase::Sealing(_), _) => self.finish(Outcome::NotRenamed),
-            (Phase::Checking { .. } | Phase::Proving { .. }, _) => self.on_checked(Found::Unable),
+            (Phase::Checking { .. } | Phase::Proving(..), _) => self.on_checked(Found::Unable),
             (Phase::Opening(_) | Phase::After(_) | Phase::Renamed(_), refusal) => {
                 self.finish(Outcome::Refused(refusal));
             }

@@ -188,6 +188,20 @@ fn an_offset_that_was_ignored_in_place_is_noticed_though_the_tail_is_right() {
 }
 
 #[test]
+fn what_is_known_to_be_spoilt_is_not_continued_though_the_new_sending_fails_to_begin() {
+    let mut scene = Scene::begun(plan());
+    scene.look();
+    scene.sees(There::Size(700_000));
+    scene.tell(Event::Checked(Found::Same));
+    scene.sends_all();
+    // It went to the front; the end is as it was.
+    assert_eq!(scene.sees(There::Size(700_000)), Action::Say(Anew::Spoilt));
+    assert_eq!(scene.next(), send(0, Way::Begin));
+    assert_eq!(scene.fails(Trouble::Broken), look(true));
+    assert_eq!(scene.sees(There::Size(700_000)), send(0, Way::Begin), "and said once");
+}
+
+#[test]
 fn a_confirmation_of_less_than_all_is_no_confirmation() {
     let mut scene = Scene::new(plan(), None);
     scene.look();
@@ -402,13 +416,32 @@ fn a_file_that_is_gone_after_its_confirmation_is_told() {
 }
 
 #[test]
-fn a_server_that_tells_no_size_is_taken_at_its_word() {
+fn a_server_that_tells_no_size_shows_the_end_of_the_file_or_is_taken_at_its_word() {
+    for (found, proof) in
+        [(Found::Same, Proof::Tail), (Found::Blank, Proof::Tail), (Found::Unable, Proof::Reply)]
+    {
+        let mut scene = Scene::new(Plan { if_exists: Some(IfExists::Overwrite), ..plan() }, None);
+        scene.look();
+        assert_eq!(scene.sees(There::Unknown), send(0, Way::Begin));
+        scene.sends_all();
+        assert_eq!(scene.sees(There::Unknown), check(WHOLE, How::Tail));
+        assert_eq!(scene.tell(Event::Checked(found)), Action::Seal);
+        assert_eq!(scene.tell(Event::Sealed), done(proof));
+    }
+}
+
+#[test]
+fn a_server_that_tells_no_size_and_has_not_the_end_of_the_file_gets_it_once_more() {
     let mut scene = Scene::new(Plan { if_exists: Some(IfExists::Overwrite), ..plan() }, None);
     scene.look();
-    assert_eq!(scene.sees(There::Unknown), send(0, Way::Begin));
+    scene.sees(There::Unknown);
     scene.sends_all();
-    assert_eq!(scene.sees(There::Unknown), Action::Seal);
-    assert_eq!(scene.tell(Event::Sealed), done(Proof::Reply));
+    scene.sees(There::Unknown);
+    assert_eq!(scene.tell(Event::Checked(Found::Different)), Action::Say(Anew::Wrong));
+    assert_eq!(scene.next(), send(0, Way::Begin));
+    scene.sends_all();
+    scene.sees(There::Unknown);
+    assert_eq!(scene.tell(Event::Checked(Found::Grown)), Action::Finish(Outcome::NeverRight));
 }
 
 #[test]

@@ -32,6 +32,10 @@ pub(crate) struct Server {
     can: Can,
     keeps_dates: bool,
     renames: bool,
+    /// So much more is told of every size, or less.
+    size_is_off: i64,
+    /// Ends of what it confirms get lost.
+    loses_ends: bool,
     /// What a dead session has still to write: where, how, and the bytes.
     lingering: Option<(Name, usize, Way, Vec<u8>)>,
     /// Bytes that arrived in all.
@@ -41,7 +45,12 @@ pub(crate) struct Server {
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { restart, append, tells_size, can, keeps_dates, renames, .. } = self;
-        write!(f, "{restart:?} {append:?} size {tells_size} {can:?} dates {keeps_dates} renames {renames}")
+        let (off, loses) = (self.size_is_off, self.loses_ends);
+        write!(
+            f,
+            "{restart:?} {append:?} size {tells_size} {off:+} {can:?} dates {keeps_dates} renames {renames}"
+        )?;
+        write!(f, " loses ends {loses}")
     }
 }
 
@@ -72,21 +81,24 @@ pub(crate) fn before(random: &mut Random, local: &[u8]) -> Before {
 }
 
 impl Server {
-    pub(crate) fn random(random: &mut Random, target: Option<Vec<u8>>) -> Self {
+    pub(crate) fn random(random: &mut Random, before: &Before) -> Self {
         use Manner::{InPlace, LiesEmpty, LiesInPlace, Refuses, Truncates};
         let restart =
             [InPlace, InPlace, Truncates, Refuses, LiesInPlace, LiesEmpty][random.below(6) as usize];
         let append = [Truncates, Truncates, Refuses, LiesEmpty][random.below(4) as usize];
         let mut one_in = |n| random.below(n) == 0;
         Self {
-            target,
+            target: before.file.clone(),
             temporary: None,
             restart,
             append,
             tells_size: !one_in(12),
             can: Can { hash: one_in(3), read_back: !one_in(8) },
-            keeps_dates: one_in(2),
+            // Another file with the date and the size of ours would have been made to deceive.
+            keeps_dates: one_in(2) && before.is_a_part,
             renames: !one_in(8),
+            size_is_off: if one_in(15) { [-100, 100][usize::from(one_in(2))] } else { 0 },
+            loses_ends: one_in(15),
             lingering: None,
             received: 0,
         }
@@ -103,7 +115,9 @@ impl Server {
             can,
             keeps_dates: false,
             renames: true,
-            ..Self::random(random, None)
+            size_is_off: 0,
+            loses_ends: false,
+            ..Self::random(random, &Before { file: None, is_a_part: true })
         }
     }
 
@@ -129,7 +143,11 @@ impl Server {
         let there = match self.file(name) {
             _ if !self.tells_size => There::Unknown,
             None => There::Absent,
-            Some(file) => There::Size(file.len() as u64),
+            Some(file) => {
+                let len = file.len() as u64;
+                // A file that seems to be empty is never looked into.
+                There::Size(len.saturating_add_signed(self.size_is_off).max(len.min(1)))
+            }
         };
         let modified = self.keeps_dates.then_some(Modified { seconds: 1_000, nanos: 0, strong: true });
         Seen { there, modified, can: self.can }
@@ -152,6 +170,15 @@ impl Server {
             _ => {}
         }
         Ok(())
+    }
+
+    /// How much of the end of so many bytes gets lost although all of them will be confirmed.
+    pub(crate) fn loses(&self, random: &mut Random, sent: usize) -> usize {
+        if self.loses_ends && random.below(2) == 0 {
+            random.below(sent.min(20_000) as u64 + 1) as usize
+        } else {
+            0
+        }
     }
 
     pub(crate) fn receive(&mut self, name: Name, at: usize, way: Way, bytes: &[u8]) {

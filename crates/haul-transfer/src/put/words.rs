@@ -18,7 +18,7 @@ pub(super) fn anew(why: Anew) -> &'static str {
         Anew::NoWay => "begun anew: the server knows no way to continue a file",
         Anew::Spoilt => "begun anew: the server did not continue the file at its end",
         Anew::Wrong => {
-            "begun anew: the server confirmed the file, and tells another size of it than it was sent"
+            "begun anew: the server confirmed the file, but what it shows of it is not the whole of the local one"
         }
         Anew::Unverifiable => {
             "begun anew: what is there could not be compared with the local file (--verify none continues it unseen)"
@@ -47,7 +47,7 @@ pub(super) fn failure(outcome: &Outcome, said: Option<&str>) -> Failure {
         ),
         Outcome::NeverRight => Failure::new(
             Kind::Unsafe,
-            "the server confirmed the file, and what it has did not become the local one, as its size or checksum says",
+            "the server confirmed the file, and what it shows of it did not become the local one",
         )
         .advise("look at what is there; perhaps another name does better"),
         Outcome::Restless => Failure::new(Kind::Local, "the local file changed each time while it was sent")

@@ -18,6 +18,8 @@ use crate::ftp::{FtpError, Piece, Session};
 
 /// A size that does not hold still for so long is taken as it is.
 const RESTLESS: Duration = Duration::from_secs(10);
+/// A file that should be there may be away for so long: Pure-FTPd gives it another name while a session continues it.
+const AWAY: Duration = Duration::from_secs(2);
 /// No list of one file is longer.
 const LONGEST_LIST: usize = 64 << 10;
 
@@ -27,17 +29,24 @@ pub(super) async fn settled(
     path: &[u8],
     patience: Duration,
 ) -> Result<There, FtpError> {
-    let until = Instant::now() + RESTLESS;
+    let begun = Instant::now();
     let mut before = there(session, path, patience).await?;
-    while matches!(before, There::Size(_)) && Instant::now() < until {
+    loop {
+        let longest = match before {
+            There::Size(_) => RESTLESS,
+            There::Absent => AWAY,
+            There::Unknown => return Ok(before),
+        };
+        if begun.elapsed() >= longest {
+            return Ok(before);
+        }
         tokio::time::sleep(SETTLE).await;
         let now = there(session, path, patience).await?;
-        if now == before {
-            break;
+        if now == before && matches!(now, There::Size(_)) {
+            return Ok(now);
         }
         before = now;
     }
-    Ok(before)
 }
 
 /// What is there.
