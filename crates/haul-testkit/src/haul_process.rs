@@ -197,6 +197,16 @@ impl HaulProcess {
         self.signal(Signal::TERM);
     }
 
+    /// SIGSTOP, as Ctrl-Z or a debugger halts it.
+    pub fn halt(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
     fn signal(&self, signal: Signal) {
         // Until we have waited for it, the number is its own, even if it has ended.
         let _ = kill_process(Pid::from_child(&self.child), signal);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use haul_testkit::{Behaviour, Content, Cut, HttpPeer, hostile::Which};
 
-use scene::{MIB, Scene};
+use scene::{MIB, SOON, Scene, Told};
 
 /// 52 cuts in one run. One backoff for each, at its shortest, would already be longer than the limit.
 fn every_connection_is_cut(how: Cut) {
@@ -105,4 +105,23 @@ fn a_server_that_does_not_answer_at_all_is_given_up() {
     let told = scene.run(&["--timeout", "1", "--retries", "1", &peer.url("/f.bin")], 3);
     assert!(began.elapsed() < Duration::from_secs(6), "{:?}\n{told}", began.elapsed());
     assert!(scene.files().is_empty(), "{:?}", scene.files());
+}
+
+#[test]
+fn a_process_that_was_halted_does_not_blame_its_connections() {
+    let content = Content::new(29, 96 * MIB);
+    let peer = HttpPeer::start(Behaviour::of(content).rate(Which::Every, 8 * MIB));
+    let scene = Scene::in_memory();
+    let haul = scene.get(&["-n", "4", "--timeout", "2", &peer.url("/f.bin")]).spawn();
+    peer.wait_until_sent(24 * MIB, SOON);
+    let before = peer.connections();
+    haul.halt();
+    // Longer than the patience with a silent connection.
+    std::thread::sleep(Duration::from_secs(3));
+    haul.go_on();
+    let told = Told::by(haul.wait().expect_code(0));
+    content.assert_file_is(scene.path("f.bin"));
+    // The end of a file may be worth a connection more; four anew are those that were blamed.
+    let anew = peer.connections() - before;
+    assert!(anew < 4, "{anew} connections were made anew\n{told}");
 }

@@ -56,6 +56,8 @@ const WORDS: usize = 64;
 const MOST_UNASKED: usize = 8;
 /// How often progress is told.
 const TICK: Duration = Duration::from_millis(100);
+/// A turn of the driver takes as long as a tick, where nothing holds it up.
+const AWAY: Duration = Duration::from_millis(500);
 
 /// Fetches one file: begins, or goes on where an earlier run stopped.
 ///
@@ -135,7 +137,9 @@ impl<'a> Drive<'a> {
         let stop = self.stop.clone();
         let mut stopped = std::pin::pin!(stop.stopped());
         let mut stopping = false;
+        let mut attentive = Instant::now();
         loop {
+            self.excuse_lanes(&mut attentive);
             while let Some(action) = self.machine.poll(Instant::now()) {
                 if let Some(done) = self.act(action)? {
                     return Ok(done);
@@ -171,6 +175,18 @@ impl<'a> Drive<'a> {
                 return Ok(done);
             }
         }
+    }
+
+    /// After a time in which nobody listened here (a disk that blocks, a process that was stopped), no lane is to
+    /// blame for its silence.
+    fn excuse_lanes(&mut self, attentive: &mut Instant) {
+        let now = Instant::now();
+        if now.duration_since(*attentive) >= AWAY {
+            for lane in self.lanes.keys() {
+                self.machine.handle(now, Event::Heard { lane: *lane });
+            }
+        }
+        *attentive = now;
     }
 
     /// Does what the machine wants done.

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use haul_core::Entity;
 
 use super::{
-    Body, Failed, FtpSource, HttpSource, OpenError, Opened, Source, Wish, ftp_body::FtpBody, http::HttpBody,
+    Body, Failed, FtpSource, HttpSource, OpenError, Opened, Source, Wish, ftp_body::FtpBody,
+    http_body::HttpBody,
 };
 
 /// Something that has the file, by its URL's scheme.

@@ -10,7 +10,6 @@ use std::{
     time::SystemTime,
 };
 
-use bytes::Bytes;
 use haul_core::{
     Entity, Span,
     transfer::{Ranges, Trouble},
@@ -21,11 +20,10 @@ use haul_proto::http::{
     range::range_value,
 };
 use http::{HeaderMap, HeaderValue, Response, header};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use url::Url;
 
-use super::{Body, Failed, Idle, OpenError, Opened, Source, Wish};
+use super::{Failed, Idle, OpenError, Opened, Source, Wish, http_body::HttpBody};
 use crate::{
     connect::{ConnectError, Connection, Connector, Origin, Patience},
     credentials::Secrets,
@@ -215,11 +213,7 @@ impl Source for HttpSource {
             name,
             digests,
             place: place(&reply.url),
-            body: HttpBody {
-                incoming: reply.response.into_body(),
-                connection: Some(reply.connection),
-                idle: Arc::clone(&self.idle),
-            },
+            body: HttpBody::new(reply.response.into_body(), reply.connection, Arc::clone(&self.idle)),
         })
     }
 }
@@ -301,7 +295,7 @@ pub(crate) fn unconnected(error: &ConnectError) -> Failed {
 }
 
 /// What hyper says of a broken connection, in plain words.
-fn broken(error: &hyper::Error) -> Failed {
+pub(super) fn broken(error: &hyper::Error) -> Failed {
     let mut words = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
@@ -316,35 +310,4 @@ fn broken(error: &hyper::Error) -> Failed {
         format!("the connection broke: {words}")
     };
     Failed::new(Trouble::Broken, escape(&what))
-}
-
-/// The body of an HTTP answer.
-#[derive(Debug)]
-pub(crate) struct HttpBody {
-    incoming: Incoming,
-    connection: Option<Connection>,
-    idle: Arc<Idle>,
-}
-
-impl Body for HttpBody {
-    async fn next(&mut self) -> Result<Option<Bytes>, Failed> {
-        loop {
-            match self.incoming.frame().await {
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data()
-                        && !data.is_empty()
-                    {
-                        return Ok(Some(data));
-                    }
-                }
-                Some(Err(error)) => return Err(broken(&error)),
-                None => {
-                    if let Some(connection) = self.connection.take() {
-                        self.idle.put(connection);
-                    }
-                    return Ok(None);
-                }
-            }
-        }
-    }
 }

@@ -8,6 +8,7 @@ mod ftp;
 mod ftp_body;
 mod ftp_idle;
 mod http;
+mod http_body;
 mod idle;
 
 use std::time::Duration;
