@@ -25,7 +25,7 @@ mod source;
 mod threads;
 
 pub use client::{Client, ClientOptions, Stop};
-pub use drive::{Watch, get};
+pub use drive::{Watch, get, get_text, is_text};
 pub use escape::{escape, is_harmful, place};
 pub use failure::{Failure, Kind};
 pub use ftp::{FtpCommand, FtpOptions, FtpTls};

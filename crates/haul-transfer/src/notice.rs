@@ -95,18 +95,22 @@ pub enum Verified {
     Digest,
     /// Of an upload: what says that the far end has it.
     Far(Proof),
+    /// The far end's word alone that it sent all of it: of a text, whose size tells nothing.
+    Reply,
     /// Nothing: the far end's file was left alone.
     Unchecked,
 }
 
 impl Verified {
-    /// One word: `etag`, `date`, `overlap`, `digest`, `single` (one answer brought it all); of an upload `hash`, `whole`,
+    /// One word: `etag`, `date`, `overlap`, `digest`, `single` (one answer brought it all), `reply` (of a text);
+    /// of an upload `hash`, `whole`,
     /// `tail`, `date`, `size`, `reply`, or `unchecked`.
     pub fn word(self) -> &'static str {
         match self {
             Self::By(basis) => basis.word(),
             Self::Digest => "digest",
             Self::Far(proof) => proof.word(),
+            Self::Reply => "reply",
             Self::Unchecked => "unchecked",
         }
     }

@@ -120,6 +120,11 @@ pub(crate) struct GetArgs {
     #[command(flatten)]
     pub(crate) ftp: FtpArgs,
 
+    /// Fetch text: its line ends become those of this system, over one connection and without resuming (also for a URL
+    /// that ends in `;type=a`)
+    #[arg(long, help_heading = "FTP")]
+    pub(crate) ascii: bool,
+
     /// How progress is shown [default: bar on a terminal, else plain]
     #[arg(long, value_name = "HOW", help_heading = "Output")]
     pub(crate) progress: Option<ProgressChoice>,

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
-use haul_transfer::{Job, folder};
+use haul_transfer::{Job, folder, is_text};
 
 use crate::args::GetArgs;
 use crate::plan::{self, GetPlan};
@@ -22,10 +22,11 @@ pub(crate) fn run(args: GetArgs) -> u8 {
         }
     };
     log::start(verbose, screen.say());
-    let GetPlan { jobs, recursive, at_once, client } = plan;
+    let GetPlan { jobs, recursive, ascii, at_once, client } = plan;
     let task = |job: Job| match folder::is_folder(&job.url) {
         _ if recursive => Task::Tree(Box::new(job)),
         true => Task::List(Box::new(job)),
+        false if ascii || is_text(&job.url) => Task::Text(Box::new(job)),
         false => Task::Get(Box::new(job)),
     };
     let tasks = jobs.into_iter().map(task).collect();

@@ -7,6 +7,7 @@
 mod folders;
 pub(crate) mod probe;
 pub(crate) mod put;
+mod text;
 
 use std::collections::HashSet;
 use std::io::{self, BufRead};
@@ -38,6 +39,8 @@ pub(crate) struct GetPlan {
     pub(crate) jobs: Vec<Job>,
     /// Whether they are folders, to be fetched with all that is in them.
     pub(crate) recursive: bool,
+    /// Whether files are text, whose line ends become those of this system.
+    pub(crate) ascii: bool,
     /// How many of them at a time.
     pub(crate) at_once: NonZeroUsize,
     /// What all of them share.
@@ -84,6 +87,7 @@ pub(crate) fn get(args: GetArgs, world: &mut World<'_>) -> Result<GetPlan, Usage
         }
     }
     folders::check(&args, &urls)?;
+    text::check(&args, &urls)?;
     let target = target(&args)?;
     let jobs = urls.into_iter().map(|url| job(&args, url, target.clone())).collect();
     let client = ClientOptions {
@@ -92,7 +96,7 @@ pub(crate) fn get(args: GetArgs, world: &mut World<'_>) -> Result<GetPlan, Usage
         per_host: args.connections.map_or(PER_HOST, NonZeroUsize::get),
         ..reach(args.reach, world)?
     };
-    Ok(GetPlan { jobs, recursive: args.recursive, at_once: args.jobs, client })
+    Ok(GetPlan { jobs, recursive: args.recursive, ascii: args.ascii, at_once: args.jobs, client })
 }
 
 /// How FTP servers are spoken to.

@@ -25,6 +25,8 @@ pub(crate) enum Task {
     Get(Box<Job>),
     /// A file to send.
     Put(Box<PutJob>),
+    /// A file to bring here as text.
+    Text(Box<Job>),
     /// A folder to bring here with all that is in it.
     Tree(Box<Job>),
     /// A folder to show.
@@ -126,12 +128,13 @@ impl Run {
         while let Some(task) = self.next().await {
             let (client, stop) = (&self.client, self.stop.clone());
             let shown = self.screen.job(match &task {
-                Task::Get(job) | Task::Tree(job) | Task::List(job) => Facts::of(job),
+                Task::Get(job) | Task::Text(job) | Task::Tree(job) | Task::List(job) => Facts::of(job),
                 Task::Put(job) => Facts::of_put(job),
             });
             // Boxed: a worker would carry the largest of them for its whole life.
             let outcome = match task {
                 Task::Get(job) => Box::pin(haul_transfer::get(client, *job, stop, shown.watch())).await,
+                Task::Text(job) => Box::pin(haul_transfer::get_text(client, *job, stop, shown.watch())).await,
                 Task::Put(job) => Box::pin(haul_transfer::put::put(client, *job, stop, shown.watch())).await,
                 Task::List(job) => match Box::pin(self.list(&job)).await {
                     // What it is about is on standard output.

@@ -6,6 +6,7 @@
 //! of a dialogue, or what to do about a refusal. Whatever a peer sends, nothing panics, nothing grows without limit,
 //! and what cannot be read for certain counts as not told.
 
+pub mod ascii;
 pub mod command;
 mod digits;
 pub mod echo;

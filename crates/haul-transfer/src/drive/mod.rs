@@ -14,6 +14,7 @@ mod lane;
 mod place;
 mod report;
 mod seat;
+mod text;
 mod words;
 mod writer;
 
@@ -46,6 +47,8 @@ use crate::{
     source::{AnySource, Failed, Wish},
     threads::Threads,
 };
+
+pub use text::{get_text, is_text};
 
 /// Who is told what happens.
 pub type Watch = Arc<dyn Fn(Notice) + Send + Sync>;

@@ -83,7 +83,7 @@ impl Drive<'_> {
 
     /// Takes a place; where an earlier run left something, the machine begins anew from that.
     pub(super) fn sit(&mut self, seat: Seat, seen: Option<&Entity>) -> Result<(), Failure> {
-        let Seat { partial, target, memo, remarks, adopted } = seat;
+        let Seat { partial, target, memo, remarks, adopted, .. } = seat;
         if let Some(memo) = &memo {
             let size = memo.size.or(seen.and_then(|seen| seen.size));
             seat::check_room(&target, size, memo.held.total())?;

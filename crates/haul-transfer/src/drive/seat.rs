@@ -33,6 +33,8 @@ pub(super) struct Seat {
     pub(super) remarks: Vec<String>,
     /// The bytes were left by another program, under the file's own name.
     pub(super) adopted: bool,
+    /// A journal spoke of them.
+    pub(super) journaled: bool,
 }
 
 /// What looking at the target came to.
@@ -107,12 +109,8 @@ pub(super) fn before_asking(job: &Job) -> Result<Option<Seat>, Failure> {
 
 /// Looks when the far end's first answer is there.
 pub(super) fn with_answer(job: &Job, seen: &Entity, name: Option<&str>) -> Result<Look, Failure> {
-    let target = match &job.target {
-        Target::File(path) => path.clone(),
-        Target::Folder(folder) => within(folder, name_for(&job.url, name).as_ref()),
-        Target::Stdout => {
-            return Err(Failure::new(Kind::Unexpected, "standard output has no place to look at"));
-        }
+    let Some(target) = target(job, name) else {
+        return Err(Failure::new(Kind::Unexpected, "standard output has no place to look at"));
     };
     check_kind(&target)?;
     if let Ok(there) = fs::symlink_metadata(&target)
@@ -149,6 +147,15 @@ pub(super) fn with_answer(job: &Job, seen: &Entity, name: Option<&str>) -> Resul
         Found::Orphan(orphan) => adopt(job, orphan, target)?,
     };
     Ok(Look::Seat(Box::new(seat)))
+}
+
+/// Where the file will be, when the far end calls it so; `None` is standard output.
+pub(super) fn target(job: &Job, name: Option<&str>) -> Option<PathBuf> {
+    match &job.target {
+        Target::File(path) => Some(path.clone()),
+        Target::Folder(folder) => Some(within(folder, name_for(&job.url, name).as_ref())),
+        Target::Stdout => None,
+    }
 }
 
 /// Nothing but a file, or nothing at all, may be where the file shall be.
@@ -193,7 +200,7 @@ fn begin(job: &Job, target: PathBuf, seen: &Entity) -> Result<Seat, Failure> {
     check_room(&target, seen.size, 0)?;
     let subject = subject(job, Some(&target), seen.size, &[Some(seen.clone())]);
     let partial = FsPartial::create(&target, &subject).map_err(|error| store(&error))?;
-    Ok(Seat { partial, target, memo: None, remarks: Vec::new(), adopted: false })
+    Ok(Seat { partial, target, memo: None, remarks: Vec::new(), adopted: false, journaled: false })
 }
 
 fn resume(job: &Job, resumed: Resumed, target: PathBuf, seen: Option<&Entity>) -> Seat {
@@ -212,7 +219,7 @@ fn resume(job: &Job, resumed: Resumed, target: PathBuf, seen: Option<&Entity>) -
     } else if lost > 0 {
         remarks.push(format!("{lost} bytes did not survive and are fetched again"));
     }
-    Seat { partial, target, memo, remarks, adopted }
+    Seat { partial, target, memo, remarks, adopted, journaled: true }
 }
 
 fn adopt(job: &Job, orphan: Orphan, target: PathBuf) -> Result<Seat, Failure> {
@@ -230,7 +237,14 @@ fn adopt(job: &Job, orphan: Orphan, target: PathBuf) -> Result<Seat, Failure> {
         remarks.push(format!("{shown}.part has no journal and has holes: kept as {aside}, begun anew"));
         let subject = subject(job, Some(&target), None, &[]);
         let partial = FsPartial::create(&target, &subject).map_err(|error| store(&error))?;
-        return Ok(Seat { partial, target, memo: Some(Memo::default()), remarks, adopted: false });
+        return Ok(Seat {
+            partial,
+            target,
+            memo: Some(Memo::default()),
+            remarks,
+            adopted: false,
+            journaled: false,
+        });
     }
     if has_holes {
         remarks.push(format!("the journal of {}.part is damaged: begun anew", target.display()));
@@ -244,7 +258,14 @@ fn adopt(job: &Job, orphan: Orphan, target: PathBuf) -> Result<Seat, Failure> {
     let subject = subject(job, Some(&target), None, &[]);
     let adopted = !ours && !held.is_empty();
     let partial = orphan.begin(subject, &held).map_err(|error| store(&error))?;
-    Ok(Seat { partial, target, memo: Some(Memo { held, ..Memo::default() }), remarks, adopted })
+    Ok(Seat {
+        partial,
+        target,
+        memo: Some(Memo { held, ..Memo::default() }),
+        remarks,
+        adopted,
+        journaled: false,
+    })
 }
 
 /// Whether a journal speaks of this job's URL, or of one of its mirrors.

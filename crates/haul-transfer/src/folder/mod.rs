@@ -17,10 +17,11 @@ mod walk;
 use haul_proto::ftp::entry::Entry;
 use url::Url;
 
+pub(crate) use place::FolderPlace;
 pub(crate) use visit::Door;
 pub use walk::{Found, Walk};
 
-use self::{place::FolderPlace, visit::Wanted};
+use self::visit::Wanted;
 use crate::{
     client::{Client, Stop},
     escape::{escape, place as shown},

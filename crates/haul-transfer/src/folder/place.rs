@@ -7,15 +7,15 @@ use crate::put::url_in_folder;
 
 /// Where a folder is.
 #[derive(Clone, Debug)]
-pub(super) struct FolderPlace {
+pub(crate) struct FolderPlace {
     /// Its URL without `;type=`, and without a slash at its end.
-    pub(super) url: Url,
+    pub(crate) url: Url,
     /// Its path as commands take it.
-    pub(super) path: FtpPath,
+    pub(crate) path: FtpPath,
 }
 
 impl FolderPlace {
-    pub(super) fn of(url: &Url) -> Result<Self, &'static str> {
+    pub(crate) fn of(url: &Url) -> Result<Self, &'static str> {
         // FTP has no query: what looks like one is part of the name.
         let path = FtpPath::from_url(&url[Position::BeforePath..Position::AfterQuery])
             .map_err(|_| "the URL's path contains what no FTP command can carry (a line end, a NUL byte)")?;

@@ -136,7 +136,10 @@ impl Door {
                 Ok(visited) => return Ok(visited),
                 Err(error) => error,
             };
-            let why = self.trouble(&error);
+            let why = match &error {
+                ListError::Ftp(error) => self.trouble(error),
+                ListError::NoList(_) => Trouble::Fatal,
+            };
             match slot {
                 Some(slot) if why == Trouble::Busy => slot.refused(),
                 slot => drop(slot),
@@ -188,8 +191,13 @@ impl Door {
         visited
     }
 
+    /// A session that is where its login began and in TYPE I again.
+    pub(crate) fn back(&self, session: Session) {
+        self.idle.put(session);
+    }
+
     /// An idle session, or a new one.
-    async fn session(&self) -> Result<Session, FtpError> {
+    pub(crate) async fn session(&self) -> Result<Session, FtpError> {
         if let Some(mut session) = self.idle.take(&self.place).await
             && session.can_resume_tls()
             && session.command(&Command::noop()).await.is_ok()
@@ -215,8 +223,8 @@ impl Door {
         Ok(session)
     }
 
-    fn trouble(&self, error: &ListError) -> Trouble {
-        let ListError::Ftp(error) = error else { return Trouble::Fatal };
+    /// What kind of failure it is.
+    pub(crate) fn trouble(&self, error: &FtpError) -> Trouble {
         let let_in = self.let_in.load(Relaxed);
         let crowded = if let_in { Trouble::Busy } else { Trouble::Denied };
         match error {
