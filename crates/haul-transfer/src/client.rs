@@ -141,6 +141,11 @@ impl Client {
         self.connector.read_buffer().min(most)
     }
 
+    /// Takes leave of servers whose sessions were kept for later, within a moment. Call it when no transfer follows.
+    pub async fn leave(&self) {
+        self.ftp_idle.leave().await;
+    }
+
     /// The host of a URL, and the connections it gets.
     pub(crate) fn host(&self, url: &Url) -> Arc<Host> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);

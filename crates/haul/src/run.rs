@@ -106,6 +106,7 @@ impl Run {
                 self.note(exit::UNEXPECTED);
             }
         }
+        self.client.leave().await;
         let ahead = self.ahead.lock().await;
         let left = ahead.tasks.len();
         if ahead.tree.is_some() {

@@ -69,7 +69,7 @@ pub(super) struct Shared {
 }
 
 /// How often a lane that brings nothing says that it is alive.
-const HEARD: Duration = Duration::from_secs(1);
+const HEARD: Duration = Duration::from_millis(500);
 
 /// A lane at work; dropping it closes its connection.
 #[derive(Debug)]
@@ -139,7 +139,10 @@ async fn run<S: Source>(
     shared: &Shared,
 ) -> Result<(), OpenError> {
     let began = Instant::now();
-    let opened = source.open(wish).await?;
+    let opened = match source.keeps_time() {
+        true => in_turn(shared, id, source.open(wish)).await?,
+        false => source.open(wish).await?,
+    };
     let Opened { seen, from, to, ranges, name, digests, place, mut body } = opened;
     tracing::debug!(lane = id.0, %place, from, ?to, took = ?began.elapsed(), "opened");
     tell(shared, id, Word::Opened { seen, from, to, ranges, name, digests }).await;
@@ -183,7 +186,7 @@ async fn next<B: Body>(body: &mut B, shared: &Shared) -> Result<Option<Bytes>, O
     Ok(piece)
 }
 
-/// Waits for something on this side, and says now and then that it is not the far end that is silent.
+/// Waits for something that takes as long as it takes, and says now and then that the lane is alive.
 async fn in_turn<T>(shared: &Shared, id: LaneId, wait: impl Future<Output = T>) -> T {
     let mut wait = std::pin::pin!(wait);
     loop {

@@ -182,12 +182,17 @@ impl Session {
         // Until its reply has come a command that is dropped in the middle leaves the dialogue out of step.
         self.spoiled = true;
         self.control.send(command, doing).await?;
-        let reply = loop {
-            let reply = self.control.reply_within(patience, doing).await?;
-            if reply.class() != Class::PositivePreliminary {
-                break reply;
+        let last = async {
+            loop {
+                let reply = self.control.reply_within(patience, doing).await?;
+                if reply.class() != Class::PositivePreliminary {
+                    return Ok(reply);
+                }
             }
         };
+        // One that says "soon" for ever says nothing.
+        let silent = FtpError::Silent { doing, seconds: patience.as_secs() };
+        let reply = tokio::time::timeout(patience, last).await.unwrap_or(Err(silent))?;
         if reply.code().get() == 421 {
             return Err(login::refused(command, reply));
         }
@@ -245,24 +250,30 @@ impl Session {
     pub(crate) async fn finish(&mut self, patience: Duration) -> Result<Reply, FtpError> {
         let doing = "behind the last byte";
         self.spoiled = true;
-        let mut ended = self.ended.take();
-        let reply = loop {
-            let reply = match ended.take() {
-                Some(reply) => reply,
-                None => self.control.reply_within(patience, doing).await?,
-            };
-            match reply.code().get() {
-                100..200 => {}
-                _ if self.answers_noop(&reply) => self.noops -= 1,
-                _ => break reply,
-            }
-        };
+        let silent = FtpError::Silent { doing, seconds: patience.as_secs() };
+        let reply = tokio::time::timeout(patience, self.last_reply(doing)).await.unwrap_or(Err(silent))?;
         // Pure-FTPd answers once where it finds several: then the answer to the next command would be in doubt.
         while self.noops > 0 && self.control.reply_within(NOTICE, doing).await.is_ok() {
             self.noops -= 1;
         }
         self.spoiled = self.noops > 0 || reply.code().get() == 421;
         Ok(reply)
+    }
+
+    /// The reply that ends the transfer, past those that do not.
+    async fn last_reply(&mut self, doing: &'static str) -> Result<Reply, FtpError> {
+        let mut ended = self.ended.take();
+        loop {
+            let reply = match ended.take() {
+                Some(reply) => reply,
+                None => self.control.reply(doing).await?,
+            };
+            match reply.code().get() {
+                100..200 => {}
+                _ if self.answers_noop(&reply) => self.noops -= 1,
+                _ => return Ok(reply),
+            }
+        }
     }
 
     /// The same, for a transfer that was short.

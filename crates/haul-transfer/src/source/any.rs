@@ -45,6 +45,13 @@ impl AnySource {
 impl Source for AnySource {
     type Body = AnyBody;
 
+    fn keeps_time(&self) -> bool {
+        match self {
+            Self::Http(source) => source.keeps_time(),
+            Self::Ftp(source) => source.keeps_time(),
+        }
+    }
+
     async fn open(&self, wish: Wish) -> Result<Opened<AnyBody>, OpenError> {
         // Boxed: a lane would carry the larger of two dialogues for its whole life.
         match self {

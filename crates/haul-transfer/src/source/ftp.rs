@@ -142,7 +142,8 @@ impl FtpSource {
             let error = match self.ask(file, false).await {
                 Ok(seen) => {
                     self.idle.put(seen.session);
-                    return Ok(difference(known, &seen.entity));
+                    let size = seen.entity.size.filter(|size| *size > 0 || known.size == Some(0));
+                    return Ok(difference(known, &Entity { size, ..seen.entity }));
                 }
                 Err(error) => self.failed(&error),
             };
@@ -209,8 +210,16 @@ impl FtpSource {
             && self.known.rest() == Rest::Untried
             && let Some(size) = seen.entity.size
         {
-            let works = last_byte_alone(session, &retr, size).await?;
-            self.known.learn_rest(if works { Rest::Works } else { Rest::Absent });
+            match last_byte_alone(session, &retr, size).await? {
+                Proof::Works => self.known.learn_rest(Rest::Works),
+                Proof::Fails => self.known.learn_rest(Rest::Absent),
+                // It is the offset that is refused, if the whole is not.
+                Proof::Refused => {
+                    let started = session.start(0, &retr).await?;
+                    self.known.learn_rest(Rest::Absent);
+                    return Ok((started, 0));
+                }
+            }
         }
         if self.known.rest() == Rest::Absent {
             from = 0;
@@ -257,7 +266,16 @@ impl FtpSource {
         if wish.from == 0 {
             self.try_rest(&mut seen.session).await.map_err(failed)?;
         }
-        let (started, from) = self.retrieve(&mut seen, file, wish.from).await.map_err(failed)?;
+        // Of a file whose length it does not know a server may tell 0: the end shows which it is.
+        seen.entity.size = seen.entity.size.filter(|size| *size > 0);
+        let (started, from) = match self.retrieve(&mut seen, file, wish.from).await {
+            Ok(begun) => begun,
+            Err(error) => {
+                // The next try needs no login where this was a refusal and no more.
+                self.idle.put(seen.session);
+                return Err(failed(error));
+            }
+        };
         let Seen { session, mut entity } = seen;
         let told = size::announced(&started.opening);
         if from == 0 && entity.size.is_some() && told.is_some() && told != entity.size {
@@ -313,6 +331,11 @@ impl FtpSource {
 impl Source for FtpSource {
     type Body = FtpBody;
 
+    /// Each reply is awaited for so long; a login alone has ten of them.
+    fn keeps_time(&self) -> bool {
+        true
+    }
+
     async fn open(&self, wish: Wish) -> Result<Opened<FtpBody>, OpenError> {
         match &self.file {
             Ok(file) => self.try_open(file, &wish).await,
@@ -360,11 +383,24 @@ fn is_old(date: Modified) -> bool {
     i64::try_from(now.as_secs()).is_ok_and(|now| now - date.seconds >= OLD)
 }
 
+/// What came of asking for the last byte.
+enum Proof {
+    /// One byte.
+    Works,
+    /// Something else, or REST was refused.
+    Fails,
+    /// REST was taken, and the transfer refused.
+    Refused,
+}
+
 /// Whether one byte comes where the last one is asked for.
-async fn last_byte_alone(session: &mut Session, retr: &Command, size: u64) -> Result<bool, FtpError> {
+async fn last_byte_alone(session: &mut Session, retr: &Command, size: u64) -> Result<Proof, FtpError> {
     let mut data = match session.start(size - 1, retr).await {
         Ok(started) => started.data,
-        Err(FtpError::NoRest(_)) => return Ok(false),
+        Err(FtpError::NoRest(_)) => return Ok(Proof::Fails),
+        Err(FtpError::Refused { command, .. }) if command == retr.verb() && session.is_usable() => {
+            return Ok(Proof::Refused);
+        }
         Err(other) => return Err(other),
     };
     let mut count = 0;
@@ -376,9 +412,11 @@ async fn last_byte_alone(session: &mut Session, retr: &Command, size: u64) -> Re
         if count > 1 {
             // A server that goes on from here is of use no longer than this session is.
             session.release(data).await;
-            return Ok(false);
+            return Ok(Proof::Fails);
         }
     }
+    // Closed first: ProFTPD waits ten seconds for that before it answers.
+    drop(data);
     let reply = session.finish_now().await?;
-    Ok(count == 1 && reply.is_completion())
+    Ok(if count == 1 && reply.is_completion() { Proof::Works } else { Proof::Fails })
 }

@@ -7,12 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::{runtime::Handle, sync::Notify, task::JoinSet};
 
 use crate::ftp::{Data, Place, Session};
 
 /// Servers close idle sessions after a minute and more; later than this nobody will come for it.
 const KEPT: Duration = Duration::from_secs(20);
+/// How long the end of a run may take for the sake of good manners.
+const FAREWELL: Duration = Duration::from_millis(250);
 /// The longest wait for a session that is about to come back.
 const WORTH: Duration = Duration::from_secs(3);
 
@@ -54,6 +56,32 @@ impl FtpIdle {
             }
             changed.await;
         }
+    }
+
+    /// Takes leave of all that are kept, at once; whoever is slow to say goodbye, or to come back, is left without.
+    pub(crate) async fn leave(&self) {
+        let leaving = async {
+            loop {
+                let mut changed = pin!(self.changed.notified());
+                changed.as_mut().enable();
+                let (kept, returning) = self.all();
+                let mut quits: JoinSet<()> = kept.into_iter().map(Session::quit).collect();
+                while quits.join_next().await.is_some() {}
+                if !returning {
+                    break;
+                }
+                changed.await;
+            }
+        };
+        let _ = tokio::time::timeout(FAREWELL, leaving).await;
+    }
+
+    /// Takes all that are kept; whether more are about to come back.
+    fn all(&self) -> (Vec<Session>, bool) {
+        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = shelves.values_mut().flat_map(|shelf| shelf.kept.drain(..)).map(|(_, session)| session);
+        let kept = kept.collect();
+        (kept, shelves.values().any(|shelf| shelf.returning > 0))
     }
 
     /// All that are kept for this place: a server that bears no more connections has to be rid of them first.

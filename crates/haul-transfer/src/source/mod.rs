@@ -95,6 +95,12 @@ pub(crate) trait Source: Send + Sync + 'static {
     /// The bytes of one answer.
     type Body: Body;
 
+    /// Whether every step of [`Source::open`] has a deadline of its own, so that it need not end within the one that
+    /// holds between two signs of life.
+    fn keeps_time(&self) -> bool {
+        false
+    }
+
     /// Asks for bytes.
     fn open(&self, wish: Wish) -> impl Future<Output = Result<Opened<Self::Body>, OpenError>> + Send;
 }
