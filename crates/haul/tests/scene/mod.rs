@@ -5,6 +5,7 @@
 // Every test file takes from here what it needs.
 #![allow(dead_code)]
 
+pub(crate) mod ftp;
 pub(crate) mod upload;
 
 use std::{
