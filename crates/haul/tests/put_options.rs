@@ -133,16 +133,67 @@ fn a_file_that_is_away_for_a_moment_is_not_taken_for_gone() {
     let (upload, peer, url) = stage(proper());
     killed_at_half(&upload, &peer, &url);
     // As with Pure-FTPd, which gives a file another name while a session, dead or not, continues it.
-    let away = Which::First(3);
-    peer.change(|behaviour| *behaviour = behaviour.clone().instead_of(away, "SIZE", "550 no such file"));
+    let says = |behaviour: &mut FtpBehaviour, which| {
+        for command in ["SIZE", "MLST", "MDTM"] {
+            *behaviour = behaviour.clone().instead_of(which, command, "550 no such file");
+        }
+    };
+    peer.change(|behaviour| says(behaviour, Which::First(3)));
     let told = upload.run(&["f.bin", &url], 0);
     assert!(told.kept() >= SIZE / 4 && !told.says_begun_anew(), "{told}");
     peer.assert_file_is("f.bin", CONTENT);
     // One that is gone is sent anew, and that is said.
     killed_at_half(&upload, &peer, &url.replace("f.bin", "g.bin"));
-    peer.change(|behaviour| *behaviour = behaviour.clone().instead("SIZE", "550 no such file"));
+    peer.change(|behaviour| says(behaviour, Which::Every));
     let told = upload.put(&["f.bin", &url.replace("f.bin", "g.bin")]).run();
     assert!(told.stderr.contains("is not there any more"), "{}", told.stderr);
+}
+
+#[test]
+fn a_server_that_keeps_sizes_to_itself_has_no_file_overwritten() {
+    let refuses = proper().instead("SIZE", "550 not for you");
+    for behaviour in [refuses.clone().without(&["MLST", "MLSD"]), refuses.instead("MLST", "501 no")] {
+        let (upload, peer, url) = stage(behaviour.instead("LIST", "502 no"));
+        peer.put_bytes("f.bin", b"a stranger's");
+        let told = upload.run(&["f.bin", &url], 8);
+        assert!(told.message().contains("does not tell"), "{told}");
+        assert_eq!(peer.file("f.bin").unwrap(), b"a stranger's");
+    }
+    // Where there is none, nothing is in the way.
+    let (upload, peer, url) = stage(proper().without(&["MLST", "MLSD"]));
+    upload.run(&["f.bin", &url], 0);
+    peer.assert_file_is("f.bin", CONTENT);
+}
+
+#[test]
+fn what_one_user_began_is_no_leave_to_replace_anothers_file() {
+    let (upload, peer, url) = stage(proper());
+    let haul = upload.put(&["-u", "alice:a", "--limit-rate", "12M", "f.bin", &url]).spawn();
+    peer.wait_until_received(SIZE / 2, SOON);
+    assert_eq!(haul.kill_9().signal, Some(9));
+    // The peer has one tree for all; this stands for the file in another's home.
+    peer.put_bytes("f.bin", b"bob's own");
+    upload.run(&["-u", "bob:b", "f.bin", &url], 8);
+    assert_eq!(peer.file("f.bin").unwrap(), b"bob's own");
+    let told = upload.run(&["-u", "alice:a", "f.bin", &url], 0);
+    assert!(told.says_begun_anew(), "{told}");
+}
+
+#[test]
+fn a_file_that_another_session_still_writes_is_waited_for() {
+    // More lies in the system's buffers than the server takes in ten seconds.
+    let (upload, peer, url) = stage(proper().rate(Which::Only(0), 256 << 10));
+    let haul = upload.put(&["f.bin", &url]).spawn();
+    haul.wait_for_line(|line| line.contains(r#""event":"progress""#), SOON);
+    peer.wait_until_received(64 << 10, SOON);
+    haul.kill_9();
+    let told = upload.run(&["f.bin", &url], 0);
+    peer.assert_file_is("f.bin", CONTENT);
+    assert!(!told.says_begun_anew(), "{told}");
+    // The wait is told where it was one: small buffers are empty sooner.
+    if told.seconds() > 12.0 {
+        assert!(told.to_string().contains("goes on growing"), "{told}");
+    }
 }
 
 #[test]

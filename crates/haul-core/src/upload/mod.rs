@@ -15,6 +15,7 @@
 //! there before were compared, and none of them is known to have been moved.
 
 mod event;
+mod landing;
 mod opening;
 mod plan;
 #[cfg(test)]
@@ -34,13 +35,8 @@ use crate::transfer::{
     patience::{Failure, Patience},
 };
 use opening::{Known, Ours, Step};
-use ways::{Landed, Ways};
+use ways::Ways;
 
-/// So many files that were sent whole and confirmed, and were not the local one, mean that this far end can't be relied
-/// on. One may be an accident.
-const WRONGS: u32 = 2;
-/// So often a far end may confirm more than it has, though it has more each time.
-const SHORTS: u32 = 8;
 /// So often a file may be found longer than it was said to be a moment before.
 const GROWTHS: u32 = 5;
 /// The local file may change so often while it is sent.
@@ -375,70 +371,6 @@ impl Upload {
         }
     }
 
-    /// The far end said that it has all; this is what it has.
-    fn on_landed(&mut self, now: Instant, sending: Sending, seen: Seen) {
-        let whole = self.plan.local.map_or(sending.moved, |local| local.size);
-        let size = match seen.there {
-            There::Unknown => return self.prove_unseen(sending, whole, seen.can),
-            There::Absent => return self.finish(Outcome::Vanished),
-            There::Size(size) => size,
-        };
-        let landed = ways::landed(sending.way, sending.at, whole, size);
-        if landed != Landed::Whole && !self.bears_another(sending.way, landed) {
-            return self.finish(Outcome::NeverRight);
-        }
-        match landed {
-            Landed::Whole if sending.at > 0 && seen.can.hash && self.wants_checksum() => {
-                self.prove(sending, size, How::Hash);
-            }
-            Landed::Whole => self.seal(Proof::Size),
-            Landed::Short => {
-                self.on_trial = None;
-                self.phase = Phase::Opening(self.sent_to());
-                if self.settle_up(now, self.sent_to(), seen) {
-                    self.open(self.sent_to(), seen);
-                }
-            }
-            Landed::Spoilt => {
-                self.ways.fails(sending.way);
-                self.on_trial = None;
-                self.begin(Some(Anew::Spoilt));
-            }
-        }
-    }
-
-    /// What was confirmed is not the local file: says whether there is a point in going on. A stream has no second try.
-    fn bears_another(&mut self, way: Way, landed: Landed) -> bool {
-        if way == Way::Begin {
-            self.wrongs += 1;
-            self.disproved = true;
-        }
-        self.shorts += u32::from(landed == Landed::Short);
-        self.wrongs < WRONGS && self.shorts < SHORTS && self.plan.local.is_some()
-    }
-
-    /// The far end tells no size: its checksum or its end show whether it has all.
-    fn prove_unseen(&mut self, sending: Sending, whole: u64, can: Can) {
-        match self.plan.verify {
-            _ if whole == 0 || self.plan.local.is_none() => self.seal(Proof::Reply),
-            Verify::Auto | Verify::Full if can.hash => self.prove(sending, whole, How::Hash),
-            Verify::Auto | Verify::Full | Verify::Tail if can.read_back => {
-                self.prove(sending, whole, How::Tail);
-            }
-            _ => self.seal(Proof::Reply),
-        }
-    }
-
-    fn prove(&mut self, sending: Sending, size: u64, how: How) {
-        self.phase = Phase::Proving(sending, how);
-        self.actions.push_back(Action::Check { name: self.sent_to(), size, how });
-    }
-
-    /// Whether a checksum of the whole is wanted after a part was continued.
-    fn wants_checksum(&self) -> bool {
-        matches!(self.plan.verify, Verify::Auto | Verify::Full)
-    }
-
     fn on_checked(&mut self, found: Found) {
         match self.phase {
             Phase::Checking { name, size, how } => {
@@ -450,26 +382,6 @@ impl Upload {
             }
             Phase::Proving(sending, how) => self.on_proven(sending, how, found),
             _ => {}
-        }
-    }
-
-    fn on_proven(&mut self, sending: Sending, how: How, found: Found) {
-        match (found, how) {
-            (Found::Same | Found::Blank, How::Hash) => self.seal(Proof::Hash),
-            (Found::Same | Found::Blank, _) => self.seal(Proof::Tail),
-            // It makes no checksum after all: the size has to do, as it does elsewhere.
-            (Found::Unable, _) => {
-                let sized = self.seen.is_some_and(|seen| matches!(seen.there, There::Size(_)));
-                self.seal(if sized { Proof::Size } else { Proof::Reply });
-            }
-            (Found::Different | Found::Grown, _) => {
-                self.ways.fails(sending.way);
-                self.on_trial = None;
-                if !self.bears_another(sending.way, Landed::Spoilt) {
-                    return self.finish(Outcome::NeverRight);
-                }
-                self.begin(Some(Anew::Spoilt));
-            }
         }
     }
 

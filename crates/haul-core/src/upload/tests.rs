@@ -345,6 +345,16 @@ fn a_file_in_use_is_waited_for() {
 }
 
 #[test]
+fn a_file_that_somebody_else_goes_on_writing_is_waited_for_and_left_alone() {
+    let mut scene = Scene::begun(Plan { retries: Some(3), ..plan() });
+    scene.look();
+    for _ in 0..3 {
+        assert_eq!(scene.fails(Trouble::Busy), look(true));
+    }
+    assert_eq!(scene.fails(Trouble::Busy), Action::Finish(Outcome::GaveUp(Trouble::Busy)));
+}
+
+#[test]
 fn a_full_disk_and_a_closed_folder_end_it_at_once() {
     for refusal in [Refusal::Full, Refusal::Denied] {
         let mut scene = Scene::new(plan(), None);

@@ -59,7 +59,10 @@ pub async fn put(client: &Client, job: PutJob, stop: Stop, watch: Watch) -> Resu
     }
     let sink = client.ftp_sink(&job.url, job.make_folders, job.timeout);
     let sink = sink.map_err(|why| Failure::new(Kind::Usage, format!("{}: {why}", crate::place(&job.url))))?;
-    let far = if job.temporary { sink.temporary_path() } else { sink.path() };
+    let far = Far {
+        who: sink.user().to_owned(),
+        path: if job.temporary { sink.temporary_path() } else { sink.path() },
+    };
     // A connection to the host, among those that it gets.
     let host = client.host(&job.url);
     let slot = tokio::select! {
@@ -76,6 +79,14 @@ pub async fn put(client: &Client, job: PutJob, stop: Stop, watch: Watch) -> Resu
     };
     drop(slot);
     ended
+}
+
+/// Where it goes.
+struct Far {
+    /// Who logs in there.
+    who: String,
+    /// The path that bytes are sent to.
+    path: Vec<u8>,
 }
 
 /// What is read.
@@ -101,7 +112,7 @@ struct Put<'a, S> {
 }
 
 impl<'a, S: Sink> Put<'a, S> {
-    fn new(client: &'a Client, job: &PutJob, sink: S, far: Vec<u8>, watch: Watch) -> Result<Self, Failure> {
+    fn new(client: &'a Client, job: &PutJob, sink: S, far: Far, watch: Watch) -> Result<Self, Failure> {
         let piece = client.piece(PIECE);
         let (feed, path) = match &job.from {
             From::File(path) => (Feed::File(LocalFile::open(path)?), Some(Path::new(path))),
@@ -114,7 +125,7 @@ impl<'a, S: Sink> Put<'a, S> {
             Feed::File(file) => Some(file.identity),
             Feed::Stream(_) => None,
         };
-        let memory = Memory::of(job.state.as_deref(), &job.url, path, far)?;
+        let memory = Memory::of(job.state.as_deref(), &job.url, &far.who, path, far.path)?;
         let plan = Plan {
             local,
             verify: job.verify,

@@ -25,18 +25,21 @@ pub(super) struct Memory {
     claim: Option<Arc<UploadClaim>>,
     record: UploadRecord,
     found: Option<UploadRecord>,
+    /// What this run has saved last.
+    saved: Option<(Local, UploadStage)>,
     /// What a user should know.
     pub(super) remark: Option<String>,
 }
 
 impl Memory {
-    /// Takes the place that `url` means for this run. `far` is the path that bytes are sent to.
+    /// Takes the place that `url` means for `who` logs in there, for this run. `far` is the path that bytes are sent to.
     ///
     /// # Errors
     /// [`Kind::Local`] where another process sends there.
     pub(super) fn of(
         state: Option<&Path>,
         url: &Url,
+        who: &str,
         local: Option<&Path>,
         far: Vec<u8>,
     ) -> Result<Self, Failure> {
@@ -57,10 +60,11 @@ impl Memory {
                 stage: UploadStage::Begun,
             },
             found: None,
+            saved: None,
             remark: None,
         };
         let Some(state) = state else { return Ok(memory) };
-        match UploadRecords::open(state).and_then(|records| records.claim(&key(url))) {
+        match UploadRecords::open(state).and_then(|records| records.claim(&key(url, who))) {
             Ok((claim, remembered)) => {
                 memory.claim = Some(Arc::new(claim));
                 match remembered {
@@ -101,8 +105,12 @@ impl Memory {
         Some(Memo { local, stage })
     }
 
-    /// The far end has taken the file, and has so many bytes of it.
+    /// The far end has taken the file, and has so many bytes of it. What was saved already is not saved again: on a bad
+    /// line that would be a wait for the disk at each break.
     pub(super) async fn begun(&mut self, local: Local, offset: u64) {
+        if self.saved == Some((local, UploadStage::Begun)) {
+            return;
+        }
         self.save(local, offset, UploadStage::Begun).await;
     }
 
@@ -134,20 +142,26 @@ impl Memory {
         let (claim, record) = (Arc::clone(claim), self.record.clone());
         // A disk may take its time for that.
         let saving = tokio::task::spawn_blocking(move || claim.save(&record));
+        self.saved = Some((local, stage));
         if let Ok(Err(error)) = saving.await {
             self.remark = Some(format!("what is begun now will not be remembered: {error}"));
         }
     }
 }
 
-/// By what a place is known again: its URL without the password, as a hash. Who logs in there belongs to it, since
-/// paths begin where a login begins.
-fn key(url: &Url) -> [u8; 32] {
+/// By what a place is known again: its URL without name and password, and the name of who logs in there, since paths
+/// begin where a login begins; as a hash.
+fn key(url: &Url, who: &str) -> [u8; 32] {
     let mut bare = url.clone();
     bare.set_fragment(None);
-    // A URL with a host always takes this.
+    // A URL with a host always takes these.
     let _ = bare.set_password(None);
-    Sha256::digest(bare.as_str()).into()
+    let _ = bare.set_username("");
+    let mut hasher = Sha256::new();
+    hasher.update(who);
+    hasher.update([0]);
+    hasher.update(bare.as_str());
+    hasher.finalize().into()
 }
 
 #[cfg(test)]
@@ -158,7 +172,7 @@ mod tests {
 
     fn memory(state: &Path, local: &str, far: &[u8]) -> Memory {
         let url = Url::parse("ftp://me:secret@h/f").unwrap();
-        Memory::of(Some(state), &url, Some(Path::new(local)), far.to_vec()).unwrap()
+        Memory::of(Some(state), &url, "me", Some(Path::new(local)), far.to_vec()).unwrap()
     }
 
     #[tokio::test]
@@ -172,6 +186,20 @@ mod tests {
         assert_eq!(same, Memo { local: LOCAL, stage: Stage::Begun });
         assert_eq!(memory(state.path(), "/b", b"f").memo(), None, "another local file");
         assert_eq!(memory(state.path(), "/a", b"f.part").memo(), None, "another name");
+    }
+
+    #[tokio::test]
+    async fn what_one_user_began_says_nothing_of_anothers_file() {
+        let state = tempfile::tempdir().unwrap();
+        memory(state.path(), "/a", b"f").begun(LOCAL, 4).await;
+        let of = |url: &str, who: &str| {
+            let url = Url::parse(url).unwrap();
+            let memory = Memory::of(Some(state.path()), &url, who, Some(Path::new("/a")), b"f".to_vec());
+            memory.unwrap().memo()
+        };
+        assert_eq!(of("ftp://h/f", "you"), None);
+        assert_eq!(of("ftp://me@h/f", "you"), None, "another login than that of the URL");
+        assert!(of("ftp://h/f", "me").is_some(), "however the name was told");
     }
 
     #[tokio::test]
@@ -190,7 +218,7 @@ mod tests {
         let mut first = memory(state.path(), "/a", b"f");
         first.begun(LOCAL, 4).await;
         let url = Url::parse("ftp://me:other@h/f").unwrap();
-        let second = Memory::of(Some(state.path()), &url, None, b"f".to_vec()).unwrap_err();
+        let second = Memory::of(Some(state.path()), &url, "me", None, b"f".to_vec()).unwrap_err();
         assert_eq!(second.kind, Kind::Local);
         assert!(second.message.starts_with("ftp://h/f is in use by "), "{second}");
         for entry in std::fs::read_dir(state.path()).unwrap() {

@@ -11,8 +11,14 @@ use crate::checksum::Hasher;
 /// How much is read at a time.
 const PIECE: usize = 1 << 20;
 
-/// The checksum of the first `size` bytes; `None` where the file has not so many. It takes as long as it takes.
-pub(super) fn of(file: &LocalFile, size: u64, kind: Kind) -> io::Result<Option<Sum>> {
+/// The checksum of the first `size` bytes; `None` where the file has not so many, or where it is not `wanted` any more.
+/// It takes as long as it takes.
+pub(super) fn of(
+    file: &LocalFile,
+    size: u64,
+    kind: Kind,
+    wanted: impl Fn() -> bool,
+) -> io::Result<Option<Sum>> {
     let mut buffer = vec![0; PIECE];
     let mut at = 0;
     let mut summing = match kind {
@@ -20,9 +26,9 @@ pub(super) fn of(file: &LocalFile, size: u64, kind: Kind) -> io::Result<Option<S
         Kind::Digest(algorithm) => Summing::Digest(Box::new(Hasher::new(algorithm))),
     };
     while at < size {
-        let wanted = usize::try_from(size - at).unwrap_or(PIECE).min(PIECE);
-        let read = file.read_blocking(&mut buffer[..wanted], at)?;
-        if read < wanted {
+        let most = usize::try_from(size - at).unwrap_or(PIECE).min(PIECE);
+        let read = file.read_blocking(&mut buffer[..most], at)?;
+        if read < most || !wanted() {
             return Ok(None);
         }
         match &mut summing {
@@ -101,12 +107,13 @@ mod tests {
         std::fs::write(&path, b"123456789 and more").unwrap();
         let file = LocalFile::open(&path).unwrap();
         // The check value of every list of CRCs.
-        assert_eq!(of(&file, 9, Kind::Crc32).unwrap(), Some(Sum::Crc32(0xCBF4_3926)));
-        assert_eq!(of(&file, 0, Kind::Crc32).unwrap(), Some(Sum::Crc32(0)));
-        let md5 = of(&file, 9, Kind::Digest(Algorithm::Md5)).unwrap();
+        assert_eq!(of(&file, 9, Kind::Crc32, || true).unwrap(), Some(Sum::Crc32(0xCBF4_3926)));
+        assert_eq!(of(&file, 0, Kind::Crc32, || true).unwrap(), Some(Sum::Crc32(0)));
+        let md5 = of(&file, 9, Kind::Digest(Algorithm::Md5), || true).unwrap();
         let Some(Sum::Digest(md5)) = md5 else { panic!("{md5:?}") };
         assert_eq!(md5.to_string(), "md5=25f9e794323b453885f5181f1b624d0b");
-        assert_eq!(of(&file, 99, Kind::Crc32).unwrap(), None);
+        assert_eq!(of(&file, 99, Kind::Crc32, || true).unwrap(), None);
+        assert_eq!(of(&file, 9, Kind::Crc32, || false).unwrap(), None, "nobody waits for it");
     }
 
     #[test]

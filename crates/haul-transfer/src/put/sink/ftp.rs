@@ -16,14 +16,12 @@ use haul_core::{
     transfer::Trouble,
     upload::{Can, Found, How, Local, Name, Refusal, Seen, There, Way},
 };
-use haul_proto::ftp::{Command, Reply, entry::safe_entry_name, path::FtpPath, reply::Class};
-use url::Url;
+use haul_proto::ftp::{Command, Reply, reply::Class};
 
-use super::{Fault, Sealed, Sink, ftp_compare, ftp_look, ftp_words};
+use super::{Fault, FtpFile, Sealed, Sink, ftp_compare, ftp_look, ftp_words};
 use crate::{
-    connect::{Connector, Newest, Origin},
-    credentials::Login,
-    ftp::{Data, FtpError, FtpOptions, Place, Session, Words},
+    connect::{Connector, Newest},
+    ftp::{Data, FtpError, FtpOptions, Session, Words},
     put::{job::MakeFolders, local::LocalFile},
     source::{Failed, FtpIdle},
 };
@@ -36,70 +34,6 @@ const REASON: Duration = Duration::from_secs(2);
 const AWAKE: Duration = Duration::from_secs(45);
 /// So many bytes have to be taken before a server's patience is over; a slow line needs its time for more.
 const TAKEN: usize = 64 << 10;
-/// What a file is called until it is complete.
-const TEMPORARY: &[u8] = b".part";
-
-/// A file on a server, and how it may be written.
-#[derive(Clone, Debug)]
-pub(crate) struct FtpFile {
-    place: Place,
-    target: FtpPath,
-    path: Vec<u8>,
-    temporary: Vec<u8>,
-    make_folders: MakeFolders,
-}
-
-impl FtpFile {
-    /// The file of a URL.
-    ///
-    /// # Errors
-    /// What is wrong with the URL.
-    pub(crate) fn of(url: &Url, login: Login, make_folders: MakeFolders) -> Result<Self, &'static str> {
-        let origin = Origin::of(url).ok_or("the URL names no host")?;
-        // FTP has no query: what looks like one is part of the name.
-        let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
-        let target = FtpPath::from_url(path)
-            .map_err(|_| "the name contains what no FTP command can carry (a line end, a NUL byte)")?;
-        let last = target.segments().last().filter(|_| !target.is_folder());
-        let last = last.ok_or("this is a folder and not a file")?;
-        if target.typecode() == Some(haul_proto::ftp::path::TypeCode::Ascii) {
-            return Err("the URL asks for a transfer as text (;type=a), which cannot be resumed");
-        }
-        // `..` at a server is somewhere else than the URL says.
-        let safe = target.segments().iter().all(|segment| !matches!(&segment[..], b"." | b".."));
-        if !safe || safe_entry_name(last).is_none() {
-            return Err("the path leads elsewhere than it seems (`.`, `..`)");
-        }
-        let path = target.pathname();
-        let temporary = [&path[..], TEMPORARY].concat();
-        Ok(Self { place: Place { origin, login }, target, path, temporary, make_folders })
-    }
-
-    fn path(&self, name: Name) -> &[u8] {
-        match name {
-            Name::Target => &self.path,
-            Name::Temporary => &self.temporary,
-        }
-    }
-
-    /// The folders that may be made, outermost first, and the innermost of those that may not.
-    fn folders(&self) -> Vec<Vec<u8>> {
-        let mut folders = Vec::new();
-        let mut folder = self.target.parent();
-        while let Some(path) = folder.filter(|path| !path.segments().is_empty()) {
-            folders.push(path.pathname());
-            folder = path.parent();
-        }
-        match self.make_folders {
-            MakeFolders::Never => folders.clear(),
-            MakeFolders::Last(count) => folders.truncate(count),
-            MakeFolders::All => {}
-        }
-        folders.reverse();
-        folders
-    }
-}
-
 /// An FTP server that takes a file.
 #[derive(Debug)]
 pub(crate) struct FtpSink {
@@ -163,6 +97,11 @@ impl FtpSink {
             answered: false,
             remarks: Vec::new(),
         }
+    }
+
+    /// Who logs in.
+    pub(crate) fn user(&self) -> &str {
+        &self.file.place.login.user
     }
 
     /// The path that the file shall have.
@@ -311,15 +250,19 @@ impl Sink for FtpSink {
             let there = if settle {
                 ftp_look::settled(session, &path, patience).await?
             } else {
-                ftp_look::there(session, &path, patience).await?
+                Some(ftp_look::there(session, &path, patience).await?)
             };
+            let Some(there) = there else { return Ok(None) };
             let modified = match there {
                 There::Size(_) => session.modified(&path).await?,
                 There::Absent | There::Unknown => None,
             };
-            Ok::<_, FtpError>((there, modified, ftp_compare::ask(session.features()).is_some()))
+            Ok::<_, FtpError>(Some((there, modified, ftp_compare::ask(session.features()).is_some())))
         })?;
-        let (there, modified, hash) = seen;
+        let Some((there, modified, hash)) = seen else {
+            let message = "the file at the server goes on growing: another session writes to it";
+            return Err(Fault::Failed(Failed::new(Trouble::Busy, message)));
+        };
         let can = Can { hash: hash && !self.no_hash, read_back: !self.no_reading };
         Ok(Seen { there, modified, can })
     }
@@ -476,37 +419,5 @@ impl Sink for FtpSink {
         if let Some(session) = self.session.take() {
             self.idle.put(session);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::credentials::Secrets;
-
-    fn file(url: &str, make_folders: MakeFolders) -> Result<FtpFile, &'static str> {
-        let url = Url::parse(url).unwrap();
-        FtpFile::of(&url, Secrets::default().login_for(&url, &url), make_folders)
-    }
-
-    #[test]
-    fn a_url_is_a_file_with_a_temporary_name_beside_it() {
-        let found = file("ftp://h/a/b%20c.iso", MakeFolders::Never).unwrap();
-        assert_eq!((&found.path[..], &found.temporary[..]), (&b"a/b c.iso"[..], &b"a/b c.iso.part"[..]));
-        for bad in ["ftp://h/", "ftp://h/a/", "ftp://h/a%0Ab", "ftp://h/a;type=a", "ftp://h/%2E%2E%2Fb"] {
-            assert!(file(bad, MakeFolders::Never).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn folders_are_made_from_the_outermost_that_may_be_made() {
-        let folders = |make| {
-            let folders = file("ftp://h/%2Fa/b/c/f", make).unwrap().folders();
-            folders.into_iter().map(|path| String::from_utf8(path).unwrap()).collect::<Vec<_>>()
-        };
-        assert!(folders(MakeFolders::Never).is_empty());
-        assert_eq!(folders(MakeFolders::All), ["/a", "/a/b", "/a/b/c"]);
-        assert_eq!(folders(MakeFolders::Last(1)), ["/a/b/c"]);
-        assert_eq!(folders(MakeFolders::Last(9)), ["/a", "/a/b", "/a/b/c"]);
     }
 }

@@ -1,7 +1,7 @@
 //! Comparing what an FTP server has with the local file: by a checksum of its own (HASH, the X commands, MD5), or by
 //! reading it back (REST, RETR).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use haul_core::{Algorithm, transfer::BLOCK, upload::Found};
 use haul_proto::ftp::{
@@ -72,10 +72,16 @@ async fn both(
     (local, kind): (&LocalFile, Kind),
 ) -> Result<Found, FtpError> {
     let file = local.clone();
-    let ours = tokio::task::spawn_blocking(move || sum::of(&file, size, kind));
+    // Whoever is interrupted here does not wait for the rest of a large file.
+    let waiting = Arc::new(());
+    let awaited = Arc::downgrade(&waiting);
+    let wanted = move || awaited.strong_count() > 0;
+    let ours = tokio::task::spawn_blocking(move || sum::of(&file, size, kind, wanted));
     let theirs = theirs(session, ask, kind, path, size).await?;
     let Some(theirs) = theirs else { return Ok(Found::Unable) };
-    match ours.await {
+    let ours = ours.await;
+    drop(waiting);
+    match ours {
         Ok(Ok(Some(ours))) if ours == theirs => Ok(Found::Same),
         // Other bytes, or fewer than there; or it was made of more than was there before.
         Ok(Ok(_)) => Ok(match session.size(path).await? {

@@ -16,34 +16,34 @@ use haul_proto::ftp::{
 use super::ftp_compare::next;
 use crate::ftp::{FtpError, Piece, Session};
 
-/// A size that does not hold still for so long is taken as it is.
+/// A size that does not hold still for so long is that of a file which somebody else sends.
 const RESTLESS: Duration = Duration::from_secs(10);
 /// A file that should be there may be away for so long: Pure-FTPd gives it another name while a session continues it.
 const AWAY: Duration = Duration::from_secs(2);
 /// No list of one file is longer.
 const LONGEST_LIST: usize = 64 << 10;
 
-/// What is there, once it holds still: a session that is dead for us may still be writing.
+/// What is there, once it holds still: a session that is dead for us may still be writing. `None` where it does not.
 pub(super) async fn settled(
     session: &mut Session,
     path: &[u8],
     patience: Duration,
-) -> Result<There, FtpError> {
+) -> Result<Option<There>, FtpError> {
     let begun = Instant::now();
     let mut before = there(session, path, patience).await?;
     loop {
-        let longest = match before {
-            There::Size(_) => RESTLESS,
-            There::Absent => AWAY,
-            There::Unknown => return Ok(before),
+        let (longest, at_last) = match before {
+            There::Size(_) => (RESTLESS, None),
+            There::Absent => (AWAY, Some(before)),
+            There::Unknown => return Ok(Some(before)),
         };
         if begun.elapsed() >= longest {
-            return Ok(before);
+            return Ok(at_last);
         }
         tokio::time::sleep(SETTLE).await;
         let now = there(session, path, patience).await?;
         if now == before && matches!(now, There::Size(_)) {
-            return Ok(now);
+            return Ok(Some(now));
         }
         before = now;
     }
@@ -56,9 +56,10 @@ pub(super) async fn there(session: &mut Session, path: &[u8], patience: Duration
         return Ok(There::Size(size));
     }
     transient(&reply, "SIZE")?;
-    // A server that says that it knows SIZE, and has no size to tell, has no such file.
-    if reply.code().get() == 550 && session.features().size {
-        return Ok(There::Absent);
+    // A server that says that it knows SIZE, and has no size to tell, has no such file; or it does not like to tell.
+    if reply.code().get() == 550 && session.features().size && session.features().mlst.is_none() {
+        let dated = session.modified(path).await?.is_some();
+        return Ok(if dated { There::Unknown } else { There::Absent });
     }
     if session.features().mlst.is_some()
         && let Some(there) = by_facts(session, path).await?

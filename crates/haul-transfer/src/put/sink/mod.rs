@@ -5,12 +5,14 @@
 
 mod ftp;
 mod ftp_compare;
+mod ftp_file;
 mod ftp_look;
 mod ftp_words;
 
 use haul_core::upload::{Found, How, Local, Name, Refusal, Seen, Way};
 
-pub(crate) use ftp::{FtpFile, FtpSink};
+pub(crate) use ftp::FtpSink;
+pub(crate) use ftp_file::FtpFile;
 
 use super::local::LocalFile;
 use crate::source::Failed;
