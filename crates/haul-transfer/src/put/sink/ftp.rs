@@ -421,3 +421,6 @@ impl Sink for FtpSink {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
