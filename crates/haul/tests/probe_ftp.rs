@@ -112,7 +112,7 @@ fn real_servers_resume_both_ways_and_keep_nothing_of_the_probe() {
         assert_eq!((found["size"].as_u64(), &found["modified_strong"]), (Some(FILE.size()), &true.into()));
         assert_eq!(found["modified"], "Sun, 13 Sep 2020 12:26:40 GMT", "{name}");
         let uploads = &found["uploads"];
-        for key in ["stor", "rest_stor", "appe", "rename", "dele"] {
+        for key in ["stor", "rest_stor", "appe", "rename", "kept", "dele"] {
             assert_eq!(outcome(uploads, key), "works", "{name}: {key}\n{found}");
         }
         assert_eq!(uploads["resume"], "yes", "{name}");
@@ -136,6 +136,18 @@ fn proftpd_as_it_comes_takes_no_part_of_an_upload() {
     assert_eq!((outcome(uploads, "rest_stor"), outcome(uploads, "appe")), ("refused", "refused"), "{found}");
     assert!(uploads["rest_stor"]["why"].as_str().unwrap().contains("451"), "{found}");
     assert_eq!((&uploads["resume"], &found["resume"]), (&"no".into(), &"yes".into()));
+    assert_eq!(files(dir.path()), ["f.bin"]);
+}
+
+#[test]
+fn a_server_that_keeps_nothing_of_a_broken_upload_does_not_resume_it() {
+    let dir = served();
+    let hidden = ProFtpd::over(dir.path()).allow_store_restart().hidden_stores().start();
+    let Some(server) = hidden else { return };
+    let found = found(&["--write", &server.login_url("/f.bin")]);
+    let uploads = &found["uploads"];
+    assert_eq!((outcome(uploads, "appe"), outcome(uploads, "kept")), ("works", "wrong"), "{found}");
+    assert_eq!((&uploads["resume"], &found["resume"]), (&"no".into(), &"yes".into()), "{found}");
     assert_eq!(files(dir.path()), ["f.bin"]);
 }
 
@@ -291,10 +303,9 @@ fn the_verdict_on_uploads_follows_from_what_is_there_afterwards() {
         assert_eq!(uploads["resume"], expected, "{kind}: {found}");
         assert_eq!([outcome(uploads, "rest_stor"), outcome(uploads, "appe")], [restart, append], "{found}");
         let name = uploads["name"].as_str().unwrap();
-        assert!(
-            peer.size(name).is_none() && peer.size(&format!("{name}-renamed")).is_none(),
-            "{kind}: {name}"
-        );
+        for end in ["", "-renamed", "-broken"] {
+            assert!(peer.size(&format!("{name}{end}")).is_none(), "{kind}: {name}{end}");
+        }
         peer.assert_file_is("f.bin", FILE);
     }
 }

@@ -61,7 +61,7 @@ fn probed(start: impl FnOnce(&Path) -> Option<Running>, args: &[&str]) -> Option
 /// A row of the FTP table: what it is called, and what is there of it.
 type Row = (&'static str, fn(&Value) -> String);
 
-const FTP_ROWS: [Row; 14] = [
+const FTP_ROWS: [Row; 15] = [
     ("EPSV", |found| cell(&found["epsv"])),
     ("PASV", |found| cell(&found["pasv"])),
     ("SIZE", |found| cell(&found["size_told"])),
@@ -76,6 +76,13 @@ const FTP_ROWS: [Row; 14] = [
         None => NONE.into(),
     }),
     ("APPE", |found| cell(&found["uploads"]["appe"])),
+    ("an upload that breaks off: what had come", |found| {
+        match found["uploads"]["kept"]["outcome"].as_str() {
+            Some("works") => "is kept".into(),
+            Some("wrong") => "is lost".into(),
+            other => panic!("{other:?}: {found}"),
+        }
+    }),
     ("checksums", checksums),
     ("MFMT", |found| cell(&found["uploads"]["mfmt"])),
     ("RNFR, RNTO", |found| cell(&found["uploads"]["rename"])),
@@ -215,7 +222,7 @@ impl Ftp {
         for key in ["rest", "last_byte", "mdtm", "epsv"] {
             assert_eq!(cell(&found[key]), cell(&plain[key]), "{}: {key}\n{found}", self.name);
         }
-        for key in ["stor", "rest_stor", "appe", "dele"] {
+        for key in ["stor", "rest_stor", "appe", "kept", "dele"] {
             let (found, plain) = (&found["uploads"][key], &plain["uploads"][key]);
             assert_eq!(cell(found), cell(plain), "{}: {key}\n{found}", self.name);
         }

@@ -41,6 +41,14 @@ impl Stream {
         };
         Some(Encryption { version, resumed: tls.handshake_kind() == Some(HandshakeKind::Resumed) })
     }
+
+    /// Its end will be a reset, and not a farewell.
+    pub(crate) fn end_by_reset(&self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.set_zero_linger(),
+            Self::Tls(stream) => stream.get_ref().0.end_by_reset(),
+        }
+    }
 }
 
 impl AsyncRead for Stream {

@@ -72,6 +72,23 @@ impl Data {
         self.stream.write_all(bytes).await.map_err(|error| broke(&error))
     }
 
+    /// Sends what was written, gives the server `time` to take it, and breaks off: no server can take that for the end
+    /// of the file.
+    ///
+    /// # Errors
+    /// `Data`, where the connection broke by itself.
+    pub(crate) async fn break_off(mut self, time: Duration) -> Result<(), FtpError> {
+        self.stream.flush().await.map_err(|error| broke(&error))?;
+        tokio::time::sleep(time).await;
+        self.stream.end_by_reset().map_err(|error| broke(&error))
+    }
+
+    /// Breaks it off at once: no server can take that for the end of a file, and what is still on the way is lost.
+    pub(crate) fn reset(self) {
+        // One that cannot be told so is broken already.
+        let _ = self.stream.end_by_reset();
+    }
+
     /// Says that no more bytes follow, and waits until the server has closed its side too or `patience` is over: that
     /// is when TLS tickets for the next connection have arrived.
     ///

@@ -109,6 +109,10 @@ fn uploads(write: &WriteReport) -> Vec<Line> {
     if !write.wrong_sums.is_empty() {
         sums += &format!("; wrong: {}", write.wrong_sums.join(", "));
     }
+    let kept = match &write.kept {
+        Tried::Works => "yes: what an upload has sent that breaks off is still there".to_owned(),
+        other => said(other),
+    };
     let mut found = vec![
         ("stor", said(&write.stor)),
         ("rest+stor", said(&write.restart) + inside),
@@ -116,6 +120,7 @@ fn uploads(write: &WriteReport) -> Vec<Line> {
         ("checksums", sums),
         ("mfmt", said(&write.mfmt)),
         ("rename", said(&write.rename)),
+        ("kept", kept),
         ("dele", said(&write.delete)),
     ];
     for name in &write.left {
@@ -186,6 +191,8 @@ struct Uploads<'a> {
     wrong_checksums: &'a [String],
     mfmt: Option<Outcome<'a>>,
     rename: Option<Outcome<'a>>,
+    /// Whether what an upload has sent that breaks off is kept.
+    kept: Option<Outcome<'a>>,
     dele: Option<Outcome<'a>>,
     left: &'a [String],
     resume: &'a str,
@@ -260,6 +267,7 @@ fn uploads_for_programs(write: &WriteReport) -> Uploads<'_> {
         wrong_checksums: &write.wrong_sums,
         mfmt: outcome(&write.mfmt),
         rename: outcome(&write.rename),
+        kept: outcome(&write.kept),
         dele: outcome(&write.delete),
         left: &write.left,
         resume: word(write.verdict.resume),

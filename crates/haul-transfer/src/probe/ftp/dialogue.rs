@@ -17,6 +17,8 @@ use crate::{
 const MOST_SESSIONS: u32 = 24;
 /// How long the reply to a broken sending is waited for.
 const REASON: Duration = Duration::from_secs(2);
+/// How long a server gets to take a few bytes before the connection breaks: those that it has not read are lost.
+const TAKING: Duration = Duration::from_millis(300);
 
 /// One server, and what was noticed in passing.
 pub(super) struct Dialogue {
@@ -142,6 +144,23 @@ impl Dialogue {
         let sent = sent(&mut session, &mut self.noticed, (command, from, bytes), patience).await;
         self.session = Some(session);
         sent
+    }
+
+    /// Sends a few bytes, and breaks off. Whether the server has noticed.
+    pub(super) async fn break_off(&mut self, command: &Command, bytes: &[u8]) -> Result<bool, FtpError> {
+        let mut session = self.take_for_data().await?;
+        let mut data = begun(&mut session, &mut self.noticed, (command, 0)).await?.data;
+        let patience = self.options.patience;
+        let sending = async {
+            data.write_all(bytes).await?;
+            data.break_off(TAKING).await
+        };
+        let silent = FtpError::Silent { doing: "while it was to take bytes", seconds: patience.as_secs() };
+        tokio::time::timeout(patience, sending).await.map_err(|_elapsed| silent)??;
+        // Whatever it says.
+        let noticed = session.finish(REASON).await.is_ok();
+        self.session = Some(session);
+        Ok(noticed)
     }
 
     /// Ends the session at hand: something in it is not as it was at its beginning.

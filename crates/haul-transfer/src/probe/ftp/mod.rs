@@ -158,6 +158,8 @@ pub struct WriteReport {
     pub mfmt: Tried,
     /// RNFR and RNTO.
     pub rename: Tried,
+    /// What an upload has sent that breaks off: whether it is kept.
+    pub kept: Tried,
     /// DELE.
     pub delete: Tried,
     /// Files of ours that are still there: the server did not delete them.

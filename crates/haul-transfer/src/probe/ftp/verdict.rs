@@ -56,6 +56,9 @@ pub(super) fn upload(write: &WriteReport) -> Verdict {
         Tried::Wrong(what) => return say(Resume::No, format!("an upload goes wrong: {what}")),
         Tried::Not => return say(Resume::No, "no upload came about".into()),
     }
+    if let Tried::Wrong(what) = &write.kept {
+        return say(Resume::No, what.clone());
+    }
     let proof = if write.read_back { "" } else { " (by its size: it cannot be read back)" };
     match (&write.restart, &write.append) {
         (Tried::Works, Tried::Wrong(what)) => say(
@@ -154,6 +157,9 @@ mod tests {
         ] {
             let verdict = upload(&report);
             assert_eq!(verdict.resume, expected, "{}", verdict.why);
+            // What nobody keeps cannot be gone on with.
+            let lost = WriteReport { kept: wrong(), ..report };
+            assert_eq!(upload(&lost).resume, Resume::No);
         }
     }
 }

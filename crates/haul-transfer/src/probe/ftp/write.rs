@@ -20,10 +20,16 @@ const DATE: i64 = 1_000_000_000;
 /// How long to wait before the file is tried to be deleted once more.
 const AGAIN: [Duration; 3] = [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3)];
 
+/// How long a server may take to notice that an upload broke off, in steps.
+const NOTICING: [Duration; 3] =
+    [Duration::from_millis(50), Duration::from_millis(250), Duration::from_millis(700)];
+
 /// The file.
 struct Own {
     path: Vec<u8>,
     renamed: Vec<u8>,
+    /// The one that breaks off.
+    broken: Vec<u8>,
     content: Vec<u8>,
 }
 
@@ -48,6 +54,7 @@ impl WriteReport {
             wrong_sums: Vec::new(),
             mfmt: Tried::Not,
             rename: Tried::Not,
+            kept: Tried::Not,
             delete: Tried::Not,
             left: Vec::new(),
             verdict: super::Verdict { resume: super::super::Resume::No, why: String::new() },
@@ -94,7 +101,8 @@ impl Own {
         let name = format!("haul-probe-{:016x}", u64::from_be_bytes(random));
         let slash: &[u8] = if prefix.is_empty() || prefix.ends_with(b"/") { b"" } else { b"/" };
         let path = [prefix, slash, name.as_bytes()].concat();
-        Some(Self { renamed: [&path[..], b"-renamed"].concat(), path, content })
+        let [renamed, broken] = [&b"-renamed"[..], b"-broken"].map(|end| [&path[..], end].concat());
+        Some(Self { path, renamed, broken, content })
     }
 }
 
@@ -128,6 +136,7 @@ async fn try_all(
         look::bytes(dialogue, &own.path, &head, report).await;
     }
     write.rename = rename(dialogue, own).await.unwrap_or_else(|error| tried(Err::<(), _>(error)));
+    write.kept = kept(dialogue, own).await.unwrap_or_else(|error| tried(Err::<(), _>(error)));
 }
 
 async fn stor(dialogue: &mut Dialogue, own: &Own, from: usize, bytes: &[u8]) -> Result<(), FtpError> {
@@ -208,6 +217,29 @@ async fn rename(dialogue: &mut Dialogue, own: &Own) -> Result<Tried, FtpError> {
     })
 }
 
+/// An upload that breaks off, and what is there of it then.
+async fn kept(dialogue: &mut Dialogue, own: &Own) -> Result<Tried, FtpError> {
+    let first = &own.content[..LENGTHS[0]];
+    // What was lost on the way once is no proof.
+    for _ in 0..2 {
+        let noticed = dialogue.break_off(&Command::stor(&own.broken)?, first).await?;
+        let looks = if noticed { 1 } else { NOTICING.len() };
+        for wait in NOTICING.into_iter().take(looks) {
+            let held = held(dialogue, &own.broken).await;
+            match held.len() {
+                Some(len @ 1..) if first.get(..len).is_some_and(|first| held.is(first)) => {
+                    return Ok(Tried::Works);
+                }
+                Some(1..) => {
+                    return Ok(Tried::Wrong("of an upload that breaks off other bytes are kept".into()));
+                }
+                Some(0) | None => tokio::time::sleep(wait).await,
+            }
+        }
+    }
+    Ok(Tried::Wrong("nothing is kept of an upload that breaks off: the next one begins anew".into()))
+}
+
 /// What the server has under a name: the bytes say it, else SIZE.
 async fn held(dialogue: &mut Dialogue, path: &[u8]) -> Held {
     if let Ok(fetched) = dialogue.fetch(path, 0, 2 * LENGTHS[2]).await
@@ -270,19 +302,18 @@ fn judged(sent: Result<(), FtpError>, held: &Held, after: &[u8], before: &[u8]) 
 async fn remove(dialogue: &mut Dialogue, own: &Own, write: &mut WriteReport) {
     let renamed = write.rename.works();
     write.left.clear();
-    for (path, is_name) in [(&own.path, !renamed), (&own.renamed, renamed)] {
+    for (path, is_name) in [(&own.path, !renamed), (&own.renamed, renamed), (&own.broken, false)] {
         let mut waits = AGAIN.into_iter();
-        let outcome = loop {
+        let (deleted, is_there) = loop {
             match delete(dialogue, path).await {
                 Ok(outcome) => break outcome,
                 Err(error) => match waits.next() {
                     Some(wait) => tokio::time::sleep(wait).await,
-                    None => break (tried(Err::<(), _>(error)), true),
+                    None => break (tried(Err::<(), _>(error)), None),
                 },
             }
         };
-        let (deleted, may_be_there) = outcome;
-        if !deleted.works() && may_be_there && (is_name || write.rename == Tried::Not) {
+        if !deleted.works() && is_there.unwrap_or(is_name) {
             write.left.push(String::from_utf8_lossy(path).into_owned());
         }
         if is_name {
@@ -290,20 +321,23 @@ async fn remove(dialogue: &mut Dialogue, own: &Own, write: &mut WriteReport) {
         }
     }
     // Where nothing was taken there is nothing to delete.
-    if write.left.is_empty() && matches!(write.stor, Tried::Refused(_)) {
+    if matches!(write.stor, Tried::Refused(_)) && !write.delete.works() {
+        write.left.retain(|name| *name != write.name);
         write.delete = Tried::Not;
     }
 }
 
-/// DELE, and whether the file may still be there when it was refused.
-async fn delete(dialogue: &mut Dialogue, path: &[u8]) -> Result<(Tried, bool), FtpError> {
+/// DELE, and whether the file is still there where that was refused; `None` where nothing tells.
+async fn delete(dialogue: &mut Dialogue, path: &[u8]) -> Result<(Tried, Option<bool>), FtpError> {
     let command = Command::dele(path)?;
-    let reply = dialogue.ask(&command).await?;
-    let deleted = accepted(&command, &reply);
+    let deleted = accepted(&command, &dialogue.ask(&command).await?);
     if deleted.works() {
-        return Ok((deleted, false));
+        return Ok((deleted, Some(false)));
     }
-    // A server that has no such file, and does not say so by SIZE, does not say what it has, either.
-    let size = size::size(&dialogue.ask(&Command::size(path)?).await?);
-    Ok((deleted, size.is_some()))
+    let reply = dialogue.ask(&Command::size(path)?).await?;
+    let is_there = match reply.code().get() {
+        550 => Some(false),
+        _ => size::size(&reply).map(|_| true),
+    };
+    Ok((deleted, is_there))
 }
