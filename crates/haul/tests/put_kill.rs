@@ -61,6 +61,22 @@ fn hidden_stores_keep_nothing_of_a_kill_and_it_is_sent_anew() {
 }
 
 #[test]
+fn what_is_given_up_is_not_published_by_a_server_that_waits_for_the_end() {
+    let start = |root: &_| ProFtpd::over(root).allow_store_restart().hidden_stores().start();
+    let Some((upload, server, content)) = stage(105, start) else { return };
+    let old = Content::new(106, 5000);
+    old.write_to(upload.far("f.bin"));
+    server.hand_over();
+    let url = server.login_url("/f.bin");
+    let args = ["--if-exists", "overwrite", "--limit-rate", PACE, "f.bin", &url];
+    upload.stopped_at(".in.f.bin.", SIZE / 2, &args);
+    wait_until(|| server.sessions() == 0);
+    old.assert_file_is(upload.far("f.bin"));
+    upload.run(&["--if-exists", "overwrite", "f.bin", &url], 0);
+    content.assert_file_is(upload.far("f.bin"));
+}
+
+#[test]
 fn proftpd_as_it_comes_gets_it_anew_each_time_and_no_wrong_file() {
     let Some((upload, server, content)) = stage(102, ProFtpd::serve) else { return };
     let url = server.login_url("/f.bin");

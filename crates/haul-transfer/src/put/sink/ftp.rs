@@ -116,7 +116,7 @@ impl FtpSink {
 
     /// The session that is there, one that is idle, or a new one. Whoever takes it gives it back while it is good.
     async fn session(&mut self) -> Result<Session, Fault> {
-        self.data = None;
+        self.cut_off();
         if let Some(mut session) = self.session.take()
             && session.is_usable()
         {
@@ -141,6 +141,14 @@ impl FtpSink {
     fn keep(&mut self, mut session: Session) {
         if session.is_usable() {
             self.session = Some(session);
+        }
+    }
+
+    /// Ends a sending before its end. Servers that show a file only when it is complete have no other way to know that it
+    /// is not: a connection that is closed is a file that is whole (RFC 959 §3.4.1).
+    fn cut_off(&mut self) {
+        if let Some(data) = self.data.take() {
+            data.reset();
         }
     }
 
@@ -219,7 +227,7 @@ impl FtpSink {
 
     /// The bytes could not be handed over: the server's word says why, where it has one.
     async fn broken(&mut self, what: String) -> Fault {
-        self.data = None;
+        self.cut_off();
         let Some(mut session) = self.session.take() else {
             return Fault::Failed(Failed::new(Trouble::Broken, what));
         };
@@ -379,7 +387,8 @@ impl Sink for FtpSink {
     }
 
     fn give_up(&mut self) {
-        (self.data, self.session) = (None, None);
+        self.cut_off();
+        self.session = None;
     }
 
     async fn seal(&mut self, local: Option<Local>, rename: bool) -> Result<Sealed, Fault> {
@@ -415,7 +424,7 @@ impl Sink for FtpSink {
     }
 
     fn close(&mut self) {
-        self.data = None;
+        self.cut_off();
         if let Some(session) = self.session.take() {
             self.idle.put(session);
         }
