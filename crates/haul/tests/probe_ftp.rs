@@ -232,6 +232,7 @@ fn the_verdict_on_downloads_follows_from_the_bytes() {
         (proper().rest(Rest::RetrRefused(451)), "no", "451"),
         (proper().without(&["REST"]), "no", "500"),
         (proper().instead("REST", "350 Restarting at 0."), "unsafe", "another offset"),
+        (proper().instead("REST", "421 going home"), "unsafe", "421"),
         (proper().without(&["SIZE"]), "unsafe", "no SIZE"),
         (proper().without(&["MDTM"]), "unsafe", "no MDTM"),
         (proper().without(&["SIZE", "MDTM", "MLST", "MLSD"]), "unsafe", "neither SIZE nor MDTM"),

@@ -151,9 +151,11 @@ fn compared(head: &Fetched, at: usize, part: &Fetched) -> Tried {
     }
     let from_zero = !part.bytes.is_empty() && head.bytes.starts_with(&part.bytes);
     Tried::Wrong(if from_zero {
-        format!("it says yes to REST {at} and sends the file from its first byte on")
+        format!("it says yes to REST {at} and sends the file from its first byte on; haul begins anew there")
     } else {
-        format!("it says yes to REST {at} and sends other bytes than those that lie there")
+        format!(
+            "it says yes to REST {at} and sends other bytes than those that lie there; haul begins anew there"
+        )
     })
 }
 

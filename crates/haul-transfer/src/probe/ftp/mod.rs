@@ -282,7 +282,8 @@ fn tried<T>(result: Result<T, FtpError>) -> Tried {
             Tried::Wrong(format!("REST was taken for another offset ({})", Words(&reply)))
         }
         Err(FtpError::NoRest(reply)) => Tried::Refused(answered("REST", &reply)),
-        Err(error @ FtpError::Refused { .. }) => Tried::Refused(error.to_string()),
+        // That it goes away now (421) is no word on what was asked.
+        Err(error @ FtpError::Refused { .. }) if error.code() != 421 => Tried::Refused(error.to_string()),
         Err(error) => Tried::Wrong(error.to_string()),
     }
 }

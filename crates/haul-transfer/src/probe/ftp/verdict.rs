@@ -9,7 +9,7 @@ pub(super) fn download(report: &FtpReport, of_own: bool) -> Verdict {
     let untried = report.probed != Probed::File && report.last_byte == Tried::Not;
     match &report.rest {
         Tried::Refused(words) => return say(Resume::No, format!("it does not begin in the middle: {words}")),
-        Tried::Wrong(what) => return say(Resume::Unsafe, format!("{what}; haul begins anew there")),
+        Tried::Wrong(what) => return unsure(what),
         Tried::Works if untried => return unsure("REST is accepted, but there was no file to try it on"),
         Tried::Not if untried => return unsure("there was no file to try it on"),
         Tried::Not if report.entity.size == Some(0) => return say(Resume::Yes, "the file is empty".into()),
