@@ -24,6 +24,8 @@ impl Threads {
     /// For a lane beside others; where no thread can be had, that is here as well.
     pub(crate) fn beside(&self) -> Handle {
         let runtime = self.runtime.get_or_init(|| {
+            // A runtime that gets no thread panics; one that is refused here would be refused there.
+            thread::Builder::new().spawn(|| ()).ok()?.join().ok()?;
             let cores = thread::available_parallelism().map_or(1, usize::from);
             let threads = cores.saturating_sub(1).clamp(1, MOST);
             Builder::new_multi_thread()

@@ -4,11 +4,12 @@
 
 use std::io;
 use std::process;
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use haul_transfer::Stop;
-use tokio::runtime;
+use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, timeout_at};
 
@@ -29,13 +30,25 @@ struct Signals {
 /// # Errors
 /// Where the system has no room for a handler or a thread; then a signal ends the process, as it would anyway.
 pub(crate) fn heed(stop: Stop, screen: Screen) -> io::Result<()> {
+    let (tell, told) = mpsc::channel();
+    thread::Builder::new().name("haul-signals".into()).spawn(move || match listening() {
+        Ok((runtime, signals)) => {
+            let _ = tell.send(Ok(()));
+            runtime.block_on(signals.obeyed(stop, screen));
+        }
+        Err(error) => drop(tell.send(Err(error))),
+    })?;
+    told.recv().unwrap_or_else(|gone| Err(io::Error::other(gone)))
+}
+
+/// Made on the thread that has it: a runtime can't be let go within another one.
+fn listening() -> io::Result<(Runtime, Signals)> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let signals = {
         let _inside = runtime.enter();
         Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? }
     };
-    let thread = thread::Builder::new().name("haul-signals".into());
-    thread.spawn(move || runtime.block_on(signals.obeyed(stop, screen))).map(drop)
+    Ok((runtime, signals))
 }
 
 impl Signals {
@@ -49,7 +62,9 @@ impl Signals {
     async fn obeyed(mut self, stop: Stop, screen: Screen) {
         self.next().await;
         stop.stop();
-        screen.remark("stopping, to save what is there; once more leaves at once");
+        // Where nobody reads what is said it may never be said: nothing waits for it.
+        let remark = move || screen.remark("stopping, to save what is there; once more leaves at once");
+        let _ = thread::Builder::new().spawn(remark);
         let together = Instant::now() + TOGETHER;
         while timeout_at(together, self.next()).await.is_ok() {}
         self.next().await;

@@ -154,6 +154,26 @@ fn a_change_in_mid_run_may_be_made_the_end() {
     assert_eq!(scene.files(), ["f.bin.part", "f.bin.part.haul"]);
 }
 
+/// What went out cannot be taken back, and no option that is for files can help.
+#[test]
+fn a_change_ends_what_goes_to_standard_output_and_is_called_so() {
+    let (old, new) = (Content::new(41, SIZE), Content::new(42, SIZE));
+    let behaviour = slow(Behaviour::of(old))
+        .cut(Which::First(1), 4 * MIB, Cut::Fin)
+        .replaced_after(MIB, later(new, strong("v2")));
+    let peer = HttpPeer::start(behaviour);
+    let scene = Scene::new();
+    let end = scene.get(&["-o", "-", &peer.url("/f.bin")]).run().expect_code(5);
+    assert_eq!(end.stdout.len() as u64, 4 * MIB);
+    assert!(
+        end.stdout == old.bytes(0..4 * MIB),
+        "the beginning of the old version, and nothing of the new one"
+    );
+    let said = Told::by(end).message();
+    assert!(said.contains("changed") && said.contains("-o FILE"), "{said}");
+    assert!(!said.contains("--restart") && !said.contains("--checksum"), "{said}");
+}
+
 #[test]
 fn a_strong_tag_goes_on_without_looking_back() {
     for lanes in [1, 8] {

@@ -12,7 +12,7 @@ use haul_testkit::{
     hostile::{Length, Ranges, Which},
 };
 
-use scene::{MIB, SOON, Told, files, get};
+use scene::{MIB, SOON, Told, files, get, haul};
 
 const SIZE: u64 = 12 * MIB;
 
@@ -28,6 +28,9 @@ fn goes_on_with_room(disk: &SmallDisk, told: &Told, content: Content, args: &[&s
     let kept = told.failed()["kept"].as_u64().unwrap();
     assert!(kept > 4 * MIB, "{told}");
     assert_eq!(files(disk.path()), ["f.bin.part", "f.bin.part.haul"]);
+    let status = haul().args(["status", "f.bin"]).dir(disk.path()).run().expect_code(0);
+    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(status.contains("no space"), "{status}");
     disk.resize(64 * MIB);
     let told = run(disk.path(), args, 0);
     assert!(told.kept() + MIB > kept, "{kept} bytes were said to be kept\n{told}");

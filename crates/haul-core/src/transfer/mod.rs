@@ -297,11 +297,6 @@ impl Transfer {
         self.fars.iter().map(|far| far.known.first().cloned()).collect()
     }
 
-    /// How many bytes are written: what a stop at this moment would keep.
-    pub fn kept(&self) -> u64 {
-        self.written.total()
-    }
-
     /// The file's size, where known.
     pub fn size(&self) -> Option<u64> {
         self.size
@@ -425,13 +420,13 @@ impl Transfer {
     /// Drops what is there and begins anew, or ends where that is not wanted or not possible.
     fn reset(&mut self, reason: Reason) {
         self.restarts += 1;
-        let too_often = self.restarts > RESTARTS;
+        // What was handed over can't be taken back, and a file that does not hold still will not be whole.
+        let over = self.restarts > RESTARTS || (self.plan.in_order && !self.received.is_empty());
         match reason {
-            Reason::Changed(what) if self.plan.on_change == OnChange::Fail || too_often => {
+            Reason::Changed(what) if over || self.plan.on_change == OnChange::Fail => {
                 self.end(Outcome::Changed(what));
             }
-            Reason::Unproven if too_often => self.end(Outcome::Unsafe),
-            _ if self.plan.in_order && !self.received.is_empty() => self.end(Outcome::Unsafe),
+            Reason::Unproven if over => self.end(Outcome::Unsafe),
             reason => {
                 self.cancel_all();
                 self.actions.push_back(Action::Reset(reason));

@@ -43,7 +43,6 @@ use crate::{
     failure::{Failure, Kind},
     job::{Connections, Job, Target},
     notice::{Done, Notice, Verified},
-    out::Out,
     source::{AnySource, Failed, Wish},
     threads::Threads,
 };
@@ -67,9 +66,12 @@ const AWAY: Duration = Duration::from_millis(500);
 /// # Errors
 /// [`Failure`], which says what happened, what is kept and what to do next.
 pub async fn get(client: &Client, job: Job, stop: Stop, watch: Watch) -> Result<Done, Failure> {
-    let mut drive = Drive::new(client, job, stop, watch)?;
-    let ended = drive.run().await;
-    drive.close().await;
+    let mut drive = Drive::new(client, job, stop, watch);
+    let ended = match drive.sit_unasked().await {
+        Ok(()) => drive.run().await,
+        Err(failure) => Err(failure),
+    };
+    drive.close(ended.as_ref().err()).await;
     ended.map_err(|failure| drive.sign(failure))
 }
 
@@ -96,7 +98,7 @@ struct Drive<'a> {
 type Step = Result<Option<Done>, Failure>;
 
 impl<'a> Drive<'a> {
-    fn new(client: &'a Client, job: Job, stop: Stop, watch: Watch) -> Result<Self, Failure> {
+    fn new(client: &'a Client, job: Job, stop: Stop, watch: Watch) -> Self {
         let urls = std::iter::once(&job.url).chain(&job.mirrors);
         let sources = urls.map(|url| client.source(url, &job.url).into()).collect();
         let machine = Transfer::new(None, plan(&job));
@@ -104,7 +106,7 @@ impl<'a> Drive<'a> {
         let report = Report::new(watch);
         let fetched = Arc::clone(&report.fetched);
         let shared = Shared { words: sender, limit: client.limit.clone(), fetched, reader: None };
-        let mut drive = Self {
+        Self {
             client,
             stop,
             sources,
@@ -118,20 +120,7 @@ impl<'a> Drive<'a> {
             confirming: None,
             told_digest: None,
             job,
-        };
-        if drive.job.target == Target::Stdout {
-            if drive.job.checksum.is_some() {
-                return Err(Failure::new(
-                    Kind::Usage,
-                    "what goes to standard output cannot be checked by a checksum",
-                ));
-            }
-            let subject = seat::subject(&drive.job, None, None, &[]);
-            drive.take(Out::new(std::io::stdout()), None, subject)?;
-        } else if let Some(seat) = seat::before_asking(&drive.job)? {
-            drive.sit(seat, None)?;
         }
-        Ok(drive)
     }
 
     async fn run(&mut self) -> Result<Done, Failure> {
@@ -159,7 +148,9 @@ impl<'a> Drive<'a> {
                 biased;
                 () = &mut stopped, if !stopping => {
                     stopping = true;
-                    if self.place.is_none() || self.confirming.is_some() {
+                    // A pipe that nobody reads takes no last word, and keeps nothing.
+                    let piped = self.job.target == Target::Stdout;
+                    if self.place.is_none() || self.confirming.is_some() || piped {
                         return Err(self.interrupted());
                     }
                     self.machine.handle(Instant::now(), Event::Pause);
@@ -279,9 +270,7 @@ impl<'a> Drive<'a> {
     /// Adds to a failure what is known here.
     fn sign(&self, mut failure: Failure) -> Failure {
         failure.target = failure.target.or_else(|| self.report.last_target.clone());
-        if !matches!(failure.kind, Kind::Mismatch) && self.job.target != Target::Stdout {
-            failure.kept = failure.kept.max(self.machine.kept());
-        }
+        failure.kept = self.report.left.unwrap_or(failure.kept);
         failure
     }
 }

@@ -1,13 +1,16 @@
 //! Where the bytes go: taken when an earlier run left something, else when the first answer has said what the file is.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    thread,
+};
 
 use haul_core::{
     Entity,
     transfer::{Basis, Memo, Transfer},
 };
 use haul_store::{FsPartial, Subject};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Drive, WORDS, plan,
@@ -16,7 +19,9 @@ use super::{
 };
 use crate::{
     failure::{Failure, Kind},
+    job::Target,
     notice::{Done, Notice, Verified},
+    out::Out,
 };
 
 /// Where the bytes go, once that is known.
@@ -65,9 +70,39 @@ impl Drive<'_> {
         self.place.as_ref().and_then(|place| place.target.clone())
     }
 
+    /// Finds the place where nothing has to be asked for that.
+    pub(super) async fn sit_unasked(&mut self) -> Result<(), Failure> {
+        let job = self.job.clone();
+        if job.target != Target::Stdout {
+            let found = self.look(move || seat::before_asking(&job)).await?;
+            return found.map_or(Ok(()), |seat| self.sit(seat, None));
+        }
+        if job.checksum.is_some() {
+            let message = "what goes to standard output cannot be checked by a checksum";
+            return Err(Failure::new(Kind::Usage, message));
+        }
+        self.take(Out::new(std::io::stdout()), None, seat::subject(&job, None, None, &[]))
+    }
+
+    /// Looks at what is there on a thread of its own: where files have to be read that takes its time. Other transfers go
+    /// on meanwhile, and a stop is heeded.
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (tell, told) = oneshot::channel();
+        let begun = thread::Builder::new().name("haul-seat".into()).spawn(move || drop(tell.send(look())));
+        begun.map_err(|error| Failure::new(Kind::Local, format!("no thread for reading: {error}")))?;
+        tokio::select! {
+            told = told => told.unwrap_or_else(|gone| Err(Failure::new(Kind::Unexpected, gone.to_string()))),
+            () = self.stop.stopped() => Err(self.interrupted()),
+        }
+    }
+
     /// Finds the place now that the far end has said what the file is.
-    pub(super) fn sit_by_answer(&mut self, seen: &Entity, name: Option<&str>) -> Result<Sat, Failure> {
-        match seat::with_answer(&self.job, seen, name)? {
+    pub(super) async fn sit_by_answer(&mut self, seen: &Entity, name: Option<&str>) -> Result<Sat, Failure> {
+        let (job, said, name) = (self.job.clone(), seen.clone(), name.map(str::to_owned));
+        match self.look(move || seat::with_answer(&job, &said, name.as_deref())).await? {
             Look::Already { target, size } => {
                 let verified =
                     self.job.checksum.as_ref().map_or(Verified::By(Basis::Date), |_| Verified::Digest);
@@ -143,21 +178,28 @@ impl Drive<'_> {
         self.machine = Transfer::new(Some(memo), plan(&self.job));
     }
 
-    /// Lets everything go in order: connections first, then the disk.
-    pub(super) async fn close(&mut self) {
+    /// Lets everything go in order: connections first, then the disk, which is told why it ended unfinished.
+    pub(super) async fn close(&mut self, why: Option<&Failure>) {
         self.lanes.clear();
         self.shared.reader = None;
         self.words.close();
         while self.words.recv().await.is_some() {}
-        let why = self.report.ended.clone();
-        if let Some(place) = &self.place
-            && let Some(why) = why
-        {
-            place.writer.note_stop(why);
+        let Some(place) = self.place.take() else { return };
+        if let Some(why) = why {
+            place.writer.note_stop(why.message.clone());
         }
-        if let Some(place) = self.place.take() {
-            self.report.last_target = place.target;
-            place.writer.end().await;
+        place.writer.end().await;
+        if let Some(target) = place.target {
+            self.report.left = why.map(|_| left(&target));
+            self.report.last_target = Some(target);
         }
     }
+}
+
+/// How many bytes the next run would find, as the journal tells it that was kept to the end.
+fn left(target: &Path) -> u64 {
+    let found = haul_store::inspect(target).ok();
+    // What another process has begun meanwhile is not ours.
+    let ours = found.filter(|found| found.part_len.is_some() && found.in_use.is_none());
+    ours.map_or(0, |found| found.held.written.total())
 }

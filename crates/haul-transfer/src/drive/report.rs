@@ -19,6 +19,10 @@ use crate::{
     source::Failed,
 };
 
+const RESTART_OR_CHECK: &str = "use --restart to begin anew, or --checksum to have the whole checked";
+const PIPED: &str = "throw away what went to standard output and run the same command again, or use -o FILE, \
+                     which can be continued";
+
 /// The teller, with the figures it needs.
 pub(super) struct Report {
     watch: Watch,
@@ -33,8 +37,8 @@ pub(super) struct Report {
     pub(super) verified: Option<Verified>,
     /// The retry told last.
     told_retry: Option<Instant>,
-    /// Why it ended, for the journal; `None` where nothing was left unfinished.
-    pub(super) ended: Option<String>,
+    /// How many bytes are left for the next run, once that is known.
+    pub(super) left: Option<u64>,
     pub(super) last_target: Option<PathBuf>,
 }
 
@@ -49,7 +53,7 @@ impl Report {
             started: false,
             verified: None,
             told_retry: None,
-            ended: Some("it was stopped".to_owned()),
+            left: None,
             last_target: None,
         }
     }
@@ -109,7 +113,6 @@ impl Report {
 
     /// The file was there before.
     pub(super) fn already(&mut self, target: PathBuf, size: u64, verified: Verified) -> Done {
-        self.ended = None;
         self.begins(Some(size), Some(target.clone()));
         Done {
             target: Some(target),
@@ -130,9 +133,10 @@ impl Report {
         target: Option<PathBuf>,
         last: Option<&Failed>,
     ) -> Result<Done, Failure> {
-        let failure = match outcome {
+        // What went to standard output can neither be taken back nor gone on with.
+        let piped = target.is_none();
+        Err(match outcome {
             Outcome::Complete(basis) => {
-                self.ended = None;
                 return Ok(Done {
                     target,
                     size: machine.size().unwrap_or_default(),
@@ -145,16 +149,14 @@ impl Report {
             }
             Outcome::Paused => Failure::new(Kind::Interrupted, "interrupted"),
             Outcome::Changed(what) => Failure::new(Kind::Changed, format!("the remote file changed: {what}"))
-                .advise("use --restart to fetch the new one"),
+                .advise(if piped { PIPED } else { "use --restart to fetch the new one" }),
             Outcome::Unsafe => Failure::new(
                 Kind::Unsafe,
                 "nothing proves that what is here belongs to the server's file, so it cannot be continued safely",
             )
-            .advise("use --restart to begin anew, or --checksum to have the whole checked"),
+            .advise(if piped { PIPED } else { RESTART_OR_CHECK }),
             Outcome::GaveUp(trouble) => gave_up(*trouble, last),
-        };
-        self.ended = Some(failure.message.clone());
-        Err(failure)
+        })
     }
 }
 

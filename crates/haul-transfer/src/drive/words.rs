@@ -23,12 +23,14 @@ impl Drive<'_> {
         match word {
             Word::Opened { seen, from, to, ranges, name, digests } => {
                 if self.place.is_none() {
-                    match self.sit_by_answer(&seen, name.as_deref())? {
+                    match self.sit_by_answer(&seen, name.as_deref()).await? {
                         Sat::Here => {}
                         Sat::Elsewhere => return Ok(None),
                         Sat::Done(done) => return Ok(Some(done)),
                     }
                 }
+                // To look at the place may have taken long.
+                let now = Instant::now();
                 self.machine.handle(now, Event::Opened { lane, seen, from, to, ranges });
                 if self.machine.brings(lane) {
                     self.told_digest = self.told_digest.take().or_else(|| strongest(digests));
@@ -49,7 +51,7 @@ impl Drive<'_> {
                 self.lanes.remove(&lane);
                 if self.place.is_none()
                     && let Sat::Done(done) =
-                        self.sit_by_answer(&Entity { size: total, ..seen.clone() }, None)?
+                        self.sit_by_answer(&Entity { size: total, ..seen.clone() }, None).await?
                 {
                     return Ok(Some(done));
                 }
@@ -107,6 +109,8 @@ impl Drive<'_> {
             Some(Told::Aside(path)) => {
                 self.sit_anew(&path)?;
                 self.machine.handle(now, Event::ResetDone);
+                // Of the place before nothing is to be saved any more, should that have been asked for.
+                self.machine.handle(now, Event::Durable);
             }
             Some(Told::ResetDone) => self.machine.handle(now, Event::ResetDone),
             Some(Told::Published) => self.machine.handle(now, Event::Published),

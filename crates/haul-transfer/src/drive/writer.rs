@@ -11,15 +11,24 @@
 //! of the note that says which version it belongs to. What only takes bytes in order, a pipe, may block for as long as
 //! somebody likes: its pieces are jobs too.
 
-use std::{fmt, path::PathBuf, pin::Pin, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    future::pending,
+    io::ErrorKind,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    pin::Pin,
+    sync::Arc,
+    thread,
+    time::SystemTime,
+};
 
 use bytes::Bytes;
 use haul_core::{ByteRange, Digest, transfer::BLOCK};
-use haul_store::{Note, Partial, Publish, StoreError, Subject};
+use haul_store::{Held, Note, Partial, Publish, StoreError, Subject};
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, mpsc, oneshot, watch},
-    task::JoinHandle,
 };
 
 use crate::checksum;
@@ -58,7 +67,8 @@ pub(super) enum Told {
 #[derive(Debug)]
 pub(super) struct Writer {
     jobs: mpsc::UnboundedSender<Job>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    /// Answered when the thread has let the partial go.
+    ended: oneshot::Receiver<()>,
     reach: Option<u64>,
     hand: Hand,
     /// Jobs handed over that pieces must not overtake …
@@ -115,11 +125,15 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// The bytes, or `None` where they can't be read.
+    /// The bytes, or `None` where there are not as many. Where they can't be read the writer tells the driver why, and
+    /// there is no answer any more: whoever asked waits to be let go.
     pub(super) async fn read(&self, range: ByteRange) -> Option<Bytes> {
         let (answer, told) = oneshot::channel();
-        self.jobs.send(Job::Read { range, answer }).ok()?;
-        told.await.ok().flatten()
+        let _ = self.jobs.send(Job::Read { range, answer });
+        match told.await {
+            Ok(found) => found,
+            Err(_) => pending().await,
+        }
     }
 }
 
@@ -134,10 +148,12 @@ impl Writer {
         let hand = Hand::of(&partial);
         let (count, done) = watch::channel(0);
         let at_work = AtWork { partial: Some(partial), inbox, tell, sync: None, done: count };
-        let thread = std::thread::Builder::new()
-            .name("haul-writer".into())
-            .spawn(move || runtime.block_on(at_work.run()))?;
-        Ok((Self { jobs, thread: Some(thread), reach, hand, sent: 0, done }, told))
+        let (over, ended) = oneshot::channel();
+        thread::Builder::new().name("haul-writer".into()).spawn(move || {
+            runtime.block_on(at_work.run());
+            let _ = over.send(());
+        })?;
+        Ok((Self { jobs, ended, reach, hand, sent: 0, done }, told))
     }
 
     pub(super) fn reader(&self) -> Reader {
@@ -201,14 +217,15 @@ impl Writer {
         let _ = self.jobs.send(job);
     }
 
-    /// Waits until everything handed over is done and the partial is let go.
-    pub(super) async fn end(mut self) {
-        let Some(thread) = self.thread.take() else { return };
-        let (closed, _) = mpsc::unbounded_channel();
+    /// Waits until everything handed over is done and the partial is let go. A pipe may never take what is handed over,
+    /// and nothing of it is to be saved: that is not waited for.
+    pub(super) async fn end(self) {
+        let Self { jobs, ended, hand, .. } = self;
         // The jobs' channel closes with its last sender; lanes with readers are gone by now.
-        self.jobs = closed;
-        drop(self);
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        drop(jobs);
+        if let Hand::Here(_) = hand {
+            let _ = ended.await;
+        }
     }
 }
 
@@ -217,7 +234,7 @@ struct AtWork<P> {
     partial: Option<Arc<P>>,
     inbox: mpsc::UnboundedReceiver<Job>,
     tell: mpsc::UnboundedSender<Told>,
-    sync: Option<JoinHandle<()>>,
+    sync: Option<thread::JoinHandle<()>>,
     /// How many jobs are done that pieces must not overtake.
     done: watch::Sender<u64>,
 }
@@ -226,11 +243,17 @@ impl<P: Partial> AtWork<P> {
     async fn run(mut self) {
         while let Some(job) = self.inbox.recv().await {
             if let Err(error) = self.work(job).await {
-                let _ = self.tell.send(Told::Broken(error));
+                self.tell(Told::Broken(error));
                 break;
             }
         }
-        self.wait_for_sync().await;
+        // Whatever else is wanted would build on what was not done; only why it ended may still be noted.
+        while let Some(job) = self.inbox.recv().await {
+            if let (Job::Note(note @ Note::Stopped { .. }), Some(partial)) = (job, &self.partial) {
+                let _ = partial.note(note).await;
+            }
+        }
+        self.wait_for_sync();
     }
 
     async fn work(&mut self, job: Job) -> Result<(), StoreError> {
@@ -243,11 +266,17 @@ impl<P: Partial> AtWork<P> {
                 drop(turn);
             }
             Job::Read { range, answer } => {
-                let _ = answer.send(partial.read(range).await.ok());
+                // Fewer bytes than were claimed are other bytes; any other error says nothing of them.
+                let found = match partial.read(range).await {
+                    Ok(bytes) => Some(bytes),
+                    Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::UnexpectedEof => None,
+                    Err(error) => return Err(error),
+                };
+                let _ = answer.send(found);
             }
             Job::Sync => self.begin_sync(partial).await,
             Job::Reset(subject) => {
-                self.wait_for_sync().await;
+                self.wait_for_sync();
                 partial.reset(subject).await?;
                 self.tell(Told::ResetDone);
                 self.count();
@@ -258,7 +287,7 @@ impl<P: Partial> AtWork<P> {
             }
             Job::SetAside(suffix) => {
                 drop(partial);
-                self.wait_for_sync().await;
+                self.wait_for_sync();
                 if let Some(partial) = self.partial.take().and_then(Arc::into_inner) {
                     let kept = partial.set_aside(suffix).await?;
                     self.tell(Told::Aside(kept));
@@ -280,29 +309,30 @@ impl<P: Partial> AtWork<P> {
         self.done.send_modify(|done| *done += 1);
     }
 
-    /// Begins a sync beside the writing.
+    /// Begins a sync beside the writing; where there is no thread for it, it is done here.
     async fn begin_sync(&mut self, partial: Arc<P>) {
-        self.wait_for_sync().await;
-        let tell = self.tell.clone();
-        let runtime = Handle::current();
-        self.sync = Some(tokio::task::spawn_blocking(move || {
-            let told = match runtime.block_on(partial.sync()) {
-                Ok(_) => Told::Durable,
-                Err(error) => Told::Broken(error),
-            };
-            drop(partial);
-            let _ = tell.send(told);
-        }));
+        self.wait_for_sync();
+        let (beside, tell, runtime) = (Arc::clone(&partial), self.tell.clone(), Handle::current());
+        let begun = thread::Builder::new().name("haul-sync".into()).spawn(move || {
+            // Whoever waits for this word would wait for ever if a panic swallowed it.
+            let synced = catch_unwind(AssertUnwindSafe(|| runtime.block_on(beside.sync())));
+            drop(beside);
+            let _ = tell.send(saved(synced.unwrap_or_else(|_| Err(panicked()))));
+        });
+        match begun {
+            Ok(thread) => self.sync = Some(thread),
+            Err(_) => self.tell(saved(partial.sync().await)),
+        }
     }
 
-    async fn wait_for_sync(&mut self) {
+    fn wait_for_sync(&mut self) {
         if let Some(sync) = self.sync.take() {
-            let _ = sync.await;
+            let _ = sync.join();
         }
     }
 
     async fn publish(&mut self, how: Publish, size: u64, digest: Option<Digest>) -> Result<(), StoreError> {
-        self.wait_for_sync().await;
+        self.wait_for_sync();
         let Some(partial) = self.partial.take().and_then(Arc::into_inner) else { return Ok(()) };
         if let Some(wanted) = digest {
             let found = checksum::of(&partial, size, wanted.algorithm()).await?;
@@ -316,4 +346,13 @@ impl<P: Partial> AtWork<P> {
         self.tell(Told::Published);
         Ok(())
     }
+}
+
+fn saved(synced: Result<Held, StoreError>) -> Told {
+    synced.map_or_else(Told::Broken, |_| Told::Durable)
+}
+
+fn panicked() -> StoreError {
+    let source = std::io::Error::other("it ended in a panic");
+    StoreError::Io { doing: "saving", path: PathBuf::from("what was written"), source }
 }
