@@ -33,11 +33,11 @@ impl AnySource {
         }
     }
 
-    /// What differs from `known` now, in plain words.
-    pub(crate) async fn confirm(&self, known: &Entity) -> Result<Option<String>, Failed> {
+    /// What differs from `known` now, in plain words. `insist`: it is asked again where it cannot answer.
+    pub(crate) async fn confirm(&self, known: &Entity, insist: bool) -> Result<Option<String>, Failed> {
         match self {
             Self::Http(_) => Ok(None),
-            Self::Ftp(source) => source.confirm(known).await,
+            Self::Ftp(source) => source.confirm(known, insist).await,
         }
     }
 }

@@ -131,13 +131,14 @@ impl FtpSource {
         self.known.sent.load(Relaxed)
     }
 
-    /// Asks what version the file is now, as often as seems worth it. What differs from `known`, in plain words.
-    pub(crate) async fn confirm(&self, known: &Entity) -> Result<Option<String>, Failed> {
+    /// Asks what version the file is now; where nobody else can tell (`insist`), as often as seems worth it. What
+    /// differs from `known`, in plain words.
+    pub(crate) async fn confirm(&self, known: &Entity, insist: bool) -> Result<Option<String>, Failed> {
         let Ok(file) = &self.file else { return Ok(None) };
         if known.size.is_none() && known.modified.is_none() {
             return Ok(None);
         }
-        let mut waits = CONFIRM.into_iter();
+        let mut waits = CONFIRM.into_iter().filter(|_| insist);
         loop {
             let error = match self.ask(file, false).await {
                 Ok(seen) => {
