@@ -128,19 +128,27 @@ impl Run {
     async fn work(self: Rc<Self>) {
         while let Some(task) = self.next().await {
             let (client, stop) = (&self.client, self.stop.clone());
-            let shown = self.screen.job(match &task {
-                Task::Get(job) | Task::Text(job) | Task::Tree(job) | Task::List(job) => Facts::of(job),
-                Task::Put(job) => Facts::of_put(job),
-            });
             // Boxed: a worker would carry the largest of them for its whole life.
-            let outcome = match task {
-                Task::Get(job) => Box::pin(haul_transfer::get(client, *job, stop, shown.watch())).await,
-                Task::Text(job) => Box::pin(haul_transfer::get_text(client, *job, stop, shown.watch())).await,
-                Task::Put(job) => Box::pin(haul_transfer::put::put(client, *job, stop, shown.watch())).await,
+            let (shown, outcome) = match task {
+                Task::Get(job) => {
+                    let shown = self.screen.job(Facts::of(&job));
+                    let got = Box::pin(haul_transfer::get(client, *job, stop, shown.watch())).await;
+                    (shown, got)
+                }
+                Task::Text(job) => {
+                    let shown = self.screen.job(Facts::of(&job));
+                    let got = Box::pin(haul_transfer::get_text(client, *job, stop, shown.watch())).await;
+                    (shown, got)
+                }
+                Task::Put(job) => {
+                    let shown = self.screen.job(Facts::of_put(&job));
+                    let put = Box::pin(haul_transfer::put::put(client, *job, stop, shown.watch())).await;
+                    (shown, put)
+                }
                 Task::List(job) => match Box::pin(self.list(&job)).await {
                     // What it is about is on standard output.
                     Ok(()) => continue,
-                    Err(failure) => Err(failure),
+                    Err(failure) => (self.screen.job(Facts::of(&job)), Err(failure)),
                 },
                 // A tree is taken file by file.
                 Task::Tree(_) => continue,

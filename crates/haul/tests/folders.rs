@@ -22,7 +22,8 @@ use haul_testkit::{
         Which,
         ftp::{ListStyle, Lists},
     },
-    real::{ProFtpd, PureFtpd, Pyftpdlib, Running, Vsftpd},
+    real::{FtpTls, ProFtpd, PureFtpd, Pyftpdlib, Running, Vsftpd},
+    tls::Certificates,
 };
 use scene::{
     MIB, SOON, Scene, Told, files,
@@ -215,6 +216,25 @@ fn several_folders_are_told_apart() {
 }
 
 #[test]
+fn names_that_are_no_utf_8_are_told_apart() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    for (number, name) in [&b"\xe4.txt"[..], b"\xf6.txt"].into_iter().enumerate() {
+        put(&dir.path().join("pub").join(std::ffi::OsStr::from_bytes(name)), content(number, 500));
+    }
+    each(dir.path(), &RESUMING[..1], |server| {
+        let scene = Scene::new();
+        let url = server.login_url("/pub/");
+        let told = scene.run(&["-r", &url], 0);
+        content(0, 500).assert_file_is(scene.path("pub/%E4.txt"));
+        content(1, 500).assert_file_is(scene.path("pub/%F6.txt"));
+        assert!(told.to_string().contains("is saved as"), "{told}");
+        let (text, _) = output(&scene, &[&url]);
+        assert!(text.contains("  %E4.txt\n"), "{text}");
+    });
+}
+
+#[test]
 fn killed_in_the_middle_nothing_is_fetched_twice() {
     let servers: [(&str, Start); 4] = [
         ("vsftpd", |root| Vsftpd::over(root).start()),
@@ -331,6 +351,44 @@ fn a_tree_needs_no_more_connections_than_one() {
         scene.run(&["-r", "-n", "1", "-j", "4", &server.login_url("/pub/")], 0);
         assert_tree(&scene, "pub");
     });
+}
+
+#[test]
+fn a_tree_comes_over_tls_whose_sessions_have_to_be_resumed() {
+    type StartTls = fn(&Path, FtpTls) -> Option<Running>;
+    let servers: [(&str, StartTls); 4] = [
+        ("vsftpd", |root, tls| Vsftpd::over(root).tls(tls.reuse_required()).start()),
+        ("proftpd", |root, tls| ProFtpd::over(root).tls(tls.reuse_required()).start()),
+        ("pure-ftpd", |root, tls| PureFtpd::over(root).tls(tls).start()),
+        ("pyftpdlib", |root, tls| Pyftpdlib::over(root).tls(tls).start()),
+    ];
+    const FILES: usize = 30;
+    let dir = tempfile::tempdir().unwrap();
+    for number in 0..FILES {
+        put(
+            &dir.path().join(format!("pub/{}/{}/f{number}", number % 5, number % 3)),
+            content(number, 10_000),
+        );
+    }
+    for (name, start) in servers {
+        for only in [FtpTls::only_12, FtpTls::only_13] {
+            println!("{name}");
+            let certificates = Certificates::for_loopback();
+            let Some(server) = start(dir.path(), only(FtpTls::required(&certificates))) else { continue };
+            server.hand_over();
+            let scene = Scene::new();
+            let ca = certificates.ca_pem_path().display().to_string();
+            let url = server.login_url("/pub/");
+            let args = ["-r", "--cacert", &ca, "--tls", "required", &url];
+            scene.run(&args, 0);
+            for number in 0..FILES {
+                let path = scene.path(&format!("pub/{}/{}/f{number}", number % 5, number % 3));
+                content(number, 10_000).assert_file_is(path);
+            }
+            let again = scene.run(&args, 0);
+            assert_eq!(fetched(&again).values().sum::<u64>(), 0, "{again}");
+        }
+    }
 }
 
 fn peer(behaviour: FtpBehaviour) -> FtpPeer {
@@ -468,6 +526,20 @@ fn a_tree_without_end_is_given_up() {
     let told = scene.run(&["-r", &peer.url("pub/")], 0);
     assert!(told.to_string().contains("leads back"), "{told}");
     assert_eq!(below(scene.dir()), ["pub/", "pub/d/"]);
+}
+
+#[test]
+fn a_tree_of_very_many_entries_is_given_up() {
+    let list: String = (0..300_000).map(|number| format!("type=dir; {number}\r\n")).collect();
+    let behaviour = FtpBehaviour {
+        lists: Lists::Text(list.into_bytes()),
+        ..FtpBehaviour::proper().without(&["PWD"]).instead("CWD", "250 there")
+    };
+    let peer = peer(behaviour);
+    let scene = Scene::new();
+    let told = scene.run(&["-r", &peer.url("pub/")], 8);
+    assert!(told.message().contains("more than 1000000 entries"), "{told}");
+    assert_eq!(below(scene.dir()), ["pub/", "pub/0/", "pub/0/0/", "pub/0/0/0/"]);
 }
 
 #[test]

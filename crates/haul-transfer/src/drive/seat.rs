@@ -123,7 +123,7 @@ pub(super) fn with_answer(job: &Job, seen: &Entity, name: Option<&str>) -> Resul
         }
         if !job.adopt || !there.is_file() || seen.size.is_some_and(|size| there.len() > size) {
             return Err(local(format!("{} is there already and is not this file", target.display()))
-                .advise("use --overwrite to replace it, or -o to choose another name"));
+                .advise("use --overwrite to replace it, or -o to choose another name (-d: another folder)"));
         }
         let orphan = FsPartial::adopt_finished(&target).map_err(|error| store(&error))?;
         return adopt(job, orphan, target).map(|seat| Look::Seat(Box::new(seat)));

@@ -19,7 +19,7 @@ use url::Url;
 
 pub(crate) use place::FolderPlace;
 pub(crate) use visit::Door;
-pub use walk::{Found, Walk};
+pub use walk::{Found, Walk, tree_name};
 
 use self::visit::Wanted;
 use crate::{

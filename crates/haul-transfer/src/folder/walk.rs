@@ -121,9 +121,7 @@ impl Walk {
         let base = if into == Path::new(".") { PathBuf::new() } else { into.clone() };
         let place = FolderPlace::of(&job.url).map_err(usage)?;
         let door = client.ftp_door(&job.url).map_err(usage)?;
-        let last = place.path.segments().last().and_then(|name| safe_name(&names::text(name)));
-        let host = || job.url.host_str().and_then(safe_name);
-        let local = base.join(last.or_else(host).unwrap_or_else(|| "ftp".to_owned()));
+        let local = base.join(called(&job.url, &place));
         let waiting = vec![Waiting::Root(Box::new(place), local)];
         Ok(Self { like: job, door, base, ready: VecDeque::new(), waiting, entries: 0 })
     }
@@ -289,6 +287,17 @@ impl Walk {
             }
         }
     }
+}
+
+/// What the folder of a tree is called here, by its URL: as its last segment, else as the host.
+pub fn tree_name(url: &Url) -> Option<String> {
+    FolderPlace::of(url).ok().map(|place| called(url, &place))
+}
+
+fn called(url: &Url, place: &FolderPlace) -> String {
+    let last = place.path.segments().last().and_then(|name| safe_name(&names::text(name)));
+    let host = || url.host_str().and_then(safe_name);
+    last.or_else(host).unwrap_or_else(|| "ftp".to_owned())
 }
 
 impl Waiting {

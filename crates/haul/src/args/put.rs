@@ -77,6 +77,10 @@ pub(crate) struct PutArgs {
     #[command(flatten)]
     pub(crate) ftp: FtpArgs,
 
+    /// Refused, in words: `haul get` has it
+    #[arg(long, hide = true)]
+    pub(crate) ascii: bool,
+
     /// How progress is shown [default: bar on a terminal, else plain]
     #[arg(long, value_name = "HOW", help_heading = "Output")]
     pub(crate) progress: Option<ProgressChoice>,

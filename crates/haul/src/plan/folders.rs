@@ -1,11 +1,14 @@
 //! What may be said of folders in a `haul get`: those that are listed, and with `-r` those that are fetched.
 
-use haul_transfer::folder::is_folder;
-use haul_transfer::place;
+use std::collections::HashSet;
 use std::path::Path;
+
+use haul_transfer::folder::{is_folder, tree_name};
+use haul_transfer::place;
 use url::Url;
 
 use crate::args::GetArgs;
+use crate::screen::text::safe;
 use crate::usage::Usage;
 
 /// Options that do not go with what the URLs are.
@@ -24,6 +27,11 @@ fn fetched(args: &GetArgs, urls: &[Url]) -> Result<(), Usage> {
         if given {
             return no(format!("{option} speaks of one file, but -r fetches a folder"));
         }
+    }
+    let mut seen = HashSet::new();
+    if let Some(twice) = urls.iter().filter_map(tree_name).find(|name| !seen.insert(name.clone())) {
+        let twice = safe(&twice);
+        return no(format!("two folders would become {twice}; fetch each with another --dir"));
     }
     Ok(())
 }
@@ -63,6 +71,7 @@ mod tests {
         for (line, said) in [
             ("-r http://h/a/", "http://h/a/ is none"),
             ("-r ftp://h/a/ https://h/b/", "https://h/b/ is none"),
+            ("-r ftp://h/a/x/ ftp://h/b/x", "two folders would become x"),
             ("-r -o x ftp://h/a/", "use --dir"),
             ("-r -o - ftp://h/a/", "use --dir"),
             (

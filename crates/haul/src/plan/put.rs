@@ -55,6 +55,12 @@ pub(crate) fn put(args: PutArgs, world: &mut World<'_>) -> Result<PutPlan, Unpla
     if !matches!(url.scheme(), "ftp" | "ftps") {
         return no(format!("haul put cannot send to {}:// URLs yet; it speaks ftp and ftps", url.scheme()));
     }
+    if args.ascii {
+        return no(
+            "--ascii is for haul get: haul put sends bytes as they are, since what a server made of text could \
+                   neither be verified nor gone on with",
+        );
+    }
     if args.verbose > 0 && args.progress == Some(ProgressChoice::Json) {
         return no("-v writes lines to standard error, where --progress json has only JSON");
     }
@@ -224,6 +230,7 @@ mod tests {
             ("a x/a ftp://h/", "two files would become ftp://h/a"),
             (". ftp://h/", "is a folder; use -r"),
             ("-u me - ftp://h/x", "set HAUL_PASSWORD"),
+            ("--ascii a ftp://h/x", "haul put sends bytes as they are"),
             ("-v --progress json a ftp://h/x", "only JSON"),
         ] {
             let error = plan(line).unwrap_err();
