@@ -244,10 +244,10 @@ fn it_reconnects_as_long_as_there_is_progress_and_not_longer() {
 #[test]
 fn the_confirmation_has_a_deadline_of_its_own() {
     let (upload, peer, url) = stage(proper().completion(Which::Only(0), Completion::Withheld));
-    let haul = upload.put(&["--timeout", "0.5", "f.bin", &url]).spawn();
+    let haul = upload.put(&["--timeout", "2", "f.bin", &url]).spawn();
     peer.wait_until(SOON, "all of it", |peer| peer.size("f.bin") == Some(SIZE));
     // What passes here is the time that is tested.
-    std::thread::sleep(Duration::from_millis(1500));
+    std::thread::sleep(Duration::from_millis(3500));
     peer.release();
     let told = Told::by(haul.wait_at_most(SOON).expect_code(0));
     assert_eq!(told.verified(), "size");

@@ -251,7 +251,8 @@ impl Session {
         let doing = "behind the last byte";
         self.spoiled = true;
         let silent = FtpError::Silent { doing, seconds: patience.as_secs() };
-        let reply = tokio::time::timeout(patience, self.last_reply(doing)).await.unwrap_or(Err(silent))?;
+        let reply =
+            tokio::time::timeout(patience, self.last_reply(patience, doing)).await.unwrap_or(Err(silent))?;
         // Pure-FTPd answers once where it finds several: then the answer to the next command would be in doubt.
         while self.noops > 0 && self.control.reply_within(NOTICE, doing).await.is_ok() {
             self.noops -= 1;
@@ -261,12 +262,13 @@ impl Session {
     }
 
     /// The reply that ends the transfer, past those that do not.
-    async fn last_reply(&mut self, doing: &'static str) -> Result<Reply, FtpError> {
+    async fn last_reply(&mut self, patience: Duration, doing: &'static str) -> Result<Reply, FtpError> {
         let mut ended = self.ended.take();
         loop {
             let reply = match ended.take() {
                 Some(reply) => reply,
-                None => self.control.reply(doing).await?,
+                // Not the patience of other replies: a server may have to look through all that it got.
+                None => self.control.reply_within(patience, doing).await?,
             };
             match reply.code().get() {
                 100..200 => {}

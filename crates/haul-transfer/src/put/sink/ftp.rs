@@ -354,7 +354,7 @@ impl Sink for FtpSink {
                 Err(_elapsed) => {
                     // What is under way would still be written, should the server wake up: it is cut off.
                     self.give_up();
-                    let message = format!("the server took no byte for {} s", self.patience.as_secs());
+                    let message = format!("the server took no byte for {} s", self.patience.as_secs_f64());
                     return Err(Fault::Failed(Failed::new(Trouble::Broken, message)));
                 }
             }

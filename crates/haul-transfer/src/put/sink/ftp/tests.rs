@@ -13,7 +13,7 @@ use crate::{
     put::job::MakeFolders,
 };
 
-const PIECE: [u8; 200_000] = [7; 200_000];
+static PIECE: [u8; 200_000] = [7; 200_000];
 
 fn sink(peer: &FtpPeer) -> FtpSink {
     let url = Url::parse(&peer.url("f.bin")).unwrap();
