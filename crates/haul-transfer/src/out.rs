@@ -2,8 +2,13 @@
 //!
 //! The last of them are remembered, so that a connection that goes on after a break can be compared with them.
 
+#[cfg(unix)]
+use std::os::fd::AsFd;
+#[cfg(windows)]
+use std::os::windows::io::AsHandle;
 use std::{
-    io::Write,
+    fs::File,
+    io::{self, Write},
     path::PathBuf,
     sync::{Mutex, PoisonError},
 };
@@ -26,17 +31,29 @@ struct State<W> {
     tail: Vec<u8>,
 }
 
+impl Out<File> {
+    /// Standard output itself: the library's own looks for line ends in what goes out and cuts it there.
+    pub(crate) fn standard() -> io::Result<Self> {
+        let stdout = io::stdout();
+        #[cfg(unix)]
+        let own = stdout.as_fd().try_clone_to_owned()?;
+        #[cfg(windows)]
+        let own = stdout.as_handle().try_clone_to_owned()?;
+        Ok(Self::new(own.into()))
+    }
+}
+
 impl<W: Write> Out<W> {
     pub(crate) fn new(to: W) -> Self {
         Self { state: Mutex::new(State { to, at: 0, tail: Vec::new() }) }
     }
 
-    fn fail(source: std::io::Error) -> StoreError {
+    fn fail(source: io::Error) -> StoreError {
         StoreError::Io { doing: "writing to", path: PathBuf::from("standard output"), source }
     }
 
     fn refuse(doing: &'static str) -> StoreError {
-        let source = std::io::Error::from(std::io::ErrorKind::Unsupported);
+        let source = io::Error::from(io::ErrorKind::Unsupported);
         StoreError::Io { doing, path: PathBuf::from("standard output"), source }
     }
 }
@@ -60,7 +77,7 @@ impl<W: Write + Send + 'static> Partial for Out<W> {
             state.tail.drain(..old);
             state.tail.extend_from_slice(fresh);
         }
-        state.to.flush().map_err(Self::fail)
+        Ok(())
     }
 
     async fn read(&self, range: ByteRange) -> Result<Bytes, StoreError> {

@@ -154,6 +154,21 @@ fn a_change_in_mid_run_may_be_made_the_end() {
     assert_eq!(scene.files(), ["f.bin.part", "f.bin.part.haul"]);
 }
 
+#[test]
+fn a_file_taken_over_and_found_to_be_ours_is_dropped_like_ours_when_it_changes() {
+    let (old, new) = (Content::new(55, SIZE), Content::new(56, SIZE));
+    let behaviour = Behaviour::of(old)
+        .cut(Which::Every, 3 * MIB, Cut::Fin)
+        .replaced_after(2 * MIB, later(new, strong("v2")));
+    let peer = HttpPeer::start(slow(behaviour));
+    let scene = Scene::new();
+    old.write_first(scene.path("f.bin"), SIZE / 2);
+    let told = scene.run(&["-n", "1", "-c", &peer.url("/f.bin")], 0);
+    assert_eq!(told.all("changed").len(), 1, "{told}");
+    new.assert_file_is(scene.path("f.bin"));
+    scene.assert_only("f.bin");
+}
+
 /// What went out cannot be taken back, and no option that is for files can help.
 #[test]
 fn a_change_ends_what_goes_to_standard_output_and_is_called_so() {

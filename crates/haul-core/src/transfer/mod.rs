@@ -297,6 +297,11 @@ impl Transfer {
         self.fars.iter().map(|far| far.known.first().cloned()).collect()
     }
 
+    /// Whether bytes are held of which no source has said anything yet, in any run.
+    pub fn is_unproven(&self) -> bool {
+        self.unproven
+    }
+
     /// The file's size, where known.
     pub fn size(&self) -> Option<u64> {
         self.size

@@ -199,8 +199,10 @@ impl<'a> Drive<'a> {
                 self.told_digest = None;
                 let subject = self.subject(None, &[]);
                 match &mut self.place {
-                    // Somebody else's file is not lost for a wrong guess.
-                    Some(place) if place.adopted => place.writer.set_aside("old"),
+                    // Somebody else's file is not lost for a wrong guess; once compared it is a part of ours.
+                    Some(place) if place.adopted && self.machine.is_unproven() => {
+                        place.writer.set_aside("old");
+                    }
                     Some(place) => {
                         place.noted = subject.clone();
                         place.writer.reset(subject);

@@ -356,3 +356,6 @@ fn panicked() -> StoreError {
     let source = std::io::Error::other("it ended in a panic");
     StoreError::Io { doing: "saving", path: PathBuf::from("what was written"), source }
 }
+
+#[cfg(test)]
+mod tests;
