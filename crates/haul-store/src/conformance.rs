@@ -57,7 +57,7 @@ fn ranges(of: &[(u64, u64)]) -> RangeSet {
 }
 
 async fn write<P: Partial>(partial: &P, seed: u64, start: u64, end: u64) -> Result<(), StoreError> {
-    partial.write(start, &[content(seed, start, end)]).await
+    partial.write(start, content(seed, start, end)).await
 }
 
 async fn reads<P: Partial>(partial: &P, seed: u64, start: u64, end: u64) -> Result<bool, StoreError> {
@@ -75,8 +75,9 @@ fn out_of_order<P: Partial>(partial: &P) -> bool {
 async fn what_is_written_is_read_and_held<B: Bench>(bench: &B) -> Result<(), StoreError> {
     let partial = bench.begin(&subject("a", None))?;
     let whole = content(1, 0, 9000);
-    partial.write(0, &[whole.slice(..1), Bytes::new(), whole.slice(1..4096), whole.slice(4096..)]).await?;
-    partial.write(9000, &[]).await?;
+    partial.write(0, whole.slice(..1)).await?;
+    partial.write(1, Bytes::new()).await?;
+    partial.write(1, whole.slice(1..)).await?;
     let mut expected = vec![(0, 9000)];
     if out_of_order(&partial) {
         write(&partial, 1, 20_000, 20_001).await?;

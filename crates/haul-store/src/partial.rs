@@ -64,10 +64,10 @@ pub trait Partial: Send + Sync + 'static {
     /// What can be done here.
     fn geometry(&self) -> Geometry;
 
-    /// Writes the chunks one behind the other from `at` on, then claims them as *written*.
+    /// Writes these bytes from `at` on, then claims them as *written*.
     ///
     /// Writing over claimed bytes withdraws the claim on them first. After an error nothing of the range is claimed.
-    fn write(&self, at: u64, chunks: &[Bytes]) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn write(&self, at: u64, bytes: Bytes) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Reads exactly `range`; to find fewer bytes is an error.
     fn read(&self, range: ByteRange) -> impl Future<Output = Result<Bytes, StoreError>> + Send;

@@ -2,7 +2,7 @@
 //! portable thing, which is said where it is weaker.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, IoSlice};
+use std::io;
 use std::path::Path;
 
 #[cfg(unix)]
@@ -79,17 +79,12 @@ pub(crate) fn is_not_a_file(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::IsADirectory
 }
 
-/// One pwritev: how many bytes were written.
-#[cfg(unix)]
-pub(crate) fn write_at(file: &File, at: u64, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    rustix::io::retry_on_intr(|| rustix::io::pwritev(file, slices, at)).map_err(io::Error::from)
-}
-
 /// One write at an offset: how many bytes were written.
-#[cfg(not(unix))]
-pub(crate) fn write_at(file: &File, at: u64, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    use std::os::windows::fs::FileExt;
-    slices.iter().find(|slice| !slice.is_empty()).map_or(Ok(0), |slice| file.seek_write(slice, at))
+pub(crate) fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<usize> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::write_at(file, bytes, at);
+    #[cfg(not(unix))]
+    return std::os::windows::fs::FileExt::seek_write(file, bytes, at);
 }
 
 /// One read at an offset: how many bytes were read, 0 at the end of the file.

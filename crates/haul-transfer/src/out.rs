@@ -63,20 +63,18 @@ impl<W: Write + Send + 'static> Partial for Out<W> {
         Geometry { can_cut: false, can_read: false, in_order: true, min_part: 0, max_parts: None }
     }
 
-    async fn write(&self, at: u64, chunks: &[Bytes]) -> Result<(), StoreError> {
+    async fn write(&self, at: u64, bytes: Bytes) -> Result<(), StoreError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if at != state.at {
             return Err(Self::refuse("writing out of order to"));
         }
-        for chunk in chunks {
-            state.to.write_all(chunk).map_err(Self::fail)?;
-            state.at += chunk.len() as u64;
-            let kept = BLOCK as usize;
-            let fresh = &chunk[chunk.len().saturating_sub(kept)..];
-            let old = (state.tail.len() + fresh.len()).saturating_sub(kept);
-            state.tail.drain(..old);
-            state.tail.extend_from_slice(fresh);
-        }
+        state.to.write_all(&bytes).map_err(Self::fail)?;
+        state.at += bytes.len() as u64;
+        let kept = BLOCK as usize;
+        let fresh = &bytes[bytes.len().saturating_sub(kept)..];
+        let old = (state.tail.len() + fresh.len()).saturating_sub(kept);
+        state.tail.drain(..old);
+        state.tail.extend_from_slice(fresh);
         Ok(())
     }
 
@@ -131,11 +129,11 @@ mod tests {
         let out = Out::new(Vec::new());
         let long: Vec<u8> = (0..200_000_u32).map(|i| i as u8).collect();
         for (i, chunk) in long.chunks(7_000).enumerate() {
-            out.write(i as u64 * 7_000, &[Bytes::copy_from_slice(chunk)]).await.unwrap();
+            out.write(i as u64 * 7_000, Bytes::copy_from_slice(chunk)).await.unwrap();
         }
         let range = ByteRange::new(200_000 - BLOCK, 200_000).unwrap();
         assert_eq!(out.read(range).await.unwrap(), &long[range.start() as usize..]);
         assert!(out.read(ByteRange::new(0, 10).unwrap()).await.is_err());
-        assert!(out.write(5, &[Bytes::from_static(b"x")]).await.is_err());
+        assert!(out.write(5, Bytes::from_static(b"x")).await.is_err());
     }
 }

@@ -2,8 +2,6 @@
 
 use std::io;
 
-use bytes::Bytes;
-
 use super::{CrashDisk, DataOp, Fate, Interlude, coin, off};
 use crate::disk::{DiskFile, FileId};
 
@@ -85,15 +83,11 @@ impl DiskFile for CrashFile {
         self.change(DataOp::SetLen(position(len)?))
     }
 
-    fn write_chunks(&self, at: u64, chunks: &[Bytes]) -> io::Result<()> {
-        self.change(DataOp::Write { at: position(at)?, bytes: chunks.concat() })?;
+    fn write_all(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.change(DataOp::Write { at: position(at)?, bytes: bytes.to_vec() })?;
         let interlude = self.disk.model().during_write.take();
         interlude.into_iter().for_each(|Interlude(other)| other());
         Ok(())
-    }
-
-    fn write_all(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.change(DataOp::Write { at: position(at)?, bytes: bytes.to_vec() })
     }
 
     fn read(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {

@@ -235,7 +235,7 @@ impl CrashDisk {
         self.model().during_sync = Some(Interlude(Box::new(other)));
     }
 
-    /// Does this in the middle of the next write of chunks: the bytes are there, and nobody has been told.
+    /// Does this in the middle of the next write: the bytes are there, and nobody has been told.
     pub fn during_next_write(&self, other: impl FnOnce() + Send + 'static) {
         self.model().during_write = Some(Interlude(Box::new(other)));
     }

@@ -7,8 +7,6 @@ mod real;
 use std::io;
 use std::path::Path;
 
-use bytes::Bytes;
-
 pub use crate::sys::Opening;
 pub use real::{RealDisk, RealFile};
 
@@ -44,8 +42,6 @@ pub trait DiskFile: std::fmt::Debug + Send + Sync + 'static {
     fn len(&self) -> io::Result<u64>;
     /// Cuts or extends.
     fn set_len(&self, len: u64) -> io::Result<()>;
-    /// Writes all chunks, one behind the other, from `at` on.
-    fn write_chunks(&self, at: u64, chunks: &[Bytes]) -> io::Result<()>;
     /// Writes all bytes, by one system call where the system takes them.
     fn write_all(&self, at: u64, bytes: &[u8]) -> io::Result<()>;
     /// Reads some bytes; 0 at the end.

@@ -1,17 +1,12 @@
 //! The machine's own file system.
 
 use std::fs::File;
-use std::io::{self, IoSlice};
+use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
-
 use super::{Disk, DiskFile, FileId, Opening};
 use crate::sys;
-
-/// How many chunks go into one pwritev: enough for a write of some MiB, and the array stays on the stack.
-const SLICES: usize = 64;
 
 /// The machine's own file system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,27 +48,6 @@ impl Disk for RealDisk {
     }
 }
 
-/// The offset `by` bytes behind `at`; a file cannot be that long.
-fn behind(at: u64, by: usize) -> io::Result<u64> {
-    at.checked_add(by as u64).ok_or_else(|| io::ErrorKind::FileTooLarge.into())
-}
-
-impl RealFile {
-    /// Writes until all is written; a disk that takes nothing is full.
-    fn write_slices(&self, mut at: u64, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
-        IoSlice::advance_slices(&mut slices, 0);
-        while !slices.is_empty() {
-            let written = sys::write_at(&self.0, at, slices)?;
-            if written == 0 {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            at = behind(at, written)?;
-            IoSlice::advance_slices(&mut slices, written);
-        }
-        Ok(())
-    }
-}
-
 impl DiskFile for RealFile {
     fn id(&self) -> io::Result<FileId> {
         self.0.metadata().map(|seen| sys::identity(&seen))
@@ -95,22 +69,20 @@ impl DiskFile for RealFile {
         self.0.set_len(len)
     }
 
-    fn write_chunks(&self, mut at: u64, chunks: &[Bytes]) -> io::Result<()> {
-        for batch in chunks.chunks(SLICES) {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let mut len = 0;
-            for (slice, chunk) in slices.iter_mut().zip(batch) {
-                *slice = IoSlice::new(chunk);
-                len += chunk.len();
+    /// A disk that takes nothing is full.
+    fn write_all(&self, mut at: u64, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match sys::write_at(&self.0, bytes, at) {
+                Ok(0) => return Err(io::ErrorKind::StorageFull.into()),
+                Ok(written) => {
+                    bytes = &bytes[written..];
+                    at = at.checked_add(written as u64).ok_or(io::ErrorKind::FileTooLarge)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
-            self.write_slices(at, &mut slices[..batch.len()])?;
-            at = behind(at, len)?;
         }
         Ok(())
-    }
-
-    fn write_all(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.write_slices(at, &mut [IoSlice::new(bytes)])
     }
 
     fn read(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {

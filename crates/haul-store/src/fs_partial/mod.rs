@@ -128,16 +128,16 @@ impl<D: Disk> FsPartial<D> {
         if state.broken { Err(StoreError::Unclaimed { path: self.names.part.clone() }) } else { Ok(()) }
     }
 
-    fn write_now(&self, at: u64, chunks: &[Bytes]) -> Result<(), StoreError> {
-        let len: u64 = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+    fn write_now(&self, at: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        let len = bytes.len() as u64;
         if len == 0 {
             return Ok(());
         }
         let range = ByteRange::from_len(at, len)
             .ok_or_else(|| self.part_error("writing")(std::io::ErrorKind::FileTooLarge.into()))?;
-        let crc = chunks.iter().fold(0, |crc, chunk| crate::crc::append(crc, chunk));
+        let crc = crate::crc::of(bytes);
         let failures = self.enter(range)?;
-        let written = self.file.write_chunks(at, chunks);
+        let written = self.file.write_all(at, bytes);
         let mut state = self.state();
         state.in_flight.retain(|other| *other != range);
         if state.waiting > 0 {
@@ -274,8 +274,8 @@ impl<D: Disk> Partial for FsPartial<D> {
         Geometry { can_cut: true, can_read: true, in_order: false, min_part: 1, max_parts: None }
     }
 
-    async fn write(&self, at: u64, chunks: &[Bytes]) -> Result<(), StoreError> {
-        self.write_now(at, chunks)
+    async fn write(&self, at: u64, bytes: Bytes) -> Result<(), StoreError> {
+        self.write_now(at, &bytes)
     }
 
     async fn read(&self, range: ByteRange) -> Result<Bytes, StoreError> {

@@ -51,8 +51,7 @@ impl Transfer {
         let bytes = content(seed, start, end);
         let of_subject = self.truth.written.entry(self.truth.subjects[0].clone()).or_default();
         (start..end).zip(&bytes).for_each(|(at, byte)| of_subject.entry(at).or_default().push(*byte));
-        let middle = bytes.len() / 3;
-        run(self.partial.write(start, &[bytes.slice(..middle), bytes.slice(middle..)]))?;
+        run(self.partial.write(start, bytes))?;
         self.truth.safe.extend(range);
         Ok(())
     }
@@ -192,7 +191,7 @@ fn finish(disk: &CrashDisk, partial: FsPartial<CrashDisk>, what: &str) {
     let held = partial.held().written;
     let gaps: Vec<_> = ByteRange::new(0, 350).into_iter().flat_map(|all| held.gaps(all)).collect();
     for gap in gaps {
-        run(partial.write(gap.start(), &[content(2, gap.start(), gap.end())])).unwrap();
+        run(partial.write(gap.start(), content(2, gap.start(), gap.end()))).unwrap();
     }
     run(partial.sync()).unwrap();
     run(partial.publish(Publish { replace: true, modified: None })).unwrap();
@@ -255,7 +254,7 @@ fn stopped_again_while_coming_back_nothing_is_lost() {
 fn a_file_that_is_adopted_never_meets_the_journal_of_another() {
     let left = CrashDisk::new(1);
     let partial = FsPartial::create_on(left.clone(), Path::new(TARGET), &subject("one", None)).unwrap();
-    run(partial.write(0, &[content(1, 0, 100)])).unwrap();
+    run(partial.write(0, content(1, 0, 100))).unwrap();
     run(partial.sync()).unwrap();
     let journal = Path::new("/d/file.part.haul");
     let stale = left.get(journal).unwrap();

@@ -95,13 +95,13 @@ fn a_partial_with_a_damaged_journal_holds_nothing_false() {
     let disk = CrashDisk::new(3);
     let partial = FsPartial::create_on(disk.clone(), target, &subject("file", None)).unwrap();
     run(async {
-        partial.write(0, &[content(1, 0, 500)]).await.unwrap();
+        partial.write(0, content(1, 0, 500)).await.unwrap();
         partial.sync().await.unwrap();
-        partial.write(300, &[content(2, 300, 400)]).await.unwrap();
-        partial.write(700, &[content(1, 700, 800)]).await.unwrap();
+        partial.write(300, content(2, 300, 400)).await.unwrap();
+        partial.write(700, content(1, 700, 800)).await.unwrap();
         partial.cut(750).await.unwrap();
         partial.sync().await.unwrap();
-        partial.write(750, &[content(1, 750, 900)]).await.unwrap();
+        partial.write(750, content(1, 750, 900)).await.unwrap();
     });
     drop(partial);
     let (whole, part) = (disk.get(journal).unwrap(), disk.get(&target.with_file_name("file.part")).unwrap());
@@ -154,14 +154,14 @@ fn a_journal_cut_off_is_mended_and_goes_on() {
     let (target, journal) = (Path::new("/d/file"), Path::new("/d/file.part.haul"));
     let disk = CrashDisk::new(3);
     let partial = FsPartial::create_on(disk.clone(), target, &subject("file", None)).unwrap();
-    run(partial.write(0, &[content(1, 0, 500)])).unwrap();
-    run(partial.write(500, &[content(1, 500, 600)])).unwrap();
+    run(partial.write(0, content(1, 0, 500))).unwrap();
+    run(partial.write(500, content(1, 500, 600))).unwrap();
     drop(partial);
     let whole = disk.get(journal).unwrap();
     disk.put(journal, &whole[..whole.len() - 3]);
     let resumed = resume(disk.clone(), target);
     assert_eq!((resumed.held.total(), resumed.lost), (500, 0));
-    run(resumed.partial.write(500, &[content(1, 500, 700)])).unwrap();
+    run(resumed.partial.write(500, content(1, 500, 700))).unwrap();
     drop(resumed);
     let resumed = resume(disk, target);
     assert_eq!((resumed.held.total(), resumed.lost), (700, 0));
@@ -174,10 +174,10 @@ fn records_behind_the_damage_do_not_come_back() {
     let (target, journal) = (Path::new("/d/file"), Path::new("/d/file.part.haul"));
     let disk = CrashDisk::new(3);
     let partial = FsPartial::create_on(disk.clone(), target, &subject("file", None)).unwrap();
-    run(partial.write(0, &[content(1, 0, 500)])).unwrap();
+    run(partial.write(0, content(1, 0, 500))).unwrap();
     drop(partial);
     let session_at = disk.get(journal).unwrap().len();
-    run(resume(disk.clone(), target).partial.write(500, &[content(1, 500, 600)])).unwrap();
+    run(resume(disk.clone(), target).partial.write(500, content(1, 500, 600))).unwrap();
     let mut damaged = disk.get(journal).unwrap();
     damaged[session_at + 9] ^= 1;
     disk.put(journal, &damaged);

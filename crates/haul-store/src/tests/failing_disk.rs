@@ -19,9 +19,9 @@ fn range(start: u64, end: u64) -> RangeSet {
 
 fn begun(disk: &CrashDisk) -> FsPartial<CrashDisk> {
     let partial = FsPartial::create_on(disk.clone(), Path::new(TARGET), &subject("file", None)).unwrap();
-    run(partial.write(0, &[content(1, 0, 100)])).unwrap();
+    run(partial.write(0, content(1, 0, 100))).unwrap();
     run(partial.sync()).unwrap();
-    run(partial.write(100, &[content(1, 100, 200)])).unwrap();
+    run(partial.write(100, content(1, 100, 200))).unwrap();
     partial
 }
 
@@ -35,7 +35,7 @@ fn a_failed_sync_is_never_retried_into_a_durable_claim() {
     assert_eq!(partial.held(), kept);
     assert_eq!(run(partial.sync()).unwrap(), kept, "the second sync confirmed what the first lost");
     // Written again it is claimed again, and truly.
-    run(partial.write(100, &[content(1, 100, 200)])).unwrap();
+    run(partial.write(100, content(1, 100, 200))).unwrap();
     assert_eq!(run(partial.sync()).unwrap().durable, range(0, 200));
     drop(partial);
     let resumed = resume(disk.reboot(Reboot::PowerCut, 5), Path::new(TARGET));
@@ -73,7 +73,7 @@ fn a_journal_that_cannot_be_saved_confirms_nothing_more() {
     disk.fail_sync_after(1);
     assert!(run(partial.sync()).is_err());
     assert!(matches!(run(partial.sync()), Err(StoreError::Unclaimed { .. })));
-    let refused = run(partial.write(200, &[content(1, 200, 300)]));
+    let refused = run(partial.write(200, content(1, 200, 300)));
     assert!(matches!(refused, Err(StoreError::Unclaimed { .. })), "{refused:?}");
 }
 
@@ -93,9 +93,9 @@ fn what_is_written_while_a_sync_is_under_way_is_not_durable_by_it() {
     let partial = Arc::new(begun(&disk));
     let other = Arc::clone(&partial);
     disk.during_next_sync(move || {
-        run(other.write(200, &[content(1, 200, 300)])).unwrap();
+        run(other.write(200, content(1, 200, 300))).unwrap();
         // Over bytes of which this sync saves older ones.
-        run(other.write(150, &[content(2, 150, 160)])).unwrap();
+        run(other.write(150, content(2, 150, 160))).unwrap();
     });
     let held = run(partial.sync()).unwrap();
     assert_eq!(held.durable, range(0, 100));
@@ -122,7 +122,7 @@ fn a_write_that_a_failed_sync_overtakes_is_not_claimed() {
         failing.fail_sync_after(0);
         run(other.sync()).unwrap_err();
     });
-    let refused = run(partial.write(200, &[content(1, 200, 300)]));
+    let refused = run(partial.write(200, content(1, 200, 300)));
     assert!(matches!(refused, Err(StoreError::Unclaimed { .. })), "{refused:?}");
     assert_eq!(run(partial.sync()).unwrap().written, range(0, 100));
 }
@@ -132,13 +132,13 @@ fn what_is_written_while_the_journal_is_rewritten_is_in_the_new_one() {
     let disk = CrashDisk::new(1);
     let partial = Arc::new(begun(&disk).compacting_at(1));
     for at in 200..260 {
-        run(partial.write(at, &[content(1, at, at + 1)])).unwrap();
+        run(partial.write(at, content(1, at, at + 1))).unwrap();
     }
     let (first, second, third) = (Arc::clone(&partial), disk.clone(), disk.clone());
     // The first sync is the partial's, the second its journal's, the third the new journal's.
     disk.during_next_sync(move || {
         second.during_next_sync(move || {
-            third.during_next_sync(move || run(first.write(300, &[content(1, 300, 400)])).unwrap());
+            third.during_next_sync(move || run(first.write(300, content(1, 300, 400))).unwrap());
         });
     });
     run(partial.sync()).unwrap();
@@ -159,11 +159,11 @@ fn what_is_withdrawn_while_the_journal_is_rewritten_stays_withdrawn() {
     for seed in 0..40 {
         let disk = CrashDisk::new(seed);
         let partial = Arc::new(begun(&disk).compacting_at(1));
-        (200..260).for_each(|at| run(partial.write(at, &[content(1, at, at + 1)])).unwrap());
+        (200..260).for_each(|at| run(partial.write(at, content(1, at, at + 1))).unwrap());
         let (first, second, third) = (Arc::clone(&partial), disk.clone(), disk.clone());
         disk.during_next_sync(move || {
             second.during_next_sync(move || {
-                third.during_next_sync(move || run(first.write(10, &[content(2, 10, 20)])).unwrap());
+                third.during_next_sync(move || run(first.write(10, content(2, 10, 20))).unwrap());
             });
         });
         run(partial.sync()).unwrap();

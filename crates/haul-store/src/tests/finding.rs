@@ -29,9 +29,9 @@ impl Folder {
     /// A partial with bytes 0..1000 durable and 2000..3000 written.
     fn begun(&self) -> FsPartial {
         let partial = FsPartial::create(&self.target, &source(3000)).unwrap();
-        run(partial.write(0, &[content(1, 0, 1000)])).unwrap();
+        run(partial.write(0, content(1, 0, 1000))).unwrap();
         run(partial.sync()).unwrap();
-        run(partial.write(2000, &[content(1, 2000, 3000)])).unwrap();
+        run(partial.write(2000, content(1, 2000, 3000))).unwrap();
         partial
     }
 }
@@ -62,7 +62,7 @@ fn a_partial_is_found_again_with_all_that_was_noted() {
     assert_eq!(resumed.held, ranges(&[(0, 1000), (2000, 3000)]));
     assert_eq!(resumed.stopped, Some((77, "asked to".to_owned())));
     assert_eq!((resumed.touched, resumed.lost), (false, 0));
-    run(resumed.partial.write(1000, &[content(1, 1000, 2000)])).unwrap();
+    run(resumed.partial.write(1000, content(1, 1000, 2000))).unwrap();
     run(resumed.partial.publish(Publish { replace: false, modified: Some((1_000_000_000, 0)) })).unwrap();
     assert_eq!(fs::read(&folder.target).unwrap(), content(1, 0, 3000));
     let modified = fs::metadata(&folder.target).unwrap().modified().unwrap();
@@ -92,7 +92,7 @@ fn only_the_owner_reads_the_journal() {
     let partial = folder.begun().compacting_at(1);
     let mode = || fs::metadata(folder.path(".part.haul")).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(), 0o600);
-    (0..50).for_each(|at| run(partial.write(3000 + at, &[content(1, 0, 1)])).unwrap());
+    (0..50).for_each(|at| run(partial.write(3000 + at, content(1, 0, 1))).unwrap());
     let long = fs::metadata(folder.path(".part.haul")).unwrap().len();
     run(partial.sync()).unwrap();
     assert!(fs::metadata(folder.path(".part.haul")).unwrap().len() < long / 2, "not written anew");
@@ -137,7 +137,7 @@ fn durable_bytes_that_differ_are_found_out() {
 fn written_bytes_that_differ_cost_only_themselves() {
     let folder = folder();
     let partial = folder.begun();
-    run(partial.write(1000, &[content(1, 1000, 1100)])).unwrap();
+    run(partial.write(1000, content(1, 1000, 1100))).unwrap();
     drop(partial);
     let mut bytes = fs::read(folder.path(".part")).unwrap();
     bytes[2500] ^= 1;
@@ -218,7 +218,7 @@ fn a_published_file_is_never_half_replaced() {
     let folder = folder();
     fs::write(&folder.target, "older").unwrap();
     let partial = FsPartial::create(&folder.target, &subject("file", None)).unwrap();
-    run(partial.write(0, &[content(1, 0, 10)])).unwrap();
+    run(partial.write(0, content(1, 0, 10))).unwrap();
     run(partial.publish(Publish { replace: true, modified: None })).unwrap();
     assert_eq!(fs::read(&folder.target).unwrap(), content(1, 0, 10));
 }
@@ -266,10 +266,10 @@ fn offsets_beyond_four_gibibytes_are_whole() {
     let folder = folder();
     let partial = FsPartial::create(&folder.target, &subject("file", None)).unwrap();
     let far = (5 << 30) + 3;
-    run(partial.write(far, &[content(1, far, far + 100)])).unwrap();
+    run(partial.write(far, content(1, far, far + 100))).unwrap();
     run(partial.sync()).unwrap();
     drop(partial);
     let resumed = resume(RealDisk, &folder.target);
     assert_eq!(resumed.held, ranges(&[(far, far + 100)]));
-    assert!(run(resumed.partial.write(u64::MAX - 5, &[content(1, 0, 100)])).is_err());
+    assert!(run(resumed.partial.write(u64::MAX - 5, content(1, 0, 100))).is_err());
 }

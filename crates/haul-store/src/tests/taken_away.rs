@@ -26,7 +26,7 @@ impl Folder {
 
     fn begun(&self, seed: u64, len: u64) -> FsPartial {
         let partial = FsPartial::create(&self.target, &subject("file", Some(1000))).unwrap();
-        run(partial.write(0, &[content(seed, 0, len)])).unwrap();
+        run(partial.write(0, content(seed, 0, len))).unwrap();
         partial
     }
 
@@ -87,7 +87,7 @@ fn a_journal_is_not_rewritten_over_that_of_another_partial() {
     let folder = Folder::new();
     let (first, second) = folder.replaced();
     let first = first.compacting_at(1);
-    (0..100).for_each(|at| run(first.write(at, &[content(1, at, at + 1)])).unwrap());
+    (0..100).for_each(|at| run(first.write(at, content(1, at, at + 1))).unwrap());
     assert!(taken_away(&run(first.sync())), "it was not said before the end");
     folder.assert_untouched(second);
 }

@@ -39,7 +39,7 @@ fn syncing_beside_writers_loses_and_invents_nothing() {
                 scope.spawn(move || {
                     for piece in (lane..PIECES).step_by(4) {
                         let (start, end) = (piece * PIECE, (piece + 1) * PIECE);
-                        run(partial.write(start, &[content(1, start, end)])).unwrap();
+                        run(partial.write(start, content(1, start, end))).unwrap();
                     }
                 })
             })
@@ -69,7 +69,7 @@ fn writers_of_the_same_bytes_wait_for_each_other() {
             scope.spawn(move || {
                 for round in 0..100 {
                     let start = round % 7 * 500;
-                    run(partial.write(start, &[content(seed, start, start + 2_000)])).unwrap();
+                    run(partial.write(start, content(seed, start, start + 2_000))).unwrap();
                 }
             });
         }
@@ -91,14 +91,14 @@ fn a_writer_does_not_overtake_another_on_the_same_bytes() {
     disk.during_next_write(move || {
         let (done, is_done) = mpsc::channel();
         let second = std::thread::spawn(move || {
-            run(other.write(50, &[content(2, 50, 150)])).unwrap();
+            run(other.write(50, content(2, 50, 150))).unwrap();
             let _ = done.send(());
         });
         // It waits for the first: this is how long it is given to be wrong.
         let overtaken = is_done.recv_timeout(Duration::from_millis(100)).is_ok();
         tell.send((overtaken, second)).unwrap();
     });
-    run(partial.write(0, &[content(1, 0, 100)])).unwrap();
+    run(partial.write(0, content(1, 0, 100))).unwrap();
     let (overtaken, second) = told.recv().unwrap();
     second.join().unwrap();
     assert!(!overtaken);

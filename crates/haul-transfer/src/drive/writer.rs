@@ -108,7 +108,7 @@ impl Hand {
             let partial = partial.upgrade();
             Box::pin(async move {
                 match partial {
-                    Some(partial) => partial.write(at, &[bytes]).await.map(|()| true),
+                    Some(partial) => partial.write(at, bytes).await.map(|()| true),
                     None => Ok(false),
                 }
             })
@@ -261,7 +261,7 @@ impl<P: Partial> AtWork<P> {
         match job {
             Job::Write { at, bytes, turn } => {
                 let range = ByteRange::from_len(at, bytes.len() as u64);
-                partial.write(at, &[bytes]).await?;
+                partial.write(at, bytes).await?;
                 range.into_iter().for_each(|range| self.tell(Told::Written(range)));
                 drop(turn);
             }
