@@ -86,6 +86,20 @@ fn what_was_left_whole_and_has_changed_since_is_not_published() {
 }
 
 #[test]
+fn what_was_left_whole_is_kept_while_nobody_can_say_whether_it_is_the_same() {
+    let content = Content::new(138, SIZE);
+    let peer = slow(content);
+    let scene = Scene::new();
+    let args = ["-n", "1", "--retries", "0", &peer.url("/f.bin")];
+    left_whole(&scene, &peer, &args);
+    drop(peer);
+    let told = scene.run(&[&args[..], &["--overwrite"]].concat(), 3);
+    assert!(told.message().contains("all bytes are here"), "{told}");
+    assert_eq!(told.failed()["kept"], SIZE, "{told}");
+    assert_eq!(scene.files(), ["f.bin", "f.bin.part", "f.bin.part.haul"]);
+}
+
+#[test]
 fn what_was_left_whole_without_validators_is_compared_by_its_bytes() {
     let (old, new) = (Content::new(136, SIZE), Content::new(137, SIZE));
     for now in [old, new] {

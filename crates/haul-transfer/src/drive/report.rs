@@ -20,6 +20,8 @@ use crate::{
 };
 
 const RESTART_OR_CHECK: &str = "use --restart to begin anew, or --checksum to have the whole checked";
+const ALL_HERE: &str = "all bytes are here, and only whether the file is still that one could not be found out; the \
+                        same command again asks once more and fetches nothing that is here";
 const PIPED: &str = "throw away what went to standard output and run the same command again, or use -o FILE, \
                      which can be continued";
 
@@ -155,6 +157,9 @@ impl Report {
                 "nothing proves that what is here belongs to the server's file, so it cannot be continued safely",
             )
             .advise(if piped { PIPED } else { RESTART_OR_CHECK }),
+            Outcome::GaveUp(trouble) if machine.size() == Some(machine.view().held.total()) => {
+                gave_up(*trouble, last).advise(ALL_HERE)
+            }
             Outcome::GaveUp(trouble) => gave_up(*trouble, last),
         })
     }
