@@ -51,6 +51,8 @@ pub enum UploadStage {
         /// The far end's date of the file, in seconds since 1970, where told.
         modified: Option<i64>,
     },
+    /// The far end took it as text, its line ends converted: what it has is ours, and nothing that could be continued.
+    Text,
 }
 
 /// What the bytes of a record turned out to be.

@@ -47,6 +47,7 @@ use crate::{
     threads::Threads,
 };
 
+pub(crate) use text::WAITS;
 pub use text::{get_text, is_text};
 
 /// Who is told what happens.

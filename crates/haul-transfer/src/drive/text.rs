@@ -40,7 +40,7 @@ use crate::{
     escape::{escape, place},
     failure::{Failure, Kind},
     folder::{Door, FolderPlace},
-    ftp::{FtpError, Piece, Session},
+    ftp::{FtpError, Piece},
     job::{Job, Target},
     notice::{Done, LaneView, Notice, Progress, Verified},
     out::Out,
@@ -48,7 +48,7 @@ use crate::{
 };
 
 /// How long to wait before it is begun again: the last one counts for all that follow.
-const WAITS: [Duration; 4] =
+pub(crate) const WAITS: [Duration; 4] =
     [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(10)];
 /// How often the control connection is kept awake.
 const AWAKE: Duration = Duration::from_secs(45);
@@ -282,7 +282,7 @@ impl<'a> Text<'a> {
     async fn attempt(&mut self, written: &mut u64) -> Result<Option<Modified>, Broken> {
         let mut session = self.door.session().await?;
         let before = session.modified(&self.path).await?;
-        set_type(&mut session, Type::Ascii).await?;
+        session.set_type(Type::Ascii).await?;
         let started = session.start(0, &Command::retr(&self.path).map_err(FtpError::from)?).await;
         let mut data = match started {
             Ok(started) => started.data,
@@ -330,7 +330,7 @@ impl<'a> Text<'a> {
         let mut lines = Vec::new();
         text.finish(&mut lines);
         self.write(written, lines).await?;
-        set_type(&mut session, Type::Image).await?;
+        session.set_type(Type::Image).await?;
         let after = session.modified(&self.path).await?;
         self.door.back(session);
         match before.zip(after) {
@@ -426,13 +426,4 @@ fn started<P: Partial>(partial: P) -> Result<Sat, Failure> {
 /// Where lines end in CR LF anyway, bytes stay as they are.
 fn converted(text: &mut FromWire, bytes: &[u8], lines: &mut Vec<u8>) {
     if cfg!(windows) { lines.extend_from_slice(bytes) } else { text.take(bytes, lines) }
-}
-
-async fn set_type(session: &mut Session, wanted: Type) -> Result<(), FtpError> {
-    let command = Command::type_(wanted);
-    let reply = session.command(&command).await?;
-    if reply.is_completion() {
-        return Ok(());
-    }
-    Err(FtpError::Refused { command: "TYPE".into(), reply })
 }

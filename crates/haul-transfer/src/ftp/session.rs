@@ -9,7 +9,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use haul_core::Modified;
-use haul_proto::ftp::{Command, Reply, feat::Features, reply::Class, size, time};
+use haul_proto::ftp::{Command, Reply, command::Type, feat::Features, reply::Class, size, time};
 use url::Host;
 
 use super::{
@@ -63,6 +63,8 @@ pub(crate) struct Session {
     noops: u32,
     /// Not all replies came: those to come would be taken for answers to something else.
     spoiled: bool,
+    /// It is not in TYPE I, as far as is known.
+    as_text: bool,
 }
 
 impl Session {
@@ -113,6 +115,7 @@ impl Session {
             ended: None,
             noops: 0,
             spoiled: false,
+            as_text: false,
         })
     }
 
@@ -218,6 +221,43 @@ impl Session {
         let reply = self.command(&Command::mdtm(path)?).await?;
         self.answer_or_no(&reply)?;
         Ok(time::mdtm(&reply))
+    }
+
+    /// Says how bytes are meant from now on. Outside of TYPE I the session is of no use to others.
+    ///
+    /// # Errors
+    /// As [`Session::command`]; `Refused`.
+    pub(crate) async fn set_type(&mut self, wanted: Type) -> Result<(), FtpError> {
+        if self.stale_rest {
+            // Many servers know no REST outside of TYPE I.
+            let reply = self.command(&Command::rest(0)).await?;
+            self.stale_rest = reply.class() != Class::PositiveIntermediate;
+        }
+        self.as_text = true;
+        let command = Command::type_(wanted);
+        let reply = self.command(&command).await?;
+        if !reply.is_completion() {
+            return Err(login::refused(&command, reply));
+        }
+        self.as_text = wanted != Type::Image;
+        Ok(())
+    }
+
+    /// Whether the transfer's last reply has come already, and what it was if it has.
+    ///
+    /// # Errors
+    /// The connection broke, or what came is no reply.
+    pub(crate) async fn ended_early(&mut self) -> Result<Option<&Reply>, FtpError> {
+        while self.ended.is_none() {
+            match self.control.reply_within(Duration::ZERO, "while bytes were sent").await {
+                Ok(reply) if self.answers_noop(&reply) => self.noops -= 1,
+                Ok(reply) if reply.class() == Class::PositivePreliminary => {}
+                Ok(reply) => self.ended = Some(reply),
+                Err(FtpError::Silent { .. }) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.ended.as_ref())
     }
 
     /// A 213, a 4yz or a 5yz: anything else was meant for something else.
@@ -346,9 +386,10 @@ impl Session {
         self.is_usable()
     }
 
-    /// Whether another command may be sent: every reply has come and no other one, and the connection is open.
+    /// Whether another command may be sent: every reply has come and no other one, the connection is open, and bytes
+    /// are meant as they are.
     pub(crate) fn is_usable(&mut self) -> bool {
-        !self.spoiled && self.ended.is_none() && self.control.is_quiet()
+        !self.spoiled && !self.as_text && self.ended.is_none() && self.control.is_quiet()
     }
 
     /// The session cannot be used again unless what begins now is seen to its end.

@@ -1,6 +1,9 @@
 //! What a caller asks for: one file, to where, and how careful.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use haul_core::upload::{IfExists, Verify};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
@@ -16,6 +19,16 @@ pub enum From {
     File(PathBuf),
     /// Standard input, once.
     Stdin,
+}
+
+impl From {
+    /// The local file's path; none for standard input.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Stdin => None,
+        }
+    }
 }
 
 /// Which folders are made at the far end where they are missing.
@@ -37,6 +50,9 @@ pub struct PutJob {
     pub from: From,
     /// Where it goes: the file itself, never a folder.
     pub url: Url,
+    /// Send it as text (TYPE A): line ends become those of the far end's system, and nothing can be continued. So does a
+    /// URL that ends in `;type=a`.
+    pub text: bool,
     /// What is checked before a part at the far end is continued.
     pub verify: Verify,
     /// What to do about a file of others.
@@ -61,6 +77,7 @@ impl PutJob {
         Self {
             from,
             url,
+            text: false,
             verify: Verify::Auto,
             if_exists: None,
             restart: false,

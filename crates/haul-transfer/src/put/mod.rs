@@ -7,20 +7,19 @@
 //! ```
 //! One thing is done at a time, so this is one loop. It decides nothing about offsets: it asks the machine.
 
+mod feed;
 mod job;
 mod local;
 mod remember;
 mod sink;
 mod sum;
 mod tell;
+mod text;
+mod text_words;
 mod tree;
 mod words;
 
-use std::{
-    io,
-    path::Path,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use haul_core::upload::{Action, Event, Name, Outcome, Plan, Refusal, Upload, Way};
 
@@ -31,7 +30,7 @@ pub use tree::{Leaf, Tree};
 pub(crate) use sink::{FtpFile, FtpSink};
 
 use self::{
-    local::{LocalFile, Stream},
+    feed::Feed,
     remember::Memory,
     sink::{Fault, Sink},
     tell::Tell,
@@ -52,11 +51,12 @@ const TICK: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// [`Failure`], which says what happened, what is kept and what to do next.
-pub async fn put(client: &Client, job: PutJob, stop: Stop, watch: Watch) -> Result<Done, Failure> {
+pub async fn put(client: &Client, mut job: PutJob, stop: Stop, watch: Watch) -> Result<Done, Failure> {
     let scheme = job.url.scheme();
     if !matches!(scheme, "ftp" | "ftps") {
         return Err(Failure::new(Kind::Usage, format!("haul cannot send to {scheme}:// URLs")));
     }
+    text::heed_typecode(&mut job);
     let sink = client.ftp_sink(&job.url, job.make_folders, job.timeout);
     let sink = sink.map_err(|why| Failure::new(Kind::Usage, format!("{}: {why}", crate::place(&job.url))))?;
     let far = Far {
@@ -69,6 +69,11 @@ pub async fn put(client: &Client, job: PutJob, stop: Stop, watch: Watch) -> Resu
         slot = host.slot() => slot,
         () = stop.stopped() => return Err(Failure::new(Kind::Interrupted, "interrupted")),
     };
+    if job.text {
+        let ended = Box::pin(text::send(client, &job, sink.of_text(), far, &stop, watch)).await;
+        drop(slot);
+        return ended;
+    }
     let ended = match Put::new(client, &job, sink, far, watch) {
         Ok(mut put) => {
             let ended = Box::pin(put.run(&stop)).await;
@@ -89,13 +94,6 @@ struct Far {
     path: Vec<u8>,
 }
 
-/// What is read.
-#[derive(Debug)]
-enum Feed {
-    File(LocalFile),
-    Stream(Stream),
-}
-
 /// One upload on its way.
 struct Put<'a, S> {
     client: &'a Client,
@@ -114,18 +112,9 @@ struct Put<'a, S> {
 impl<'a, S: Sink> Put<'a, S> {
     fn new(client: &'a Client, job: &PutJob, sink: S, far: Far, watch: Watch) -> Result<Self, Failure> {
         let piece = client.piece(PIECE);
-        let (feed, path) = match &job.from {
-            From::File(path) => (Feed::File(LocalFile::open(path)?), Some(Path::new(path))),
-            From::Stdin => {
-                let stream = Stream::begin(io::stdin(), piece).map_err(|error| unreadable(&error))?;
-                (Feed::Stream(stream), None)
-            }
-        };
-        let local = match &feed {
-            Feed::File(file) => Some(file.identity),
-            Feed::Stream(_) => None,
-        };
-        let memory = Memory::of(job.state.as_deref(), &job.url, &far.who, path, far.path)?;
+        let feed = Feed::open(&job.from, piece)?;
+        let local = feed.local();
+        let memory = Memory::of(job.state.as_deref(), &job.url, &far.who, job.from.path(), far.path)?;
         let plan = Plan {
             local,
             verify: job.verify,
@@ -211,7 +200,7 @@ impl<'a, S: Sink> Put<'a, S> {
             },
             Action::Send { name, at, way } => return self.send(name, at, way).await,
             Action::Seal => {
-                let local = self.local();
+                let local = self.feed.local();
                 let sealed = self.sink.seal(local, self.temporary).await;
                 if let Ok(sealed) = sealed {
                     self.memory.finished(local, sealed.modified).await;
@@ -221,13 +210,6 @@ impl<'a, S: Sink> Put<'a, S> {
             Action::Say(_) | Action::Finish(_) => Ok(Event::Pause),
         };
         Ok(done.unwrap_or_else(|fault| self.fault(fault)))
-    }
-
-    fn local(&self) -> Option<haul_core::upload::Local> {
-        match &self.feed {
-            Feed::File(file) => Some(file.identity),
-            Feed::Stream(_) => None,
-        }
     }
 
     fn fault(&mut self, fault: Fault) -> Event {
@@ -251,7 +233,7 @@ impl<'a, S: Sink> Put<'a, S> {
         }
         // From here on what the far end has is ours; that is remembered before a byte of it is sent.
         self.machine.handle(Instant::now(), Event::Begun);
-        if let Some(local) = self.local() {
+        if let Some(local) = self.feed.local() {
             self.memory.begun(local, at).await;
         }
         self.tell.begins(at);
@@ -279,26 +261,8 @@ impl<'a, S: Sink> Put<'a, S> {
     /// Sends everything from `at` on; returns where it ended.
     async fn send_bytes(&mut self, mut at: u64) -> Result<Result<u64, Fault>, Failure> {
         loop {
-            let piece = match &mut self.feed {
-                Feed::File(file) => {
-                    let left = file.identity.size - at;
-                    let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(self.buffer.capacity());
-                    let mut buffer = std::mem::take(&mut self.buffer);
-                    buffer.resize(wanted, 0);
-                    let (buffer, read) = file.read(buffer, at).await.map_err(|error| unreadable(&error))?;
-                    self.buffer = buffer;
-                    // At its end, or shorter than it was, which is seen when it is looked at again.
-                    if read == 0 { None } else { Some(&self.buffer[..read]) }
-                }
-                Feed::Stream(stream) => match stream.next().await.map_err(|error| unreadable(&error))? {
-                    Some(piece) => {
-                        self.buffer = piece;
-                        Some(&self.buffer[..])
-                    }
-                    None => None,
-                },
-            };
-            let Some(piece) = piece else { return Ok(Ok(at)) };
+            let read = self.feed.next(&mut self.buffer, at).await?;
+            let Some(piece) = self.buffer.get(..read).filter(|_| read > 0) else { return Ok(Ok(at)) };
             if let Err(fault) = written(&mut self.sink, piece, &mut self.tell, at).await {
                 return Ok(Err(fault));
             }
@@ -321,7 +285,7 @@ impl<'a, S: Sink> Put<'a, S> {
             }
             outcome => {
                 let mut failure = words::failure(&outcome, self.said.as_deref());
-                if self.local().is_some() {
+                if self.feed.local().is_some() {
                     failure.kept = self.machine.confirmed();
                 }
                 Err(failure)
@@ -340,10 +304,6 @@ async fn written<S: Sink>(sink: &mut S, piece: &[u8], tell: &mut Tell, at: u64) 
             () = tokio::time::sleep(TICK) => tell.progress(at),
         }
     }
-}
-
-fn unreadable(error: &io::Error) -> Failure {
-    Failure::new(Kind::Local, format!("cannot read what is to be sent: {error}"))
 }
 
 /// Jitter needs no more than a clock.

@@ -99,10 +99,25 @@ impl Memory {
         let local = Local { size: found.size, modified: found.modified, inode: found.inode };
         let stage = match found.stage {
             UploadStage::Begun if found.far == self.record.far => Stage::Begun,
-            UploadStage::Begun => return None,
+            // A text is no beginning of anything.
+            UploadStage::Begun | UploadStage::Text => return None,
             UploadStage::Finished { modified } => Stage::Finished { modified },
         };
         Some(Memo { local, stage })
+    }
+
+    /// Whether what is there is a text that an earlier run began and did not finish, by the same paths.
+    pub(super) fn text_is_ours(&self) -> bool {
+        let same = |found: &UploadRecord| found.local == self.record.local && found.far == self.record.far;
+        self.found.as_ref().is_some_and(|found| found.stage == UploadStage::Text && same(found))
+    }
+
+    /// The far end has taken the file as text: whatever was there before is gone, and what was remembered of it with it.
+    pub(super) async fn text_begun(&mut self, local: Option<Local>) {
+        let local = local.unwrap_or(Local { size: 0, modified: (0, 0), inode: 0 });
+        if self.saved != Some((local, UploadStage::Text)) {
+            self.save(local, 0, UploadStage::Text).await;
+        }
     }
 
     /// The far end has taken the file, and has so many bytes of it. What was saved already is not saved again: on a bad
@@ -114,10 +129,11 @@ impl Memory {
         self.save(local, offset, UploadStage::Begun).await;
     }
 
-    /// The far end has it all. Where its date is the local one, that says it for ever, and nothing need be remembered.
+    /// The far end has it all. Where its date is the local one, that says it for ever, and nothing need be remembered;
+    /// unless the local file is so new that a change to come could bear the same date.
     pub(super) async fn finished(&mut self, local: Option<Local>, modified: Option<i64>) {
         match local {
-            Some(local) if modified != Some(local.modified.0) => {
+            Some(local) if modified != Some(local.modified.0) || is_fresh(local) => {
                 self.save(local, local.size, UploadStage::Finished { modified }).await;
             }
             _ => self.forget(),
@@ -147,6 +163,13 @@ impl Memory {
             self.remark = Some(format!("what is begun now will not be remembered: {error}"));
         }
     }
+}
+
+/// Whether the file could change again, and servers that tell seconds, some of them every other one, would tell the
+/// same date.
+fn is_fresh(local: Local) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).is_ok_and(|now| now - local.modified.0 < 2)
 }
 
 /// By what a place is known again: its URL without name and password, and the name of who logs in there, since paths
@@ -210,6 +233,26 @@ mod tests {
         assert_eq!(memo.stage, Stage::Finished { modified: Some(99) });
         memory(state.path(), "/a", b"f").finished(Some(LOCAL), Some(5)).await;
         assert_eq!(memory(state.path(), "/a", b"f").memo(), None);
+    }
+
+    #[tokio::test]
+    async fn an_unfinished_text_is_no_beginning_of_a_file_nor_the_other_way_round() {
+        let state = tempfile::tempdir().unwrap();
+        memory(state.path(), "/a", b"f").begun(LOCAL, 4).await;
+        let mut text = memory(state.path(), "/a", b"f");
+        assert!(!text.text_is_ours());
+        assert!(text.memo().is_some(), "nothing was forgotten by asking");
+        text.text_begun(Some(LOCAL)).await;
+        drop(text);
+        let again = memory(state.path(), "/a", b"f");
+        assert_eq!((again.text_is_ours(), again.memo()), (true, None));
+        drop(again);
+        assert!(!memory(state.path(), "/b", b"f").text_is_ours(), "another local file");
+        assert!(!memory(state.path(), "/a", b"f.part").text_is_ours(), "another name");
+        let mut text = memory(state.path(), "/a", b"f");
+        text.finished(None, None).await;
+        drop(text);
+        assert!(!memory(state.path(), "/a", b"f").text_is_ours());
     }
 
     #[tokio::test]

@@ -77,8 +77,9 @@ pub(crate) struct PutArgs {
     #[command(flatten)]
     pub(crate) ftp: FtpArgs,
 
-    /// Refused, in words: `haul get` has it
-    #[arg(long, hide = true)]
+    /// Send as text: line ends become those of the server, and nothing can be resumed (also for a URL that ends in
+    /// `;type=a`)
+    #[arg(long, help_heading = "FTP")]
     pub(crate) ascii: bool,
 
     /// How progress is shown [default: bar on a terminal, else plain]

@@ -9,8 +9,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use haul_store::UploadRecords;
-use haul_transfer::ClientOptions;
 use haul_transfer::put::{From, IfExists, MakeFolders, PutJob, Tree, Verify, url_in_folder};
+use haul_transfer::{ClientOptions, is_text};
 use url::Url;
 
 use super::{PER_HOST, ftp, needs_password, reach};
@@ -55,10 +55,9 @@ pub(crate) fn put(args: PutArgs, world: &mut World<'_>) -> Result<PutPlan, Unpla
     if !matches!(url.scheme(), "ftp" | "ftps") {
         return no(format!("haul put cannot send to {}:// URLs yet; it speaks ftp and ftps", url.scheme()));
     }
-    if args.ascii {
+    if args.verify != VerifyChoice::Auto && (args.ascii || is_text(&url)) {
         return no(
-            "--ascii is for haul get: haul put sends bytes as they are, since what a server made of text could \
-                   neither be verified nor gone on with",
+            "--verify speaks of what is compared, but what a server makes of text is another file than ours",
         );
     }
     if args.verbose > 0 && args.progress == Some(ProgressChoice::Json) {
@@ -125,6 +124,9 @@ fn tree(
     if !args.recursive {
         return no(format!("{} is a folder; use -r to send it", safe(&folder.to_string_lossy())));
     }
+    if is_text(root) {
+        return no(";type=a speaks of one file; --ascii sends what is in a folder as text");
+    }
     let tree = Tree::of(folder).map_err(|(path, error)| unreadable(&path, &error))?;
     for leaf in tree.files {
         let url = leaf.names.iter().fold(root.clone(), |url, name| url_in_folder(&url, name));
@@ -162,6 +164,7 @@ fn job(args: &PutArgs, from: From, url: Url, own: usize) -> PutJob {
             IfExistsChoice::Skip => IfExists::Skip,
             IfExistsChoice::Fail => IfExists::Fail,
         }),
+        text: args.ascii,
         restart: args.restart,
         temporary: args.temp_name,
         make_folders: match own {
@@ -229,8 +232,10 @@ mod tests {
             ("- --restart ftp://h/d", "standard input cannot"),
             ("a x/a ftp://h/", "two files would become ftp://h/a"),
             (". ftp://h/", "is a folder; use -r"),
+            ("-r . ftp://h/x;type=a", "speaks of one file"),
             ("-u me - ftp://h/x", "set HAUL_PASSWORD"),
-            ("--ascii a ftp://h/x", "haul put sends bytes as they are"),
+            ("--ascii --verify full a ftp://h/x", "another file than ours"),
+            ("--verify tail a ftp://h/x;type=a", "another file than ours"),
             ("-v --progress json a ftp://h/x", "only JSON"),
         ] {
             let error = plan(line).unwrap_err();
@@ -254,6 +259,14 @@ mod tests {
         assert_eq!(plan.client.limit_rate.map(|rate| rate.get()), Some(1 << 20));
         assert!(plan.client.ftp.active);
         assert_eq!(plan.client.ftp.patience.as_secs(), 5);
+    }
+
+    #[test]
+    fn text_is_told_by_the_option_or_by_the_url() {
+        let [job] = &plan("--ascii --restart a ftp://h/x").unwrap().jobs[..] else { panic!("one job") };
+        assert!(job.text && job.restart);
+        assert!(plan("--ascii --if-exists skip - ftp://h/x").unwrap().jobs[0].text);
+        assert_eq!(urls("a ftp://h/x;type=a"), ["ftp://h/x;type=a"]);
     }
 
     #[test]

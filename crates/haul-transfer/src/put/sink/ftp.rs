@@ -16,7 +16,7 @@ use haul_core::{
     transfer::Trouble,
     upload::{Can, Found, How, Local, Name, Refusal, Seen, There, Way},
 };
-use haul_proto::ftp::{Command, Reply, reply::Class};
+use haul_proto::ftp::{Command, Reply, command::Type, reply::Class};
 
 use super::{Fault, FtpFile, Sealed, Sink, ftp_compare, ftp_look, ftp_words};
 use crate::{
@@ -52,6 +52,8 @@ pub(crate) struct FtpSink {
     folders_made: bool,
     no_hash: bool,
     no_reading: bool,
+    /// What is sent is text.
+    as_text: bool,
     /// The server has answered to the end of the last sending: nothing of it is under way any more.
     answered: bool,
     remarks: Vec<String>,
@@ -94,9 +96,15 @@ impl FtpSink {
             folders_made: false,
             no_hash: false,
             no_reading: false,
+            as_text: false,
             answered: false,
             remarks: Vec::new(),
         }
+    }
+
+    /// The same for text: it is sent in TYPE A, and the server's word for it has to come last.
+    pub(crate) fn of_text(self) -> Self {
+        Self { as_text: true, ..self }
     }
 
     /// Who logs in.
@@ -248,6 +256,21 @@ impl FtpSink {
 
 type Begun = Result<Data, FtpError>;
 
+impl FtpSink {
+    /// Before the end of a text: a server that has had its last word already cannot vouch for what comes after it.
+    async fn nothing_said(&mut self, session: &mut Session) -> Result<(), Fault> {
+        match session.ended_early().await {
+            Ok(Some(reply)) if reply.is_completion() => {
+                let message = format!("the server answered {} before it had all of it", Words(reply));
+                Err(Fault::Failed(Failed::new(Trouble::Broken, message)))
+            }
+            // A no counts whenever it comes: it is heeded behind the end.
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.fault(&error)),
+        }
+    }
+}
+
 impl Sink for FtpSink {
     async fn look(&mut self, name: Name, settle: bool) -> Result<Seen, Fault> {
         let path = self.file.path(name).to_vec();
@@ -315,6 +338,9 @@ impl Sink for FtpSink {
             session.quit().await;
             session = self.open().await?;
         }
+        if self.as_text {
+            session.set_type(Type::Ascii).await.map_err(|error| self.fault(&error))?;
+        }
         match Box::pin(self.try_begin(&mut session, rest, &command)).await {
             Ok(data) => {
                 self.session = Some(session);
@@ -366,13 +392,22 @@ impl Sink for FtpSink {
         let (Some(mut session), Some(data)) = (self.session.take(), self.data.take()) else {
             return Err(Fault::Failed(Failed::new(Trouble::Broken, "there is no data connection")));
         };
+        if self.as_text
+            && let Err(fault) = self.nothing_said(&mut session).await
+        {
+            data.reset();
+            return Err(fault);
+        }
         if let Err(error) = data.end(self.patience).await {
             self.session = Some(session);
             return Err(self.broken(error.to_string()).await);
         }
         match session.finish(CONFIRMATION).await {
             Ok(reply) if reply.is_completion() => {
-                self.keep(session);
+                // A session that cannot be had back from text is not kept; the file is there.
+                if !self.as_text || session.set_type(Type::Image).await.is_ok() {
+                    self.keep(session);
+                }
                 Ok(())
             }
             Ok(reply) => {
