@@ -17,7 +17,7 @@ use haul_testkit::{
     Cut, FtpBehaviour, FtpPeer,
     hostile::{
         Which,
-        ftp::{Busy, Completion, Restart},
+        ftp::{Busy, Completion, Restart, Sizes},
     },
     real::{FtpTls, Microsocks, ProFtpd, PureFtpd, Pyftpdlib, Running, Vsftpd},
     tls::Certificates,
@@ -116,7 +116,9 @@ fn text_lies_on_every_servers_disk_as_its_lines_say() {
         let told = upload.run(&["--ascii", "a.txt", &server.login_url("/a.txt")], 0);
         assert!(std::fs::read(upload.far("a.txt")).unwrap() == text, "{name} {told}");
         assert_eq!((told.verified(), told.fetched()), ("reply", on_the_way(&text)), "{name} {told}");
-        assert!(told.to_string().contains("cannot be resumed"), "{told}");
+        let remarks = told.all("remark");
+        let [remark] = &remarks[..] else { panic!("{name}: nothing else is worth a remark: {told}") };
+        assert!(remark["text"].as_str().unwrap().contains("cannot be resumed"), "{told}");
         // The URL may say it too; what is there is left alone unless it is said that it may go.
         let url = server.login_url("/a.txt;type=a");
         let told = upload.run(&["a.txt", &url], 8);
@@ -129,6 +131,26 @@ fn text_lies_on_every_servers_disk_as_its_lines_say() {
         upload.run(&["b.bin", &server.login_url("/b.bin")], 0);
         assert_eq!(std::fs::read(upload.far("b.bin")).unwrap(), b"\r\n\n\r\n", "{name}");
     }
+}
+
+#[test]
+fn a_server_that_takes_text_and_converts_nothing_is_told_of() {
+    let upload = Upload::new();
+    std::fs::write(upload.local("a.txt"), b"one\ntwo\n").unwrap();
+    let Some(server) = Vsftpd::serve(upload.root()) else { return };
+    server.hand_over();
+    let told = upload.run(&["--ascii", "a.txt", &server.login_url("/a.txt")], 0);
+    assert_eq!(std::fs::read(upload.far("a.txt")).unwrap(), b"one\r\ntwo\r\n");
+    assert!(told.to_string().contains("lines end in CR LF"), "{told}");
+}
+
+#[test]
+fn a_size_is_a_hint_and_no_proof() {
+    let stage = Stage::new(100, proper().sizes(Sizes::OffBy(-100)));
+    let told = stage.run(&[], 0);
+    stage.assert_is_there(&told);
+    assert!(told.to_string().contains("look at what is there"), "{told}");
+    assert_eq!((stage.peer.count("STOR"), told.verified()), (1, "reply"));
 }
 
 #[test]
@@ -245,9 +267,13 @@ fn a_file_that_comes_from_elsewhere_meanwhile_is_not_renamed_over() {
 
 #[test]
 fn a_renaming_whose_answer_is_lost_was_a_renaming() {
-    let stage = Stage::new(10, proper().instead_of(Which::Only(0), "MDTM", "421 goodbye"));
+    // The first date is that of NAME.part, before the renaming.
+    let stage = Stage::new(10, proper().instead_of(Which::Only(1), "MDTM", "421 goodbye"));
     let told = stage.run(&["--temp-name"], 0);
     stage.assert_is_there(&told);
+    assert_eq!(told.all("retry").len(), 1, "{told}");
+    let sent = stage.commands();
+    assert!(sent.iter().filter(|line| line.starts_with("SIZE")).count() >= 5, "it was looked for: {sent:?}");
     assert_eq!((stage.peer.count("STOR"), stage.peer.count("RNTO")), (1, 1), "{told}");
 }
 

@@ -15,6 +15,7 @@ mod sink;
 mod sum;
 mod tell;
 mod text;
+mod text_length;
 mod text_words;
 mod tree;
 mod words;

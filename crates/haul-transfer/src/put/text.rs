@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use haul_core::{
     transfer::Trouble,
-    upload::{Name, Obstacle, Outcome, Refusal, There, Way},
+    upload::{Name, Obstacle, Outcome, Refusal, Seen, There, Way},
 };
 use haul_proto::ftp::ascii::ToWire;
 
@@ -24,6 +24,7 @@ use super::{
     remember::Memory,
     sink::{Fault, Sink},
     tell::Tell,
+    text_length::Length,
     text_words, words, written,
 };
 use crate::{
@@ -187,8 +188,14 @@ impl Text<'_> {
             if let Some(skipped) = self.look().await? {
                 return Ok(skipped);
             }
-            self.send().await?;
+            let length = self.send().await?;
             self.stage = Stage::Confirmed;
+            // No more than a hint: a connection that is lost over it is another one for what follows.
+            if let Ok(Seen { there: There::Size(size), .. }) = self.sink.look(self.sent_to(), false).await
+                && let Some(remark) = length.remark(size)
+            {
+                self.tell.remark(&remark);
+            }
         }
         self.seal().await?;
         self.memory.finished(None, None).await;
@@ -234,18 +241,20 @@ impl Text<'_> {
     }
 
     /// All of it, once, until the server says that it has it.
-    async fn send(&mut self) -> Result<(), Broken> {
+    async fn send(&mut self) -> Result<Length, Broken> {
         self.sink.begin(self.sent_to(), 0, Way::Begin).await?;
         (self.ours, self.answered) = (true, true);
         self.memory.text_begun(self.feed.local()).await;
         self.tell.begins(0);
         let (mut to_wire, mut lines, mut at) = (ToWire::default(), Vec::new(), 0);
+        let mut length = Length::default();
         loop {
             let read = self.feed.next(&mut self.buffer, at).await?;
             let Some(piece) = self.buffer.get(..read).filter(|_| read > 0) else { break };
             self.stage = Stage::Used;
             lines.clear();
             to_wire.take(piece, &mut lines);
+            length.take(&lines, piece.len());
             written(&mut self.sink, &lines, &mut self.tell, at).await?;
             at += read as u64;
             self.tell.sent(lines.len(), at);
@@ -263,7 +272,8 @@ impl Text<'_> {
             self.feed = Feed::File(file);
             return Err(Broken::Changed);
         }
-        Ok(self.sink.end().await?)
+        self.sink.end().await?;
+        Ok(length)
     }
 
     /// Its date, and its name where it has another one.
