@@ -229,6 +229,13 @@ fn checksums_are_used_where_there_are_some_and_lies_cost_only_time() {
 }
 
 #[test]
+fn a_server_that_goes_away_over_a_checksum_is_not_asked_for_it_again() {
+    let stage = Stage::half(proper().digests(&["XSHA256"]).instead("XSHA256", "421 too much for me"));
+    let told = stage.sends();
+    assert_eq!((told.kept(), stage.peer.count("XSHA256")), (SIZE / 2, 1), "{told}");
+}
+
+#[test]
 fn a_file_that_an_old_session_holds_is_waited_for() {
     for reply in ["450 f.bin: busy", "550 The file is being used by another process"] {
         for busy in [Busy::Attempts(3), Busy::For(Duration::from_millis(900))] {

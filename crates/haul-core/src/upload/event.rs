@@ -232,4 +232,6 @@ pub enum Obstacle {
     Unverifiable,
     /// Perhaps a file: the far end does not tell.
     Unknown,
+    /// A file that was not there when this one was begun, which is all there under its temporary name.
+    Came,
 }

@@ -30,6 +30,14 @@ impl Upload {
             Landed::Whole if sending.at > 0 && seen.can.hash && self.wants_checksum() => {
                 self.prove(sending, size, How::Hash);
             }
+            Landed::Whole if sending.way == Way::Begin && self.seems_untouched(size, seen) => {
+                match self.plan.verify {
+                    Verify::Auto | Verify::Full if seen.can.hash => self.prove(sending, size, How::Hash),
+                    Verify::Auto | Verify::Full => self.prove(sending, size, How::Whole),
+                    Verify::Tail => self.prove(sending, size, How::Tail),
+                    Verify::None => self.seal(Proof::Size),
+                }
+            }
             Landed::Whole => self.seal(Proof::Size),
             Landed::Short => {
                 self.on_trial = None;
@@ -44,6 +52,13 @@ impl Upload {
                 self.begin(Some(Anew::Spoilt));
             }
         }
+    }
+
+    /// Whether this may still be the file of that size that was there before: some servers store a second one of a name
+    /// under another, and confirm it.
+    fn seems_untouched(&self, size: u64, seen: Seen) -> bool {
+        let dates = (self.before.and_then(|before| before.modified), seen.modified);
+        size > 0 && self.stood_there(size) && !matches!(dates, (Some(before), Some(now)) if before != now)
     }
 
     /// What was confirmed is not the local file: says whether there is a point in going on. A stream has no second try.
@@ -81,7 +96,8 @@ impl Upload {
     pub(super) fn on_proven(&mut self, sending: Sending, how: How, found: Found) {
         match (found, how) {
             (Found::Same | Found::Blank, How::Hash) => self.seal(Proof::Hash),
-            (Found::Same | Found::Blank, _) => self.seal(Proof::Tail),
+            (Found::Same | Found::Blank, How::Whole) => self.seal(Proof::Whole),
+            (Found::Same | Found::Blank, How::Tail) => self.seal(Proof::Tail),
             // It makes no checksum after all: the size has to do, as it does elsewhere.
             (Found::Unable, _) => {
                 let sized = self.seen.is_some_and(|seen| matches!(seen.there, There::Size(_)));

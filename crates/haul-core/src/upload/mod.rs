@@ -59,6 +59,8 @@ enum Phase {
     Proving(Sending, How),
     /// Bytes go over.
     Sending(Sending),
+    /// Whether the final name is still free, now that all of it is there under the temporary one.
+    Claiming(Proof),
     /// Date and name are given.
     Sealing(Proof),
     /// What became of a renaming whose answer was lost.
@@ -80,8 +82,14 @@ pub struct Upload {
     phase: Phase,
     /// What our state says of the file under the final name, and of the one that bytes are sent to.
     finished: Option<Option<i64>>,
+    /// What an earlier run finished is not the local file any more: a date of then, be it that of now, proves nothing.
+    outlived: bool,
     ours: Ours,
+    /// The size of the local file that was begun: ours is no longer.
+    begun_size: u64,
     seen: Option<Seen>,
+    /// What was there when it was begun.
+    before: Option<Seen>,
     ways: Ways,
     /// The last way by which a part was continued, for as long as nothing showed that it works.
     on_trial: Option<Way>,
@@ -112,13 +120,13 @@ pub struct Upload {
 impl Upload {
     /// An upload, with what an earlier run remembers of it.
     pub fn new(plan: Plan, memo: Option<Memo>) -> Self {
-        let (mut ours, mut finished) = (Ours::No, None);
+        let (mut ours, mut finished, mut outlived) = (Ours::No, None, false);
         if let (Some(memo), Some(local)) = (memo, plan.local) {
             match memo.stage {
                 Stage::Begun if memo.local == local => ours = Ours::Begun,
                 Stage::Begun => ours = Ours::Outdated,
                 Stage::Finished { modified } if memo.local == local => finished = Some(modified),
-                Stage::Finished { .. } => {}
+                Stage::Finished { .. } => outlived = true,
             }
         }
         let mut upload = Self {
@@ -126,8 +134,11 @@ impl Upload {
             plan,
             phase: Phase::Over,
             finished,
+            outlived,
             ours,
+            begun_size: memo.map_or(0, |memo| memo.local.size),
             seen: None,
+            before: None,
             ways: Ways::default(),
             on_trial: None,
             answered: false,
@@ -202,6 +213,12 @@ impl Upload {
         let phase = self.phase;
         match phase {
             Phase::After(sending) => self.on_landed(now, sending, seen),
+            Phase::Claiming(proof) => match seen.there {
+                _ if self.plan.if_exists == Some(IfExists::Overwrite) => self.give_name(proof),
+                There::Absent => self.give_name(proof),
+                There::Size(_) => self.finish(Outcome::InTheWay(Obstacle::Came)),
+                There::Unknown => self.finish(Outcome::InTheWay(Obstacle::Unknown)),
+            },
             Phase::Renamed(proof) => {
                 let whole = self.plan.local.map(|local| local.size);
                 match seen.there {
@@ -280,10 +297,13 @@ impl Upload {
             if_exists: self.plan.if_exists,
             restart: self.plan.restart && !self.sent_any,
             ours,
+            earlier: !self.sent_any,
+            begun_size: self.begun_size,
+            replaced: self.stood_there(self.plan.local?.size),
             all_sent: self.all_sent,
             name,
             temporary: self.plan.temporary,
-            seen,
+            seen: Seen { modified: seen.modified.filter(|_| !self.outlived), ..seen },
         })
     }
 
@@ -339,7 +359,16 @@ impl Upload {
         }
     }
 
+    /// Whether a file of this size was there already when ours was begun: then its size says nothing of ours, which the
+    /// server may still hide, or may have stored elsewhere.
+    fn stood_there(&self, size: u64) -> bool {
+        self.before.is_some_and(|before| before.there == There::Size(size))
+    }
+
     fn send(&mut self, at: u64, way: Way) {
+        if way == Way::Begin {
+            self.before = self.seen;
+        }
         self.phase = Phase::Sending(Sending { at, way, moved: at });
         self.actions.push_back(Action::Send { name: self.sent_to(), at, way });
     }
@@ -434,7 +463,7 @@ impl Upload {
             (Phase::Sending(_), refusal) => self.finish(Outcome::Refused(refusal)),
             (Phase::Sealing(_), _) => self.finish(Outcome::NotRenamed),
             (Phase::Checking { .. } | Phase::Proving(..), _) => self.on_checked(Found::Unable),
-            (Phase::Opening(_) | Phase::After(_) | Phase::Renamed(_), refusal) => {
+            (Phase::Opening(_) | Phase::After(_) | Phase::Claiming(_) | Phase::Renamed(_), refusal) => {
                 self.finish(Outcome::Refused(refusal));
             }
             (Phase::Over, _) => {}
@@ -458,7 +487,7 @@ impl Upload {
         }
         let begun = self.ours.may_replace();
         match phase {
-            Phase::After(_) | Phase::Renamed(_) => self.look(phase, false),
+            Phase::After(_) | Phase::Claiming(_) | Phase::Renamed(_) => self.look(phase, false),
             // A stream is over once it was sent, and so is what was seen to be whole.
             Phase::Sealing(proof) if self.plan.temporary => {
                 self.sealing = Some(proof);
@@ -485,13 +514,21 @@ impl Upload {
         self.phase = phase;
         let name = match phase {
             Phase::Opening(name) => name,
-            Phase::Renamed(_) => Name::Target,
+            Phase::Claiming(_) | Phase::Renamed(_) => Name::Target,
             _ => self.sent_to(),
         };
         self.actions.push_back(Action::Look { name, settle });
     }
 
     fn seal(&mut self, proof: Proof) {
+        if self.plan.temporary {
+            // Somebody else's file may have come meanwhile, and most servers let a renaming replace it.
+            return self.look(Phase::Claiming(proof), false);
+        }
+        self.give_name(proof);
+    }
+
+    fn give_name(&mut self, proof: Proof) {
         self.phase = Phase::Sealing(proof);
         self.actions.push_back(Action::Seal);
     }

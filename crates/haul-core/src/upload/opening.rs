@@ -35,6 +35,12 @@ pub(super) struct Known {
     pub(super) if_exists: Option<IfExists>,
     pub(super) restart: bool,
     pub(super) ours: Ours,
+    /// This run has sent nothing yet: what is ours was begun by an earlier one, and may have become another's since.
+    pub(super) earlier: bool,
+    /// The size of the local file that was begun.
+    pub(super) begun_size: u64,
+    /// A file of the local one's size was there when this run began to send.
+    pub(super) replaced: bool,
     /// This run has handed over all bytes, to the last one.
     pub(super) all_sent: bool,
     pub(super) name: Name,
@@ -71,6 +77,10 @@ pub(super) fn open(known: &Known) -> Step {
         There::Size(size) => size,
     };
     let whole = known.local.size;
+    if known.ours.may_replace() && known.earlier && size > known.begun_size {
+        // More than we have ever sent: it is another's by now.
+        return different(known);
+    }
     if known.ours == Ours::Outdated {
         return Step::Begin(Some(Anew::LocalChanged));
     }
@@ -103,7 +113,7 @@ pub(super) fn compared(known: &Known, size: u64, how: How, found: Found) -> Step
     match found {
         // A hole would look like this, too.
         Found::Blank if !ours => next_way(known, size, how, How::Whole),
-        Found::Grown if whole && ours => Step::Begin(Some(Anew::TooLong)),
+        Found::Grown if whole && ours && !known.earlier => Step::Begin(Some(Anew::TooLong)),
         Found::Grown if whole => different(known),
         // It does not hold still, or its size says nothing.
         Found::Unable | Found::Grown => next_way(known, size, how, weaker(known, how)),
@@ -124,10 +134,12 @@ fn complete(known: &Known, how: How) -> Step {
         _ if known.local.size <= BLOCK => Proof::Whole,
         How::Tail => Proof::Tail,
     };
-    let proven =
-        known.ours.may_replace() || proof != Proof::Tail || known.local.has_date(known.seen.modified);
+    // Where it replaces a file that a server shows until all is there, this may still be the old one.
+    let sent = known.ours.may_replace() && !known.earlier && !known.replaced;
+    let proven = sent || proof != Proof::Tail || known.local.has_date(known.seen.modified);
     match known.if_exists {
         _ if proven => Step::Whole(proof),
+        _ if known.ours.may_replace() => next_way(known, known.local.size, how, How::Whole),
         Some(IfExists::Overwrite) => Step::Begin(None),
         _ => Step::Stop(Obstacle::Doubtful),
     }

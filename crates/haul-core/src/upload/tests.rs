@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::Modified;
 
 const WHOLE: u64 = 1_000_000;
 const LOCAL: Local = Local { size: WHOLE, modified: (1_700_000_000, 0), inode: 7 };
@@ -330,7 +331,8 @@ fn a_continued_file_is_proven_by_a_checksum_where_there_is_one() {
     assert_eq!(scene.tell(Event::Checked(Found::Different)), Action::Say(Anew::Spoilt));
     assert_eq!(scene.next(), send(0, Way::Begin));
     scene.sends_all();
-    assert_eq!(scene.tell(has(WHOLE)), Action::Seal);
+    assert_eq!(scene.tell(has(WHOLE)), check(WHOLE, How::Hash), "it had that size before");
+    assert_eq!(scene.tell(Event::Checked(Found::Same)), Action::Seal);
 }
 
 #[test]
@@ -462,7 +464,8 @@ fn a_temporary_name_is_sent_to_and_then_renamed() {
     assert_eq!(scene.sees(There::Absent), Action::Look { name: Name::Temporary, settle: false });
     assert_eq!(scene.sees(There::Absent), part(0, Way::Begin));
     assert_eq!(scene.sends_all(), Action::Look { name: Name::Temporary, settle: false });
-    assert_eq!(scene.sees(There::Size(WHOLE)), Action::Seal);
+    assert_eq!(scene.sees(There::Size(WHOLE)), look(false), "whether the name is still free");
+    assert_eq!(scene.sees(There::Absent), Action::Seal);
     // Its answer gets lost, and it was done.
     assert_eq!(scene.fails(Trouble::Broken), Action::Look { name: Name::Temporary, settle: false });
     assert_eq!(scene.sees(There::Absent), look(false));
@@ -477,9 +480,92 @@ fn a_renaming_that_did_not_happen_is_asked_for_again_and_a_refused_one_is_told()
     scene.sees(There::Absent);
     scene.sends_all();
     scene.sees(There::Size(WHOLE));
+    assert_eq!(scene.sees(There::Absent), Action::Seal);
     scene.fails(Trouble::Broken);
-    assert_eq!(scene.sees(There::Size(WHOLE)), Action::Seal);
+    assert_eq!(scene.sees(There::Size(WHOLE)), look(false));
+    assert_eq!(scene.sees(There::Absent), Action::Seal);
     assert_eq!(scene.tell(Event::Refused(Refusal::Denied)), Action::Finish(Outcome::NotRenamed));
+}
+
+#[test]
+fn a_name_that_was_taken_meanwhile_is_another_ones_unless_the_caller_says_otherwise() {
+    for (if_exists, there, expected) in [
+        (None, There::Size(WHOLE), Action::Finish(Outcome::InTheWay(Obstacle::Came))),
+        (None, There::Unknown, Action::Finish(Outcome::InTheWay(Obstacle::Unknown))),
+        (Some(IfExists::Skip), There::Size(1), Action::Finish(Outcome::InTheWay(Obstacle::Came))),
+        (Some(IfExists::Overwrite), There::Size(1), Action::Seal),
+    ] {
+        let mut scene = Scene::new(Plan { temporary: true, if_exists, ..plan() }, None);
+        scene.look();
+        scene.sees(There::Absent);
+        scene.sees(There::Absent);
+        scene.sends_all();
+        scene.sees(There::Size(WHOLE));
+        assert_eq!(scene.sees(there), expected, "{if_exists:?} {there:?}");
+    }
+}
+
+#[test]
+fn a_size_that_was_there_before_is_no_proof_unless_the_date_is_another_one() {
+    let there = |seconds: Option<i64>| {
+        let modified = seconds.map(|seconds| Modified { seconds, nanos: 0, strong: true });
+        let can = Can { hash: false, read_back: true };
+        Event::Seen(Seen { there: There::Size(WHOLE), modified, can })
+    };
+    let replaces = Plan { if_exists: Some(IfExists::Overwrite), ..plan() };
+    for (before, after, expected) in [
+        (Some(1), Some(2), Action::Seal),
+        (Some(1), Some(1), check(WHOLE, How::Whole)),
+        (None, Some(2), check(WHOLE, How::Whole)),
+        (None, None, check(WHOLE, How::Whole)),
+    ] {
+        let mut scene = Scene::new(replaces, None);
+        scene.look();
+        assert_eq!(scene.tell(there(before)), check(WHOLE, How::Tail));
+        assert_eq!(scene.tell(Event::Checked(Found::Different)), send(0, Way::Begin));
+        scene.sends_all();
+        assert_eq!(scene.tell(there(after)), expected, "{before:?} {after:?}");
+    }
+}
+
+#[test]
+fn what_a_server_still_shows_of_the_old_file_is_not_the_new_one_for_its_tail() {
+    // It hides what is not complete; the old file is as long, and ends the same.
+    let mut scene = Scene::new(Plan { if_exists: Some(IfExists::Overwrite), ..plan() }, None);
+    scene.look();
+    scene.sees(There::Size(WHOLE));
+    assert_eq!(scene.tell(Event::Checked(Found::Same)), send(0, Way::Begin));
+    scene.breaks_at(600_000);
+    assert_eq!(scene.sees(There::Size(WHOLE)), check(WHOLE, How::Tail));
+    assert_eq!(scene.tell(Event::Checked(Found::Same)), check(WHOLE, How::Whole));
+    assert_eq!(scene.tell(Event::Checked(Found::Different)), Action::Say(Anew::NotAPrefix));
+    // So it is for the next run.
+    let mut scene = Scene::begun(plan());
+    scene.look();
+    assert_eq!(scene.sees(There::Size(WHOLE)), check(WHOLE, How::Tail));
+    assert_eq!(scene.tell(Event::Checked(Found::Same)), check(WHOLE, How::Whole));
+    assert_eq!(scene.tell(Event::Checked(Found::Different)), Action::Say(Anew::NotAPrefix));
+}
+
+#[test]
+fn a_date_of_what_was_finished_before_the_local_file_changed_proves_nothing() {
+    let old = Local { modified: (LOCAL.modified.0, 1), ..LOCAL };
+    let date = Some(LOCAL.modified.0);
+    let modified = date.map(|seconds| Modified { seconds, nanos: 0, strong: true });
+    let can = Can { hash: false, read_back: true };
+    let seen = Event::Seen(Seen { there: There::Size(WHOLE), modified, can });
+    for (local, expected) in [
+        (LOCAL, Outcome::Done { proof: Proof::Date, already: true }),
+        (old, Outcome::InTheWay(Obstacle::Doubtful)),
+    ] {
+        let mut scene = Scene::new(plan(), Some(Memo { local, stage: Stage::Finished { modified: date } }));
+        scene.look();
+        let mut next = scene.tell(seen);
+        if next == check(WHOLE, How::Tail) {
+            next = scene.tell(Event::Checked(Found::Same));
+        }
+        assert_eq!(next, Action::Finish(expected));
+    }
 }
 
 #[test]

@@ -84,6 +84,11 @@ fn in_the_way(obstacle: Obstacle) -> Failure {
             "the server does not tell whether there is a file of that name, or how large it is",
             Some("use --if-exists overwrite to send it whatever is there"),
         ),
+        Obstacle::Came => (
+            "while this one was sent a file of that name came from elsewhere, which was left alone; all of this one is \
+             there as NAME.part",
+            Some("use --if-exists overwrite to replace the other one"),
+        ),
     };
     let failure = Failure::new(Kind::Unsafe, message);
     match advice {

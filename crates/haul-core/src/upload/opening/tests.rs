@@ -17,6 +17,9 @@ fn of(size: u64) -> Known {
         if_exists: None,
         restart: false,
         ours: Ours::No,
+        earlier: false,
+        begun_size: WHOLE,
+        replaced: false,
         all_sent: false,
         name: Name::Target,
         temporary: false,
@@ -66,6 +69,20 @@ fn what_is_not_a_prefix_is_replaced_only_where_it_is_ours_or_the_caller_says_so(
     assert_eq!(found(&of(500_000)), Step::Stop(Obstacle::Different));
     let overwrite = Known { if_exists: Some(IfExists::Overwrite), ..of(500_000) };
     assert_eq!(found(&overwrite), Step::Begin(None));
+}
+
+#[test]
+fn what_is_longer_than_anything_we_sent_is_a_strangers_by_now() {
+    let earlier = |size| Known { ours: OURS, earlier: true, ..of(size) };
+    let left = Step::Stop(Obstacle::Different);
+    assert_eq!(open(&earlier(WHOLE + 1)), left);
+    assert_eq!(compared(&earlier(WHOLE), WHOLE, How::Tail, Found::Grown), left);
+    let overwrite = Known { if_exists: Some(IfExists::Overwrite), ..earlier(WHOLE + 1) };
+    assert_eq!(open(&overwrite), Step::Begin(None));
+    // Begun with another local file: only what is longer than that one cannot be ours.
+    let outdated = |size| Known { ours: Ours::Outdated, begun_size: 600_000, ..earlier(size) };
+    assert_eq!(open(&outdated(600_000)), Step::Begin(Some(Anew::LocalChanged)));
+    assert_eq!(open(&outdated(600_001)), left);
 }
 
 #[test]

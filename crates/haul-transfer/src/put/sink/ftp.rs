@@ -301,6 +301,9 @@ impl Sink for FtpSink {
     async fn compare(&mut self, name: Name, size: u64, how: How, with: &LocalFile) -> Result<Found, Fault> {
         let path = self.file.path(name).to_vec();
         let patience = self.patience;
+        // A server that goes away over a checksum, or takes half an hour for none, is not asked for it again and again.
+        let no_hash = self.no_hash;
+        self.no_hash |= how == How::Hash;
         let found = with_session!(self, |session| async {
             match (how, ftp_compare::ask(session.features())) {
                 (How::Hash, Some(ask)) => ftp_compare::by_hash(session, &ask, &path, size, with).await,
@@ -312,6 +315,7 @@ impl Sink for FtpSink {
                 (How::Whole, _) => ftp_compare::by_reading(session, &path, (0, size), with, patience).await,
             }
         })?;
+        self.no_hash = no_hash;
         if found == Found::Unable {
             match how {
                 How::Hash => self.no_hash = true,
