@@ -63,7 +63,11 @@ impl Drive<'_> {
     }
 
     pub(super) fn subject(&self, size: Option<u64>, known: &[Option<Entity>]) -> Subject {
-        seat::subject(&self.job, self.target().as_deref(), size, known)
+        let mut subject = seat::subject(&self.job, self.target().as_deref(), size, known);
+        if self.place.as_ref().is_some_and(|place| place.adopted) && self.machine.is_unproven() {
+            subject.sources.push(seat::stranger());
+        }
+        subject
     }
 
     pub(super) fn target(&self) -> Option<PathBuf> {
@@ -131,7 +135,10 @@ impl Drive<'_> {
             None => vec![seen.cloned()],
         };
         let size = memo.as_ref().map_or(seen.and_then(|seen| seen.size), |memo| memo.size);
-        let subject = seat::subject(&self.job, Some(&target), size, &known);
+        let mut subject = seat::subject(&self.job, Some(&target), size, &known);
+        if adopted {
+            subject.sources.push(seat::stranger());
+        }
         let unwritten = memo.as_ref().is_some_and(|memo| memo.held.is_empty());
         self.take(partial, Some(target), subject.clone())?;
         if let Some(place) = &mut self.place {
@@ -165,7 +172,7 @@ impl Drive<'_> {
     pub(super) fn sit_anew(&mut self, aside: &Path) -> Result<(), Failure> {
         let Some(target) = self.target() else { return Ok(()) };
         self.report.tell(Notice::Remark(format!("what was there is kept as {}", aside.display())));
-        let subject = self.subject(None, &[]);
+        let subject = seat::subject(&self.job, Some(&target), None, &[]);
         let partial = FsPartial::create(&target, &subject).map_err(|error| seat::store(&error))?;
         self.take(partial, Some(target), subject)
     }

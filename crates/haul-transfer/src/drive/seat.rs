@@ -73,6 +73,11 @@ pub(super) fn subject(
     Subject { sources: urls.enumerate().map(record).collect(), size, name: name.unwrap_or_default() }
 }
 
+/// Stands in a journal among the sources for as long as nobody has vouched for bytes that another program left.
+pub(super) fn stranger() -> SourceRecord {
+    SourceRecord { shown_url: "another program".to_owned(), url_key: [0; 32], entity: Entity::default() }
+}
+
 /// Looks before anything is asked. `None`: the far end's first answer is needed to tell.
 pub(super) fn before_asking(job: &Job) -> Result<Option<Seat>, Failure> {
     let target = match &job.target {
@@ -206,9 +211,7 @@ fn begin(job: &Job, target: PathBuf, seen: &Entity) -> Result<Seat, Failure> {
 fn resume(job: &Job, resumed: Resumed, target: PathBuf, seen: Option<&Entity>) -> Seat {
     let Resumed { partial, subject, held, touched, lost, .. } = resumed;
     let mut remarks = Vec::new();
-    // Bytes that no source has vouched for yet were left by another program.
-    let unvouched = subject.sources.iter().all(|source| source.entity == Entity::default());
-    let adopted = !job.restart && !held.is_empty() && unvouched;
+    let adopted = !job.restart && !held.is_empty() && subject.sources.contains(&stranger());
     let mut memo = Some(Memo { size: subject.size, held, sources: known_by(job, &subject, seen) });
     if job.restart {
         memo = Some(Memo::default());
@@ -255,8 +258,11 @@ fn adopt(job: &Job, orphan: Orphan, target: PathBuf) -> Result<Seat, Failure> {
         ));
         held.extend(ByteRange::new(0, len));
     }
-    let subject = subject(job, Some(&target), None, &[]);
+    let mut subject = subject(job, Some(&target), None, &[]);
     let adopted = !ours && !held.is_empty();
+    if adopted {
+        subject.sources.push(stranger());
+    }
     let partial = orphan.begin(subject, &held).map_err(|error| store(&error))?;
     Ok(Seat {
         partial,
