@@ -165,6 +165,18 @@ fn a_server_that_stalls_without_closing_is_left() {
     assert!(stage.peer.body_sent() < SIZE + MIB, "{}", stage.peer.body_sent());
 }
 
+/// The first thing asked for in a run that goes on is the last byte alone: is REST meant?
+#[test]
+fn a_server_that_stalls_at_the_trial_of_rest_is_left() {
+    let stage = Stage::new(slow(proper()));
+    stage.killed_after(SIZE / 2, &["-n", "1"]);
+    let tried = stage.peer.transfers().len();
+    stage.peer.change(|behaviour| behaviour.stall = Some((Which::Only(tried), 0)));
+    let told = stage.run(&["-n", "1", "--timeout", "1"], 0);
+    FILE.assert_file_is(stage.scene.path("f.bin"));
+    assert!(told.seconds() < 6.0, "{told}");
+}
+
 #[test]
 fn a_farewell_that_never_comes_is_not_waited_for_for_ever() {
     let stage = Stage::new(proper().completion(Which::Only(0), Completion::Withheld));
@@ -403,6 +415,8 @@ fn without_size_or_date_another_file_is_not_mixed_in() {
         let told = stage.run(&["-n", "1"], 0);
         FILE.assert_file_is(stage.scene.path("f.bin"));
         assert!(told.says_begun_anew(), "{missing:?}: {told}");
+        // What an earlier run of ours left is nobody's file.
+        stage.scene.assert_only("f.bin");
     }
 }
 
@@ -552,6 +566,19 @@ fn refusals_are_told_at_once_in_the_servers_words() {
     assert!(told.message().contains("550 none: no such file"), "{told}");
     assert_eq!(stage.peer.sessions(), 1);
     stage.left_nothing();
+}
+
+#[test]
+fn a_folder_that_is_asked_for_as_a_file_is_called_one() {
+    let peer = FtpPeer::start(proper());
+    peer.make_folder("music");
+    let scene = Scene::in_memory();
+    let url = peer.url("music");
+    let told = scene.run(&[&url], 4);
+    assert!(told.message().contains("is a folder") && told.message().contains("-r"), "{told}");
+    let told = scene.run(&[&peer.url("musik")], 4);
+    assert!(!told.message().contains("folder"), "{told}");
+    assert_eq!(scene.files(), Vec::<String>::new());
 }
 
 #[test]

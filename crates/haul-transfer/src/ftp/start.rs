@@ -66,7 +66,9 @@ impl Session {
     /// used again.
     pub(crate) async fn start(&mut self, rest: u64, command: &Command) -> Result<Started, FtpError> {
         let pending = self.data_way().await?;
-        if rest > 0 || self.stale_rest {
+        // One of the user's own (--quote) may hold as well.
+        let quoted = self.options.quote.iter().any(|command| command.verb().eq_ignore_ascii_case("REST"));
+        if rest > 0 || self.stale_rest || quoted {
             self.rest(rest).await?;
         }
         self.begin();
@@ -194,14 +196,21 @@ impl Session {
 
     /// Why a data connection failed: the server's word, where it has one.
     async fn reason(&mut self, command: &Command, error: FtpError) -> FtpError {
-        while let Ok(reply) = self.control.reply_within(REASON, "").await {
-            match reply.class() {
-                Class::PositivePreliminary => {}
-                Class::TransientNegative | Class::PermanentNegative => return self.no(command, reply),
-                _ => break,
+        let word = async {
+            loop {
+                let reply = self.control.reply("").await?;
+                if reply.class() != Class::PositivePreliminary {
+                    return Ok::<_, FtpError>(reply);
+                }
             }
+        };
+        // One that says "soon" for ever has no reason.
+        match tokio::time::timeout(REASON, word).await {
+            Ok(Ok(reply)) if matches!(reply.class(), Class::TransientNegative | Class::PermanentNegative) => {
+                self.no(command, reply)
+            }
+            _ => error,
         }
-        error
     }
 
     /// It did not begin; every reply has come.

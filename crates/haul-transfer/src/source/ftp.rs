@@ -211,7 +211,7 @@ impl FtpSource {
             && self.known.rest() == Rest::Untried
             && let Some(size) = seen.entity.size
         {
-            match last_byte_alone(session, &retr, size).await? {
+            match last_byte_alone(session, &retr, size, self.options.patience).await? {
                 Proof::Works => self.known.learn_rest(Rest::Works),
                 Proof::Fails => self.known.learn_rest(Rest::Absent),
                 // It is the offset that is refused, if the whole is not.
@@ -272,6 +272,14 @@ impl FtpSource {
         let (started, from) = match self.retrieve(&mut seen, file, wish.from).await {
             Ok(begun) => begun,
             Err(error) => {
+                if is_missing(&error)
+                    && seen.session.is_usable()
+                    && seen.session.enter(&file.path).await.is_ok()
+                {
+                    // It is elsewhere now, and of no use to others.
+                    seen.session.quit().await;
+                    return Err(OpenError::Failed(self.folder(&error)));
+                }
                 // The next try needs no login where this was a refusal and no more.
                 self.idle.put(seen.session);
                 return Err(failed(error));
@@ -295,6 +303,15 @@ impl FtpSource {
         let (name, place) = (file.name.clone(), self.shown.clone());
         let ranges = self.ranges(from);
         Ok(Opened { seen: entity, from, to, ranges, name, digests: Vec::new(), place, body })
+    }
+
+    /// What was asked for is no file, and what to ask for instead.
+    fn folder(&self, error: &FtpError) -> Failed {
+        let shown = &self.shown;
+        let what = format!(
+            "{shown} is a folder ({error}); {shown}/ with a slash at its end is listed, and with -r fetched"
+        );
+        Failed::new(Trouble::Denied, what)
     }
 
     /// What the machine needs to know of a failure.
@@ -384,6 +401,11 @@ fn is_old(date: Modified) -> bool {
     i64::try_from(now.as_secs()).is_ok_and(|now| now - date.seconds >= OLD)
 }
 
+/// Whether the server has no such file, in its words.
+fn is_missing(error: &FtpError) -> bool {
+    matches!(error, FtpError::Refused { command, reply } if command == "RETR" && reply.code().get() == 550)
+}
+
 /// What came of asking for the last byte.
 enum Proof {
     /// One byte.
@@ -395,7 +417,12 @@ enum Proof {
 }
 
 /// Whether one byte comes where the last one is asked for.
-async fn last_byte_alone(session: &mut Session, retr: &Command, size: u64) -> Result<Proof, FtpError> {
+async fn last_byte_alone(
+    session: &mut Session,
+    retr: &Command,
+    size: u64,
+    patience: Duration,
+) -> Result<Proof, FtpError> {
     let mut data = match session.start(size - 1, retr).await {
         Ok(started) => started.data,
         Err(FtpError::NoRest(_)) => return Ok(Proof::Fails),
@@ -405,16 +432,23 @@ async fn last_byte_alone(session: &mut Session, retr: &Command, size: u64) -> Re
         Err(other) => return Err(other),
     };
     let mut count = 0;
-    loop {
-        match data.read().await? {
-            Piece::Bytes(bytes) => count += bytes.len(),
-            Piece::End { .. } => break,
+    let counting = async {
+        while let Piece::Bytes(bytes) = data.read().await? {
+            count += bytes.len();
+            if count > 1 {
+                break;
+            }
         }
-        if count > 1 {
-            // A server that goes on from here is of use no longer than this session is.
-            session.release(data).await;
-            return Ok(Proof::Fails);
-        }
+        Ok::<_, FtpError>(())
+    };
+    // Nobody else watches over these bytes.
+    let doing = "when its last byte was asked for";
+    let silent = FtpError::Silent { doing, seconds: patience.as_secs() };
+    tokio::time::timeout(patience, counting).await.unwrap_or(Err(silent))?;
+    if count > 1 {
+        // A server that goes on from here is of use no longer than this session is.
+        session.release(data).await;
+        return Ok(Proof::Fails);
     }
     // Closed first: ProFTPD waits ten seconds for that before it answers.
     drop(data);

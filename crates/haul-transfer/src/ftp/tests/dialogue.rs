@@ -152,3 +152,13 @@ async fn a_command_without_a_data_connection_can_be_anything() {
     let reply = session.command(&Command::raw("SITE HELP").unwrap()).await.unwrap();
     assert_eq!(reply.lines().len(), 3);
 }
+
+#[tokio::test]
+async fn an_offset_of_the_users_own_does_not_hold() {
+    let quote = vec![Command::raw("REST 100").unwrap()];
+    let peer = with(&[]).await;
+    let mut session = session(&peer, FtpOptions { quote, ..FtpOptions::default() }).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(fetch(&mut session, 0).await.unwrap().len() as u64, FILE.size());
+    }
+}
