@@ -345,12 +345,35 @@ fn killed_it_begins_anew_and_no_other_upload_takes_it_for_a_beginning() {
         // It is finished now, and a file as any other.
         stage.run(args, 8);
     }
+    // What is longer than it can have become is somebody else's.
+    let stage = Stage::new(40_000, proper());
+    stage.killed_at_half(&[]);
+    let longer = vec![b'x'; stage.text.len() * 2 + 1];
+    stage.peer.put_bytes("a.txt", &longer);
+    stage.run(&[], 8);
+    assert!(stage.peer.file("a.txt").unwrap() == longer);
     // To a binary upload it is a stranger's, which has to be compared; on this server it is a beginning, by chance.
     let stage = Stage::new(40_000, proper());
     stage.killed_at_half(&[]);
     stage.peer.put_bytes("a.txt", b"0\r\n1\r\n");
     stage.upload.run(&["a.txt", &stage.url], 8);
     assert_eq!(stage.peer.file("a.txt").unwrap(), b"0\r\n1\r\n");
+}
+
+#[test]
+fn killed_at_any_server_the_same_command_makes_it_whole() {
+    let text = text(60_000);
+    for (name, start) in SERVERS {
+        let upload = Upload::new();
+        std::fs::write(upload.local("a.txt"), &text).unwrap();
+        let Some(server) = start(upload.root()) else { continue };
+        server.hand_over();
+        let url = server.login_url("/a.txt");
+        upload.killed_at("a.txt", MIB, &["--ascii", "--limit-rate", "4M", "a.txt", &url]);
+        let told = upload.run(&["--ascii", "a.txt", &url], 0);
+        assert!(std::fs::read(upload.far("a.txt")).unwrap() == text, "{name} {told}");
+        assert_eq!(told.fetched(), on_the_way(&text), "{name} {told}");
+    }
 }
 
 #[test]

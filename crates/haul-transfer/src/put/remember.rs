@@ -106,10 +106,14 @@ impl Memory {
         Some(Memo { local, stage })
     }
 
-    /// Whether what is there is a text that an earlier run began and did not finish, by the same paths.
-    pub(super) fn text_is_ours(&self) -> bool {
-        let same = |found: &UploadRecord| found.local == self.record.local && found.far == self.record.far;
-        self.found.as_ref().is_some_and(|found| found.stage == UploadStage::Text && same(found))
+    /// Where what is there is a text that an earlier run began and did not finish, by the same paths: the most bytes that a
+    /// server can have made of it.
+    pub(super) fn unfinished_text(&self) -> Option<u64> {
+        let found = self.found.as_ref().filter(|found| found.stage == UploadStage::Text)?;
+        let same = found.local == self.record.local && found.far == self.record.far;
+        // Each byte may have been a line end, and nobody knows how much came from standard input.
+        let most = if found.local.is_empty() { u64::MAX } else { found.size.saturating_mul(2) };
+        same.then_some(most)
     }
 
     /// The far end has taken the file as text: whatever was there before is gone, and what was remembered of it with it.
@@ -240,19 +244,19 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         memory(state.path(), "/a", b"f").begun(LOCAL, 4).await;
         let mut text = memory(state.path(), "/a", b"f");
-        assert!(!text.text_is_ours());
+        assert_eq!(text.unfinished_text(), None);
         assert!(text.memo().is_some(), "nothing was forgotten by asking");
         text.text_begun(Some(LOCAL)).await;
         drop(text);
         let again = memory(state.path(), "/a", b"f");
-        assert_eq!((again.text_is_ours(), again.memo()), (true, None));
+        assert_eq!((again.unfinished_text(), again.memo()), (Some(18), None));
         drop(again);
-        assert!(!memory(state.path(), "/b", b"f").text_is_ours(), "another local file");
-        assert!(!memory(state.path(), "/a", b"f.part").text_is_ours(), "another name");
+        assert_eq!(memory(state.path(), "/b", b"f").unfinished_text(), None, "another local file");
+        assert_eq!(memory(state.path(), "/a", b"f.part").unfinished_text(), None, "another name");
         let mut text = memory(state.path(), "/a", b"f");
         text.finished(None, None).await;
         drop(text);
-        assert!(!memory(state.path(), "/a", b"f").text_is_ours());
+        assert_eq!(memory(state.path(), "/a", b"f").unfinished_text(), None);
     }
 
     #[tokio::test]

@@ -75,7 +75,7 @@ pub(super) async fn send(
     let feed = Feed::open(&job.from, piece)?;
     let memory = Memory::of(job.state.as_deref(), &job.url, &far.who, job.from.path(), far.path)?;
     let tell = Tell::new(watch, feed.local().map(|local| local.size));
-    let ours = memory.text_is_ours();
+    let longest = memory.unfinished_text();
     let mut text = Text {
         client,
         job,
@@ -83,7 +83,8 @@ pub(super) async fn send(
         feed,
         memory,
         tell,
-        ours,
+        ours: longest.is_some(),
+        longest,
         stage: Stage::New,
         said: None,
         answered: false,
@@ -109,6 +110,8 @@ struct Text<'a> {
     tell: Tell,
     /// What lies under the name that bytes are sent to is an unfinished text of ours.
     ours: bool,
+    /// No more than so much of it can an earlier run have left.
+    longest: Option<u64>,
     stage: Stage,
     /// What the far end said last to a refusal or a failure.
     said: Option<String>,
@@ -211,8 +214,10 @@ impl Text<'_> {
     async fn look(&mut self) -> Result<Option<Done>, Broken> {
         if self.ours {
             // A session that is dead for us may still be writing.
-            self.sink.look(self.sent_to(), true).await?;
+            let there = self.sink.look(self.sent_to(), true).await?.there;
             self.answered = true;
+            let longest = self.longest.take();
+            self.ours = !matches!((there, longest), (There::Size(size), Some(longest)) if size > longest);
         }
         if self.job.if_exists == Some(IfExists::Overwrite) {
             return Ok(None);
@@ -243,7 +248,7 @@ impl Text<'_> {
     /// All of it, once, until the server says that it has it.
     async fn send(&mut self) -> Result<Length, Broken> {
         self.sink.begin(self.sent_to(), 0, Way::Begin).await?;
-        (self.ours, self.answered) = (true, true);
+        (self.ours, self.longest, self.answered) = (true, None, true);
         self.memory.text_begun(self.feed.local()).await;
         self.tell.begins(0);
         let (mut to_wire, mut lines, mut at) = (ToWire::default(), Vec::new(), 0);

@@ -77,8 +77,8 @@ pub(crate) struct PutArgs {
     #[command(flatten)]
     pub(crate) ftp: FtpArgs,
 
-    /// Send as text: line ends become those of the server, and nothing can be resumed (also for a URL that ends in
-    /// `;type=a`)
+    /// Send as text: line ends become those of the server, nothing can be resumed, and a file that is there is never known
+    /// to be the same (also for a URL that ends in `;type=a`)
     #[arg(long, help_heading = "FTP")]
     pub(crate) ascii: bool,
 
