@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// What the read buffers of all connections to one host may take together, in bytes …
-const BUFFERS: usize = 4 << 20;
+const BUFFERS: usize = 8 << 20;
 /// … as long as each has this much: smaller reads cost speed.
 const SMALLEST_SHARE: usize = 64 << 10;
 /// The smallest read from a connection under a rate limit.
