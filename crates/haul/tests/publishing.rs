@@ -121,3 +121,17 @@ fn what_was_left_whole_without_validators_is_compared_by_its_bytes() {
         scene.assert_only("f.bin");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_replaced_hands_on_its_permissions() {
+    use std::os::unix::fs::PermissionsExt;
+    let content = Content::new(139, MIB);
+    let peer = HttpPeer::start(Behaviour::of(content));
+    let scene = Scene::new();
+    scene.write("f.bin", "for my eyes only");
+    std::fs::set_permissions(scene.path("f.bin"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    scene.run(&["--overwrite", &peer.url("/f.bin")], 0);
+    content.assert_file_is(scene.path("f.bin"));
+    assert_eq!(scene.path("f.bin").metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}

@@ -56,6 +56,10 @@ pub trait DiskFile: std::fmt::Debug + Send + Sync + 'static {
     fn has_hole(&self) -> io::Result<bool>;
     /// Lets go of cached bytes that the disk should have, so that the next read shows what it has.
     fn drop_clean_pages(&self);
+    /// Takes the permissions of the file that has this name, where there is one and a disk knows of permissions.
+    fn take_permissions_of(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Reads until the buffer is full; fewer bytes are [`io::ErrorKind::UnexpectedEof`].
     fn read_exact(&self, mut at: u64, mut buffer: &mut [u8]) -> io::Result<()> {

@@ -115,4 +115,11 @@ impl DiskFile for RealFile {
     fn drop_clean_pages(&self) {
         sys::drop_clean_pages(&self.0);
     }
+
+    fn take_permissions_of(&self, path: &Path) -> io::Result<()> {
+        match path.symlink_metadata() {
+            Ok(seen) if seen.is_file() => self.0.set_permissions(seen.permissions()),
+            _ => Ok(()),
+        }
+    }
 }

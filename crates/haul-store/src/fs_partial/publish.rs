@@ -22,6 +22,10 @@ impl<D: Disk> FsPartial<D> {
             // A file system that takes no dates is no reason to keep a whole file back.
             let _ = self.file.set_modified(seconds, nanos);
         }
+        if how.replace {
+            // What only its owner could read stays so. A file system without permissions keeps no file back.
+            let _ = self.file.take_permissions_of(&self.names.target);
+        }
         if let Err(error) = self.file.sync_all() {
             self.withdraw_unsynced();
             return Err(self.part_error("saving")(error));
