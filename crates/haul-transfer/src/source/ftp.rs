@@ -4,6 +4,8 @@
 //! session that brings the bytes. That REST does what it says is shown once for each server: the last byte is asked
 //! for, and one byte must come.
 
+mod confirm;
+
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -34,10 +36,6 @@ use crate::{
 /// A date that is so many seconds old by our clock is older than a second by any server's that is not far off: no
 /// later change can bear it too.
 const OLD: i64 = 60;
-
-/// How long to wait before the last question is asked again.
-const CONFIRM: [Duration; 4] =
-    [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(6)];
 
 /// As often as this is a server's way.
 const MOST_MISFITS: u32 = 3;
@@ -129,32 +127,6 @@ impl FtpSource {
     /// Whether bytes came from it in this run.
     pub(crate) fn has_sent(&self) -> bool {
         self.known.sent.load(Relaxed)
-    }
-
-    /// Asks what version the file is now; where nobody else can tell (`insist`), as often as seems worth it. What
-    /// differs from `known`, in plain words.
-    pub(crate) async fn confirm(&self, known: &Entity, insist: bool) -> Result<Option<String>, Failed> {
-        let Ok(file) = &self.file else { return Ok(None) };
-        if known.size.is_none() && known.modified.is_none() {
-            return Ok(None);
-        }
-        let mut waits = CONFIRM.into_iter().filter(|_| insist);
-        loop {
-            let error = match self.ask(file, false).await {
-                Ok(seen) => {
-                    self.idle.put(seen.session);
-                    let size = seen.entity.size.filter(|size| *size > 0 || known.size == Some(0));
-                    return Ok(difference(known, &Entity { size, ..seen.entity }));
-                }
-                Err(error) => self.failed(&error),
-            };
-            match waits.next() {
-                Some(wait) if matches!(error.why, Trouble::Broken | Trouble::Busy | Trouble::Unreachable) => {
-                    tokio::time::sleep(wait).await;
-                }
-                _ => return Err(error),
-            }
-        }
     }
 
     /// A session that asked what version the file is.
@@ -382,17 +354,6 @@ impl File {
         let name = last.filter(|_| odd);
         Ok(Self { place: Place { origin, login }, path: path.pathname(), name })
     }
-}
-
-/// What differs, where both are told.
-fn difference(known: &Entity, seen: &Entity) -> Option<String> {
-    if let (Some(was), Some(is)) = (known.size, seen.size)
-        && was != is
-    {
-        return Some(format!("its size was {was} bytes and is {is} now"));
-    }
-    let moved = known.modified.zip(seen.modified).is_some_and(|(was, is)| !was.same_moment(is));
-    moved.then(|| "its modification date differs".to_owned())
 }
 
 /// Whether no later change can bear this date.

@@ -1,6 +1,13 @@
 //! Transfers over FTP as a whole: whatever the server does, the bytes are one version's, or there is a clear refusal.
 
-use std::{num::NonZeroUsize, sync::Mutex, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use super::{
     peer::{Peer, World},
@@ -194,6 +201,41 @@ async fn a_file_that_is_replaced_is_fetched_anew() {
         done.unwrap_or_else(|failure| panic!("{at}: {failure:?} {notices:?}"));
         Content::new(8, FILE.size()).assert_file_is(dir.path().join("f.bin"));
         assert!(notices.iter().any(|notice| matches!(notice, Notice::Changed { .. })), "{at}: {notices:?}");
+    }
+}
+
+/// Where the last question gets the answer to something else, or none for the moment, nobody has said that the file is
+/// still the same.
+#[tokio::test]
+async fn what_is_no_answer_to_the_last_question_confirms_nothing() {
+    for (answers, code) in [(1, None), (usize::MAX, Some(Kind::Network))] {
+        let (world, later) = replaced(1, "20200102030406");
+        let over = Arc::new(AtomicUsize::new(0));
+        let inner = world.hook;
+        let hook = move |line: &str| {
+            if line == "226" {
+                over.store(1, Relaxed);
+            }
+            let now = line.starts_with("SIZE") && (1..=answers).contains(&over.load(Relaxed));
+            if now {
+                over.fetch_add(1, Relaxed);
+                return Some(if answers == 1 { "451 late\r\n213 12000000" } else { "450 busy" }.to_owned());
+            }
+            let busy = line.starts_with("MDTM") && answers > 1 && over.load(Relaxed) > 0;
+            if busy { Some("450 busy".to_owned()) } else { inner(line) }
+        };
+        let peer = Peer::start(World { hook: Box::new(hook), cut: u64::MAX, ..world }).await;
+        *later.lock().unwrap() = Some(Arc::clone(&peer.world));
+        let dir = tempfile::tempdir().unwrap();
+        let (done, notices) = run(job(&peer.url("f.bin"), dir.path(), 1)).await;
+        assert_eq!(done.as_ref().err().map(|failure| failure.kind), code, "{done:?} {notices:?}");
+        match done {
+            Ok(_) => Content::new(8, FILE.size()).assert_file_is(dir.path().join("f.bin")),
+            Err(failure) => {
+                assert!(failure.message.contains("450 busy"), "{failure:?}");
+                assert!(!dir.path().join("f.bin").exists());
+            }
+        }
     }
 }
 
