@@ -4,7 +4,11 @@
 
 mod scene;
 
-use std::time::Duration;
+use std::{
+    io::{self, BufRead as _, BufReader, Write as _},
+    net::TcpListener,
+    time::Duration,
+};
 
 use haul_testkit::{
     Content, Cut, FtpBehaviour, FtpPeer,
@@ -294,6 +298,68 @@ fn a_login_that_is_refused_is_told_and_one_session_too_many_is_waited_for() {
     assert!(told.message().contains("530"), "{told}");
     let stage = Stage::new(proper().refuses_session(Which::First(2), "421 too many"));
     stage.sends();
+}
+
+#[test]
+fn a_password_that_a_server_repeats_is_not_shown() {
+    let said = "530 no such login: PASS correct horse, and ACCT neither";
+    let stage = Stage::new(proper().refuses_login(Which::Every, said));
+    for chatty in [&["-vv"][..], &["--progress", "json"]] {
+        let haul = scene::haul().args(["put", "-u", "me:correct horse"]).args(chatty);
+        let end = haul.dir(stage.upload.local("")).args(["f.bin", &stage.url]).run().expect_code(4);
+        assert!(end.stderr.contains("530 no such login: PASS"), "{}", end.stderr);
+        assert!(!end.stderr.contains("horse"), "{}", end.stderr);
+    }
+}
+
+/// A server that has one command to look at a file, and lists it a byte at a time, for ever.
+fn drips(listener: &TcpListener) -> io::Result<()> {
+    let mut control = listener.accept()?.0;
+    control.write_all(b"220 ready\r\n")?;
+    let mut data = None;
+    for line in BufReader::new(control.try_clone()?).lines() {
+        let reply = match line?.split(' ').next().unwrap() {
+            "USER" => "230 in".to_owned(),
+            "TYPE" => "200 so be it".to_owned(),
+            "EPSV" => {
+                let waiting = data.insert(TcpListener::bind("127.0.0.1:0")?);
+                format!("229 come in (|||{}|)", waiting.local_addr()?.port())
+            }
+            "LIST" => "150 here it comes".to_owned(),
+            _ => "500 what".to_owned(),
+        };
+        control.write_all(format!("{reply}\r\n").as_bytes())?;
+        if reply.starts_with("150") {
+            let mut list = data.take().unwrap().accept()?.0;
+            while list.write_all(b"-").is_ok() {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_list_that_never_ends_has_a_deadline() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ftp://{}/f.bin", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        loop {
+            let _ = drips(&listener);
+        }
+    });
+    let upload = Upload::of("f.bin", CONTENT);
+    let haul = upload.put(&["--timeout", "1", "--retries", "1", "f.bin", &url]).spawn();
+    Told::by(haul.wait_at_most(SOON).expect_code(3));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_of_which_the_system_tells_no_length_is_not_sent_as_an_empty_one() {
+    let stage = Stage::new(proper());
+    let told = stage.upload.run(&["/proc/self/status", &stage.url], 7);
+    assert!(told.message().contains("standard input"), "{told}");
+    assert_eq!(stage.peer.file("f.bin"), None);
 }
 
 #[test]

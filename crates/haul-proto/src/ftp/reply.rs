@@ -128,10 +128,38 @@ impl Reply {
         lines.join("\n")
     }
 
+    /// The same with asterisks wherever it repeats a secret. One of less than four bytes stays: it stands in other words
+    /// too, and what is missing there would tell it.
+    #[must_use]
+    pub fn without(mut self, secret: &[u8]) -> Self {
+        if secret.len() >= SHORTEST_SECRET {
+            self.lines = self.lines.iter().map(|line| hidden(line, secret)).collect();
+        }
+        self
+    }
+
     /// The text of the last line, where the code is `code`.
     pub(super) fn text_of(&self, code: u16) -> Option<&[u8]> {
         (self.code.get() == code).then(|| self.last_line())
     }
+}
+
+/// Shorter ones are not looked for.
+const SHORTEST_SECRET: usize = 4;
+
+/// A line with asterisks for a secret.
+fn hidden(line: &[u8], secret: &[u8]) -> Vec<u8> {
+    let (mut shown, mut rest) = (Vec::with_capacity(line.len()), line);
+    while let Some((first, behind)) = rest.split_first() {
+        if let Some(behind) = rest.strip_prefix(secret) {
+            shown.extend_from_slice(b"****");
+            rest = behind;
+        } else {
+            shown.push(*first);
+            rest = behind;
+        }
+    }
+    shown
 }
 
 impl fmt::Display for Reply {
@@ -362,6 +390,16 @@ mod tests {
         let mut told = read(bytes);
         assert_eq!(told.len(), 1);
         told.remove(0)
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_of_every_line_that_repeats_it() {
+        let reply = Reply::new(530, &[b"hunter2? ", b"hunterhunter2hunter2", b"hunter"]);
+        let shown = Reply::new(530, &[b"****? ", b"hunter********", b"hunter"]);
+        assert_eq!(reply.clone().without(b"hunter2"), shown);
+        for secret in [&b""[..], b"ter", b"another one"] {
+            assert_eq!(reply.clone().without(secret), reply);
+        }
     }
 
     #[test]

@@ -33,13 +33,15 @@ pub(super) struct Control {
     /// Bytes that were read and belong to later replies.
     ahead: BytesMut,
     patience: Duration,
+    /// What a reply may repeat and nobody may see; empty where there is no such thing.
+    secret: Vec<u8>,
 }
 
 impl Control {
     /// On a new connection, of which `said` was read already.
     pub(super) fn new(stream: Stream, said: &[u8], patience: Duration) -> Self {
         let (parser, ahead) = (ReplyParser::new(), BytesMut::from(said));
-        Self { stream: Some(stream), parser, ahead, patience }
+        Self { stream: Some(stream), parser, ahead, patience, secret: Vec::new() }
     }
 
     /// Sends a command. It does not wait for the reply.
@@ -80,6 +82,19 @@ impl Control {
         self.reply(doing).await
     }
 
+    /// The same with a command that brings a secret, which some servers repeat in their reply: it is taken out there.
+    pub(super) async fn ask_with(
+        &mut self,
+        secret: &str,
+        command: &Command,
+        doing: &'static str,
+    ) -> Result<Reply, FtpError> {
+        self.secret = secret.into();
+        let reply = self.ask(command, doing).await;
+        self.secret.clear();
+        reply
+    }
+
     /// The next reply. May be dropped while it waits.
     async fn next(&mut self, doing: &'static str) -> Result<Reply, FtpError> {
         loop {
@@ -105,7 +120,7 @@ impl Control {
         let reply = self.parser.advance(&mut rest);
         let taken = self.ahead.len() - rest.len();
         self.ahead.advance(taken);
-        let reply = reply?;
+        let reply = reply?.map(|reply| reply.without(&self.secret));
         if let Some(reply) = &reply {
             tracing::debug!(reply = %escape(&reply.to_string()), "ftp");
         }

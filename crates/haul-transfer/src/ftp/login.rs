@@ -12,6 +12,8 @@ use crate::{
 
 /// So many replies that say "not yet" and no more.
 const MOST_DELAYS: u32 = 10;
+/// When it was that something went wrong.
+const LOGIN: &str = "during the login";
 
 /// What a login has settled.
 #[derive(Debug)]
@@ -107,11 +109,13 @@ async fn auth(control: &mut Control, tls: FtpTls) -> Result<bool, FtpError> {
 async fn log_in(control: &mut Control, login: &Login) -> Result<(), FtpError> {
     let mut reply = ask(control, &Command::user(login.user.as_bytes())?).await?;
     if reply.code().get() == 331 {
-        reply = ask(control, &Command::pass(login.password.as_bytes())?).await?;
+        let command = Command::pass(login.password.as_bytes())?;
+        reply = closing(&command, control.ask_with(&login.password, &command, LOGIN).await?)?;
     }
     if reply.code().get() == 332 {
         let Some(account) = &login.account else { return Err(FtpError::NeedsAccount(reply)) };
-        reply = ask(control, &Command::acct(account.as_bytes())?).await?;
+        let command = Command::acct(account.as_bytes())?;
+        reply = closing(&command, control.ask_with(account, &command, LOGIN).await?)?;
     }
     if reply.is_completion() { Ok(()) } else { Err(FtpError::Login(reply)) }
 }
@@ -132,8 +136,11 @@ async fn protect(control: &mut Control, wanted: &Wanted<'_>) -> Result<bool, Ftp
 }
 
 async fn ask(control: &mut Control, command: &Command) -> Result<Reply, FtpError> {
-    let reply = control.ask(command, "during the login").await?;
-    // Whatever was asked: it closes the connection now (RFC 959 §5.4).
+    closing(command, control.ask(command, LOGIN).await?)
+}
+
+/// Whatever was asked: after a 421 it closes the connection (RFC 959 §5.4).
+fn closing(command: &Command, reply: Reply) -> Result<Reply, FtpError> {
     if reply.code().get() == 421 { Err(refused(command, reply)) } else { Ok(reply) }
 }
 

@@ -46,6 +46,11 @@ impl LocalFile {
         }
         let file = File::open(path).map_err(cannot)?;
         let identity = identity(&file).map_err(cannot)?;
+        if identity.size == 0 && is_longer_than_told(&file) {
+            let what = "is longer than the system says, which is no bytes at all";
+            let failure = Failure::new(Kind::Local, format!("{} {what}", escape(&path.to_string_lossy())));
+            return Err(failure.advise("send it as standard input (-)"));
+        }
         Ok(Self { path: path.to_path_buf(), file: Arc::new(file), identity })
     }
 
@@ -84,6 +89,13 @@ impl LocalFile {
             _ => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
+}
+
+/// Whether a file without a length has bytes all the same, as those of /proc have.
+fn is_longer_than_told(file: &File) -> bool {
+    read_full(file, &mut [0], 0).is_ok_and(|read| read > 0)
+        // It may have become longer since.
+        && file.metadata().is_ok_and(|seen| seen.len() == 0)
 }
 
 fn identity(file: &File) -> io::Result<Local> {

@@ -179,7 +179,7 @@ pub(super) async fn by_reading(
 }
 
 /// The next bytes, under a deadline.
-pub(super) async fn next(data: &mut Data, patience: Duration) -> Result<Piece, FtpError> {
+async fn next(data: &mut Data, patience: Duration) -> Result<Piece, FtpError> {
     let silent = FtpError::Silent { doing: "while a file was read back", seconds: patience.as_secs() };
     tokio::time::timeout(patience, data.read()).await.map_err(|_elapsed| silent)?
 }

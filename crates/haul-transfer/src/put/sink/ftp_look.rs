@@ -13,7 +13,6 @@ use haul_proto::ftp::{
     size,
 };
 
-use super::ftp_compare::next;
 use crate::ftp::{FtpError, Piece, Session};
 
 /// A size that does not hold still for so long is that of a file which somebody else sends.
@@ -91,13 +90,19 @@ async fn by_list(session: &mut Session, path: &[u8], patience: Duration) -> Resu
     };
     let mut data = started.data;
     let mut listed = Vec::new();
-    while let Piece::Bytes(bytes) = next(&mut data, patience).await? {
-        listed.extend_from_slice(&bytes);
-        if listed.len() > LONGEST_LIST {
-            // Not one file's line: the session goes the same way as the data.
-            return Err(FtpError::Data { what: "brought a list without end".into() });
+    let listing = async {
+        while let Piece::Bytes(bytes) = data.read().await? {
+            listed.extend_from_slice(&bytes);
+            if listed.len() > LONGEST_LIST {
+                // Not one file's line: the session goes the same way as the data.
+                return Err(FtpError::Data { what: "brought a list without end".into() });
+            }
         }
-    }
+        Ok(())
+    };
+    let silent = FtpError::Silent { doing: "while a file was listed", seconds: patience.as_secs() };
+    // All of it: one line is no reason to drip.
+    tokio::time::timeout(patience, listing).await.map_err(|_elapsed| silent)??;
     drop(data);
     let reply = session.finish_now().await?;
     Ok(if reply.is_completion() { of_list(&listed, path) } else { There::Unknown })
