@@ -445,6 +445,23 @@ fn names_that_lead_out_of_the_folder_are_refused_and_the_rest_comes() {
 }
 
 #[test]
+fn a_tree_of_which_a_line_could_not_be_read_is_not_called_whole() {
+    for without in [&[][..], &["MLSD", "MLST"][..]] {
+        let behaviour = FtpBehaviour::proper().without(without).listed(".\r\nwords in no known form at all");
+        let peer = peer(behaviour);
+        let scene = Scene::new();
+        let told = scene.run(&["-r", &peer.url("pub/")], 8);
+        // In both folders.
+        assert_eq!(told.all("failed").len(), 2, "{told}");
+        assert!(told.to_string().contains("1 line of the server's list could not be read"), "{told}");
+        content(1, 5000).assert_file_is(scene.path("pub/good.bin"));
+        content(2, 6000).assert_file_is(scene.path("pub/sub/deep.bin"));
+        let (text, remarks) = output(&scene, &[&peer.url("pub/")]);
+        assert!(text.contains("good.bin") && remarks.contains("could not be read"), "{text}{remarks}");
+    }
+}
+
+#[test]
 fn names_become_safe_and_never_each_other() {
     let list =
         b"type=file;size=1; a.part\r\ntype=file;size=1; a.part.haul.new\r\ntype=file;size=1; .bashrc\r\n\

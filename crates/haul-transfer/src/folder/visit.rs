@@ -64,7 +64,7 @@ pub(super) struct Visited {
     pub(super) unique: Option<Vec<u8>>,
     /// Names that lead out of the folder, and how many more there are.
     pub(super) refused: (Vec<Vec<u8>>, u64),
-    unreadable: u64,
+    pub(super) unreadable: u64,
     cut: bool,
 }
 
@@ -87,12 +87,20 @@ pub(super) struct Seen {
 }
 
 impl Visited {
+    /// That something in the list is not known, where that is so.
+    pub(super) fn unread(&self) -> Option<String> {
+        let lines = match self.unreadable {
+            0 => return None,
+            1 => "1 line".to_owned(),
+            more => format!("{more} lines"),
+        };
+        Some(format!("{lines} of the server's list could not be read"))
+    }
+
     /// What a user should know, in plain sentences.
     pub(super) fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
-        if self.unreadable > 0 {
-            remarks.push(format!("{} lines of the server's list could not be read", self.unreadable));
-        }
+        remarks.extend(self.unread());
         if self.cut {
             remarks.push("the server's list was cut off at its end: something may be missing".to_owned());
         }

@@ -236,6 +236,12 @@ impl Walk {
             let what = format!("{} more such names in {said} are left out", unsafe_names.1);
             self.fail(&folder.url, &folder.local, Failure::new(Kind::Unsafe, what));
         }
+        if let Some(unread) = visited.unread() {
+            // Who asked for all of the folder does not get that.
+            let what = format!("{unread}, in {said}: what it says is left out");
+            self.fail(&folder.url, &folder.local, Failure::new(Kind::Unsafe, what));
+            visited.unreadable = 0;
+        }
         for remark in visited.remarks() {
             self.say(Found::Remark(format!("{said}: {remark}")));
         }
