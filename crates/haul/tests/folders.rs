@@ -20,7 +20,7 @@ use haul_testkit::{
     Content, FtpBehaviour, FtpPeer,
     hostile::{
         Which,
-        ftp::{ListStyle, Lists},
+        ftp::{ListStyle, Lists, Passive},
     },
     real::{FtpTls, ProFtpd, PureFtpd, Pyftpdlib, Running, Vsftpd},
     tls::Certificates,
@@ -601,6 +601,17 @@ fn a_list_that_breaks_is_asked_for_again() {
     content(1, 5000).assert_file_is(scene.path("pub/good.bin"));
     let told = scene.run(&["-r", "--retries", "0", &peer.url("none")], 4);
     assert!(told.message().contains("none"), "{told}");
+}
+
+/// Nobody waits minutes for twenty tries that say nothing.
+#[test]
+fn a_list_for_which_there_is_no_data_connection_is_given_up_soon() {
+    let peer = peer(FtpBehaviour::proper().passive(Passive::Dead));
+    let scene = Scene::new();
+    let began = std::time::Instant::now();
+    let told = scene.run(&[&peer.url("pub/")], 3);
+    assert!(told.message().contains("the data connection could not be opened"), "{told}");
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
 }
 
 #[test]

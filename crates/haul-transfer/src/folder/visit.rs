@@ -145,7 +145,7 @@ impl Door {
                 Err(error) => error,
             };
             let why = match &error {
-                ListError::Ftp(error) => self.trouble(error),
+                ListError::Ftp(error) | ListError::NoWay(error) => self.trouble(error),
                 ListError::NoList(_) => Trouble::Fatal,
             };
             match slot {
@@ -156,7 +156,12 @@ impl Door {
                 Trouble::Denied | Trouble::Fatal => 0,
                 Trouble::Unreachable if !self.let_in.load(Relaxed) => UNREACHABLE,
                 // A no for the moment, and perhaps for good: some say 450 of what nobody may read.
-                Trouble::Broken if matches!(&error, ListError::Ftp(FtpError::Refused { .. })) => REFUSED,
+                // And where the dialogue goes well and no data connection does, something is in their way.
+                Trouble::Broken
+                    if matches!(&error, ListError::Ftp(FtpError::Refused { .. }) | ListError::NoWay(_)) =>
+                {
+                    REFUSED
+                }
                 _ => retries.unwrap_or(u32::MAX),
             };
             tracing::debug!(%error, tried, most, "a list failed");

@@ -61,6 +61,9 @@ pub(crate) enum ListError {
     /// The dialogue failed.
     #[error(transparent)]
     Ftp(#[from] FtpError),
+    /// There is no data connection to be had: nothing was asked for.
+    #[error(transparent)]
+    NoWay(FtpError),
     /// What came is no list, or has no end. To ask again would not help.
     #[error("{0}")]
     NoList(String),
@@ -145,6 +148,7 @@ impl Session {
             Err(FtpError::Refused { reply, .. }) if form == Form::List && says_empty(&reply) => {
                 return Ok(Listing::default());
             }
+            Err(error @ FtpError::Data { .. }) if self.is_usable() => return Err(ListError::NoWay(error)),
             Err(error) => return Err(error.into()),
         };
         let mut reading = Reading::new(form);
