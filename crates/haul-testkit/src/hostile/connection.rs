@@ -290,7 +290,7 @@ impl Connection {
                 }
                 None => TICK,
             };
-            if most > 0 {
+            if most > 0 && !limits.held {
                 return Ok((most as usize, None));
             }
             self.wire.get_mut().flush()?;

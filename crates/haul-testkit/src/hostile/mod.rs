@@ -59,6 +59,8 @@ struct State {
     requests: Vec<Request>,
     /// How often each signed target was used.
     tokens: Vec<usize>,
+    /// No body byte goes once so many were sent in all.
+    hold: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -87,6 +89,7 @@ struct Limits {
     cut: Option<(u64, Cut)>,
     stall: Option<u64>,
     rate: Option<u64>,
+    held: bool,
 }
 
 impl Shared {
@@ -122,8 +125,11 @@ impl Shared {
 
     fn limits(&self, path: &str, connection: usize) -> Limits {
         let mut state = self.lock();
+        let sent: u64 = state.resources.iter().map(|resource| resource.sent).sum();
+        let held = state.hold.is_some_and(|bytes| sent >= bytes);
         let b = &state.resource(path).behaviour;
         Limits {
+            held,
             cut: b.cut.filter(|(which, ..)| which.includes(connection)).map(|(_, bytes, how)| (bytes, how)),
             stall: b.stall.filter(|(which, _)| which.includes(connection)).map(|(_, bytes)| bytes),
             rate: b.rates.iter().find(|(which, _)| which.includes(connection)).map(|(_, rate)| *rate),
@@ -186,7 +192,7 @@ impl HttpPeer {
         let addr = port.addr();
         let resources = vec![Resource::new("", behaviour)];
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { resources, requests: Vec::new(), tokens: Vec::new() }),
+            state: Mutex::new(State { resources, requests: Vec::new(), tokens: Vec::new(), hold: None }),
             tls: certificates.as_ref().map(Certificates::server_config),
             stopped: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
@@ -246,6 +252,13 @@ impl HttpPeer {
                 resource.behaviour.head = Head::Proper;
             }
         }
+        self
+    }
+
+    /// Sends nothing more of any body once so many bytes were sent in all (some pieces of other connections may
+    /// follow), until it is told `None`.
+    pub fn hold_at(&self, bytes: Option<u64>) -> &Self {
+        self.shared.lock().hold = bytes;
         self
     }
 

@@ -68,9 +68,13 @@ impl Scene {
     #[track_caller]
     pub(crate) fn killed_after(&self, peer: &HttpPeer, bytes: u64, args: &[&str]) -> Finished {
         let goal = peer.body_sent() + bytes;
+        // Sent is not received yet: where others have the machine, haul may be some time behind.
+        peer.hold_at(Some(goal));
         let haul = self.get(args).spawn();
         peer.wait_until_sent(goal, SOON);
+        wait_until(|| queued(peer.addr().port()).unwrap_or(0) == 0);
         let end = haul.kill_9();
+        peer.hold_at(None);
         assert_eq!(end.signal, Some(9), "it was still at work\n{}", end.stderr);
         wait_until(|| peer.open() == 0);
         end
@@ -80,9 +84,12 @@ impl Scene {
     #[track_caller]
     pub(crate) fn stopped_after(&self, peer: &HttpPeer, bytes: u64, args: &[&str]) -> Told {
         let goal = peer.body_sent() + bytes;
+        peer.hold_at(Some(goal));
         let haul = self.get(args).spawn();
         peer.wait_until_sent(goal, SOON);
+        wait_until(|| queued(peer.addr().port()).unwrap_or(0) == 0);
         haul.interrupt();
+        peer.hold_at(None);
         let told = Told::by(haul.wait_at_most(SOON).expect_code(130));
         wait_until(|| peer.open() == 0);
         told
@@ -124,6 +131,21 @@ pub(crate) fn wait_until(is_so: impl Fn() -> bool) {
         assert!(Instant::now() < deadline, "it did not come about in {SOON:?}");
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// The bytes that lie between a port of ours and those who are connected to it, as Linux tells them.
+fn queued(port: u16) -> Option<u64> {
+    let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
+    let ours = format!(":{port:04X}");
+    let queues = table.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (local, remote, queues) = (fields.get(1)?, fields.get(2)?, fields.get(4)?);
+        let (sent, received) = queues.split_once(':')?;
+        let (sent, received) = (u64::from_str_radix(sent, 16).ok()?, u64::from_str_radix(received, 16).ok()?);
+        // What waits at the sender, and what waits to be read.
+        if local.ends_with(&ours) { Some(sent) } else { remote.ends_with(&ours).then_some(received) }
+    });
+    Some(queues.sum())
 }
 
 /// The kept bytes that a run at work says it has resumed with.
