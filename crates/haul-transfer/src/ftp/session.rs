@@ -26,8 +26,9 @@ use crate::{
 const RELEASE: Duration = Duration::from_secs(2);
 /// How long a server may take to notice that the data connection is closed, before it is told.
 const NOTICE: Duration = Duration::from_secs(1);
-/// More unanswered NOOPs than this are not sent: the server answers behind the transfer, if ever.
-const MOST_NOOPS: u32 = 20;
+/// More unanswered NOOPs than this are not sent, half a day of them: most servers answer behind the transfer, and all of
+/// them have to fit into the socket meanwhile.
+const MOST_NOOPS: u32 = 960;
 
 /// A server, and who one is there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
