@@ -1,5 +1,5 @@
 //! Connections: from a URL to one HTTP/1.1 connection that can be asked for it, past names, addresses, proxies and TLS;
-//! for other protocols ([`reach`]) to the bytes themselves.
+//! for other protocols (`reach`) to the bytes themselves.
 //!
 //! ```text
 //!             ┌─ none ──────────────── tcp ───────────────────┐

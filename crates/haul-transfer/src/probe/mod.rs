@@ -1,6 +1,6 @@
 //! `haul probe`: whether and how a server can resume, from what it does and not from what it says.
 //!
-//! [`http`] and [`ftp`] ask, compare bytes and come to a [`Verdict`]; what is printed of it is not known here.
+//! `http` and `ftp` ask, compare bytes and come to a [`Verdict`]; what is printed of it is not known here.
 
 mod ftp;
 mod http;

@@ -1,4 +1,4 @@
-//! Uploads: lets the upload machine of haul-core have its way with a local file and a [`Sink`].
+//! Uploads: lets the upload machine of haul-core have its way with a local file and a `Sink`.
 //!
 //! ```text
 //!   machine ──action──► Put ──► sink: look, compare, begin, write …, end, seal
