@@ -95,6 +95,18 @@ fn the_rate_is_what_was_asked_for() {
 }
 
 #[test]
+fn at_a_low_rate_bytes_come_evenly() {
+    let content = Content::new(126, 128 << 10);
+    let peer = HttpPeer::start(Behaviour::of(content));
+    let scene = Scene::new();
+    let told = scene.run(&["-n", "1", "--limit-rate", "40K", &peer.url("/f.bin")], 0);
+    let mut seen: Vec<_> = told.all("progress").iter().filter_map(|event| event["done"].as_u64()).collect();
+    seen.dedup();
+    assert!(seen.len() > 6, "in {} steps\n{told}", seen.len());
+    content.assert_file_is(scene.path("f.bin"));
+}
+
+#[test]
 fn the_rate_holds_for_all_jobs_together() {
     let peer = HttpPeer::start(Behaviour::of(Content::new(125, 3 * MIB)));
     let scene = Scene::in_memory();

@@ -213,7 +213,12 @@ impl Source for HttpSource {
             name,
             digests,
             place: place(&reply.url),
-            body: HttpBody::new(reply.response.into_body(), reply.connection, Arc::clone(&self.idle)),
+            body: HttpBody::new(
+                reply.response.into_body(),
+                reply.connection,
+                Arc::clone(&self.idle),
+                self.connector.read_buffer(),
+            ),
         })
     }
 }

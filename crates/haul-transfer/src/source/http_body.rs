@@ -1,7 +1,8 @@
 //! The body of one HTTP answer (RFC 9112 section 6), in pieces that are worth writing.
 //!
 //! A big read is handed on as it came. Small ones, chunks of a few KiB or what a slow link brings, would each cost a
-//! write and a record in the journal: what has come already is joined, and nothing is waited for.
+//! write and a record in the journal: what has come already is joined, and nothing is waited for. It is never joined
+//! beyond what one read brings: under a rate limit reads are small, so that bytes come evenly.
 
 use std::{
     pin::pin,
@@ -25,26 +26,29 @@ pub(crate) struct HttpBody {
     incoming: Incoming,
     connection: Option<Connection>,
     idle: Arc<Idle>,
+    /// From this size on a piece is handed on.
+    enough: usize,
     /// How it ended, where that was seen while pieces were joined.
     ended: Option<Result<(), Failed>>,
 }
 
 impl HttpBody {
-    pub(super) fn new(incoming: Incoming, connection: Connection, idle: Arc<Idle>) -> Self {
-        Self { incoming, connection: Some(connection), idle, ended: None }
+    /// `read` is what one read of the connection may bring.
+    pub(super) fn new(incoming: Incoming, connection: Connection, idle: Arc<Idle>, read: usize) -> Self {
+        Self { incoming, connection: Some(connection), idle, enough: read.min(ENOUGH), ended: None }
     }
 
     /// Adds what has come already to a small piece.
     async fn gather(&mut self, first: Bytes) -> Bytes {
         let mut joined = BytesMut::new();
-        while joined.len() < ENOUGH {
+        while joined.len() < self.enough {
             // The connection's task hands over one frame at a turn of its own.
             tokio::task::yield_now().await;
             let now = pin!(frame(&mut self.incoming)).poll(&mut Context::from_waker(Waker::noop()));
             match now {
                 Poll::Ready(Ok(Some(more))) => {
                     if joined.is_empty() {
-                        joined.reserve(first.len() + more.len().max(ENOUGH));
+                        joined.reserve(first.len() + more.len().max(self.enough));
                         joined.extend_from_slice(&first);
                     }
                     joined.extend_from_slice(&more);
@@ -73,7 +77,7 @@ impl Body for HttpBody {
             None => frame(&mut self.incoming).await?,
         };
         match piece {
-            Some(piece) if piece.len() < ENOUGH => Ok(Some(self.gather(piece).await)),
+            Some(piece) if piece.len() < self.enough => Ok(Some(self.gather(piece).await)),
             Some(piece) => Ok(Some(piece)),
             None => {
                 self.end();
@@ -118,7 +122,7 @@ mod tests {
         tokio::spawn(connection);
         let request = Request::get("/").body(http_body_util::Empty::<Bytes>::new()).unwrap();
         let incoming = sender.send_request(request).await.unwrap().into_body();
-        HttpBody { incoming, connection: None, idle: Arc::default(), ended: None }
+        HttpBody { incoming, connection: None, idle: Arc::default(), enough: ENOUGH, ended: None }
     }
 
     fn chunks(count: usize) -> Vec<u8> {
