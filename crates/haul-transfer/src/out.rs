@@ -17,6 +17,8 @@ use bytes::Bytes;
 use haul_core::{ByteRange, transfer::BLOCK};
 use haul_store::{Geometry, Held, Note, Partial, Publish, StoreError, Subject};
 
+use crate::failure::{Failure, Kind};
+
 /// Bytes in order, to any writer.
 #[derive(Debug)]
 pub(crate) struct Out<W> {
@@ -33,12 +35,13 @@ struct State<W> {
 
 impl Out<File> {
     /// Standard output itself: the library's own looks for line ends in what goes out and cuts it there.
-    pub(crate) fn standard() -> io::Result<Self> {
+    pub(crate) fn standard() -> Result<Self, Failure> {
         let stdout = io::stdout();
         #[cfg(unix)]
-        let own = stdout.as_fd().try_clone_to_owned()?;
+        let own = stdout.as_fd().try_clone_to_owned();
         #[cfg(windows)]
-        let own = stdout.as_handle().try_clone_to_owned()?;
+        let own = stdout.as_handle().try_clone_to_owned();
+        let own = own.map_err(|error| Failure::new(Kind::Local, format!("no standard output: {error}")))?;
         Ok(Self::new(own.into()))
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use haul_core::transfer::Trouble;
 use http::StatusCode;
 
 use super::socks::Reply;
@@ -162,6 +163,16 @@ pub enum Patience {
     Few,
     /// A passing failure.
     Full,
+}
+
+impl From<Patience> for Trouble {
+    fn from(patience: Patience) -> Self {
+        match patience {
+            Patience::None => Self::Fatal,
+            Patience::Few => Self::Unreachable,
+            Patience::Full => Self::Broken,
+        }
+    }
 }
 
 impl ConnectError {

@@ -85,9 +85,7 @@ impl Drive<'_> {
             let message = "what goes to standard output cannot be checked by a checksum";
             return Err(Failure::new(Kind::Usage, message));
         }
-        let out = Out::standard();
-        let out = out.map_err(|error| Failure::new(Kind::Local, format!("no standard output: {error}")))?;
-        self.take(out, None, seat::subject(&job, None, None, &[]))
+        self.take(Out::standard()?, None, seat::subject(&job, None, None, &[]))
     }
 
     /// Looks at what is there on a thread of its own: where files have to be read that takes its time. Other transfers go

@@ -33,8 +33,6 @@ pub(super) struct Seat {
     pub(super) remarks: Vec<String>,
     /// The bytes were left by another program, under the file's own name.
     pub(super) adopted: bool,
-    /// A journal spoke of them.
-    pub(super) journaled: bool,
 }
 
 /// What looking at the target came to.
@@ -205,7 +203,7 @@ fn begin(job: &Job, target: PathBuf, seen: &Entity) -> Result<Seat, Failure> {
     check_room(&target, seen.size, 0)?;
     let subject = subject(job, Some(&target), seen.size, &[Some(seen.clone())]);
     let partial = FsPartial::create(&target, &subject).map_err(|error| store(&error))?;
-    Ok(Seat { partial, target, memo: None, remarks: Vec::new(), adopted: false, journaled: false })
+    Ok(Seat { partial, target, memo: None, remarks: Vec::new(), adopted: false })
 }
 
 fn resume(job: &Job, resumed: Resumed, target: PathBuf, seen: Option<&Entity>) -> Seat {
@@ -222,7 +220,7 @@ fn resume(job: &Job, resumed: Resumed, target: PathBuf, seen: Option<&Entity>) -
     } else if lost > 0 {
         remarks.push(format!("{lost} bytes did not survive and are fetched again"));
     }
-    Seat { partial, target, memo, remarks, adopted, journaled: true }
+    Seat { partial, target, memo, remarks, adopted }
 }
 
 fn adopt(job: &Job, orphan: Orphan, target: PathBuf) -> Result<Seat, Failure> {
@@ -240,14 +238,7 @@ fn adopt(job: &Job, orphan: Orphan, target: PathBuf) -> Result<Seat, Failure> {
         remarks.push(format!("{shown}.part has no journal and has holes: kept as {aside}, begun anew"));
         let subject = subject(job, Some(&target), None, &[]);
         let partial = FsPartial::create(&target, &subject).map_err(|error| store(&error))?;
-        return Ok(Seat {
-            partial,
-            target,
-            memo: Some(Memo::default()),
-            remarks,
-            adopted: false,
-            journaled: false,
-        });
+        return Ok(Seat { partial, target, memo: Some(Memo::default()), remarks, adopted: false });
     }
     if has_holes {
         remarks.push(format!("the journal of {}.part is damaged: begun anew", target.display()));
@@ -264,14 +255,7 @@ fn adopt(job: &Job, orphan: Orphan, target: PathBuf) -> Result<Seat, Failure> {
         subject.sources.push(stranger());
     }
     let partial = orphan.begin(subject, &held).map_err(|error| store(&error))?;
-    Ok(Seat {
-        partial,
-        target,
-        memo: Some(Memo { held, ..Memo::default() }),
-        remarks,
-        adopted,
-        journaled: false,
-    })
+    Ok(Seat { partial, target, memo: Some(Memo { held, ..Memo::default() }), remarks, adopted })
 }
 
 /// Whether a journal speaks of this job's URL, or of one of its mirrors.

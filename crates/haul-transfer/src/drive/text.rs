@@ -148,7 +148,7 @@ impl<'a> Text<'a> {
                 let what = "what goes to standard output cannot be checked by a checksum";
                 return Err(Failure::new(Kind::Usage, what));
             }
-            self.sat = Some(started(Out::new(std::io::stdout()))?);
+            self.sat = Some(started(Out::standard()?)?);
             return Ok(None);
         }
         let before = seat::before_asking(&self.job)?;
@@ -166,10 +166,10 @@ impl<'a> Text<'a> {
                 Look::Already { target, .. } => return self.already(target).map(Some),
             },
         };
-        let Seat { partial, target, memo, adopted, journaled, .. } = seat;
+        let Seat { partial, target, memo, adopted, .. } = seat;
         self.target = Some(target.clone());
         let subject = self.subject(None);
-        if adopted && !journaled {
+        if adopted {
             // Somebody else's file is not lost; what a text's journal speaks of is ours, and of no use.
             let kept = partial.set_aside("old").await.map_err(|error| seat::store(&error))?;
             self.tell(Notice::Remark(format!(

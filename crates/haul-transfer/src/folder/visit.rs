@@ -17,7 +17,6 @@ use haul_proto::ftp::{
     entry::{Entry, Kind as EntryKind},
     facts::Facts,
     path::FtpPath,
-    reply::{BadReply, Class},
 };
 
 use super::told;
@@ -26,7 +25,7 @@ use crate::{
     failure::{Failure, Kind},
     ftp::{FtpError, FtpOptions, Item, ListError, Place, Session},
     host::Host,
-    source::{FtpIdle, unconnected},
+    source::FtpIdle,
 };
 
 /// How long to wait before a list is asked for again: the last one counts for all that follow.
@@ -217,48 +216,14 @@ impl Door {
         {
             return Ok(session);
         }
-        let open = || Box::pin(Session::open(&self.connector, &self.place, &self.options));
-        let session = match open().await {
-            // A server that bears no more may bear one in the place of one that is idle.
-            Err(error) if matches!(error.code(), 421 | 530) => {
-                let idle = self.idle.clear(&self.place);
-                if idle.is_empty() {
-                    return Err(error);
-                }
-                for session in idle {
-                    session.quit().await;
-                }
-                open().await?
-            }
-            opened => opened?,
-        };
+        let session = self.idle.open(&self.connector, &self.place, &self.options).await?;
         self.let_in.store(true, Relaxed);
         Ok(session)
     }
 
     /// What kind of failure it is.
     pub(crate) fn trouble(&self, error: &FtpError) -> Trouble {
-        let let_in = self.let_in.load(Relaxed);
-        let crowded = if let_in { Trouble::Busy } else { Trouble::Denied };
-        match error {
-            FtpError::Connect(error) => unconnected(error).why,
-            FtpError::BadReply(BadReply::NoCode(_)) if !let_in => Trouble::Fatal,
-            FtpError::Broken { .. }
-            | FtpError::Data { .. }
-            | FtpError::Silent { .. }
-            | FtpError::Unasked(_)
-            | FtpError::BadReply(_)
-            | FtpError::NoRest(_) => Trouble::Broken,
-            FtpError::Login(reply) if reply.class() == Class::TransientNegative => Trouble::Busy,
-            FtpError::Login(_) => crowded,
-            FtpError::Refused { reply, .. } => match reply.code().get() {
-                421 => Trouble::Busy,
-                530 => crowded,
-                400..500 => Trouble::Broken,
-                _ => Trouble::Denied,
-            },
-            _ => Trouble::Fatal,
-        }
+        error.trouble(self.let_in.load(Relaxed))
     }
 }
 

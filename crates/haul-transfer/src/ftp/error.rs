@@ -2,7 +2,12 @@
 
 use std::{fmt, io};
 
-use haul_proto::ftp::{Reply, command::BadCommand, reply::BadReply};
+use haul_core::transfer::Trouble;
+use haul_proto::ftp::{
+    Reply,
+    command::BadCommand,
+    reply::{BadReply, Class},
+};
 
 use crate::{connect::ConnectError, escape::escape};
 
@@ -89,6 +94,31 @@ impl FtpError {
             | Self::NoTls { reply, .. }
             | Self::Refused { reply, .. } => Some(reply),
             _ => None,
+        }
+    }
+
+    /// What it means for another try. `let_in`: somebody got in before, and who is refused now is one too many.
+    pub(crate) fn trouble(&self, let_in: bool) -> Trouble {
+        let crowded = if let_in { Trouble::Busy } else { Trouble::Denied };
+        match self {
+            Self::Connect(error) => error.patience().into(),
+            Self::BadReply(BadReply::NoCode(_)) if !let_in => Trouble::Fatal,
+            Self::Broken { .. }
+            | Self::Data { .. }
+            | Self::Silent { .. }
+            | Self::Unasked(_)
+            | Self::NoRest(_)
+            | Self::BadReply(_) => Trouble::Broken,
+            Self::Login(reply) if reply.class() == Class::TransientNegative => Trouble::Busy,
+            Self::Login(_) => crowded,
+            Self::Refused { reply, .. } => match reply.code().get() {
+                421 => Trouble::Busy,
+                530 => crowded,
+                400..500 => Trouble::Broken,
+                _ => Trouble::Denied,
+            },
+            Self::NeedsAccount(_) => Trouble::Denied,
+            Self::BadCommand(_) | Self::NoTls { .. } | Self::Injected | Self::Impossible(_) => Trouble::Fatal,
         }
     }
 

@@ -20,7 +20,7 @@ pub(crate) enum AnySource {
 /// The bytes of its answer.
 #[derive(Debug)]
 pub(crate) enum AnyBody {
-    Http(HttpBody),
+    Http(Box<HttpBody>),
     Ftp(Box<FtpBody>),
 }
 
@@ -55,7 +55,9 @@ impl Source for AnySource {
     async fn open(&self, wish: Wish) -> Result<Opened<AnyBody>, OpenError> {
         // Boxed: a lane would carry the larger of two dialogues for its whole life.
         match self {
-            Self::Http(source) => Ok(Box::pin(source.open(wish)).await?.map(AnyBody::Http)),
+            Self::Http(source) => {
+                Ok(Box::pin(source.open(wish)).await?.map(|body| AnyBody::Http(Box::new(body))))
+            }
             Self::Ftp(source) => {
                 Ok(Box::pin(source.open(wish)).await?.map(|body| AnyBody::Ftp(Box::new(body))))
             }

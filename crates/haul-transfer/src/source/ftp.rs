@@ -21,7 +21,6 @@ use haul_core::{
 use haul_proto::ftp::{
     Command,
     path::{FtpPath, TypeCode},
-    reply::{BadReply, Class},
     size,
 };
 use url::Url;
@@ -139,27 +138,10 @@ impl FtpSource {
             return Ok(Seen { session, entity });
         }
         // Or the server has closed it meanwhile.
-        let mut session = self.session(file).await?;
+        let mut session = self.idle.open(&self.connector, &file.place, &self.options).await?;
         self.known.let_in.store(true, Relaxed);
         let entity = self.entity(&mut session, file).await?;
         Ok(Seen { session, entity })
-    }
-
-    async fn session(&self, file: &File) -> Result<Session, FtpError> {
-        let open = || Box::pin(Session::open(&self.connector, &file.place, &self.options));
-        let error = match open().await {
-            Ok(session) => return Ok(session),
-            Err(error) => error,
-        };
-        // A server that bears no more may bear one in the place of one that is idle.
-        let idle = if matches!(error.code(), 421 | 530) { self.idle.clear(&file.place) } else { Vec::new() };
-        if idle.is_empty() {
-            return Err(error);
-        }
-        for session in idle {
-            session.quit().await;
-        }
-        open().await
     }
 
     async fn entity(&self, session: &mut Session, file: &File) -> Result<Entity, FtpError> {
@@ -288,32 +270,10 @@ impl FtpSource {
 
     /// What the machine needs to know of a failure.
     fn failed(&self, error: &FtpError) -> Failed {
-        let let_in = self.known.let_in.load(Relaxed);
-        // Who was let in before is refused for being one too many.
-        let crowded = if let_in { Trouble::Busy } else { Trouble::Denied };
-        let why = match error {
-            FtpError::Connect(error) => return unconnected(error),
-            FtpError::Broken { .. }
-            | FtpError::Data { .. }
-            | FtpError::Silent { .. }
-            | FtpError::Unasked(_)
-            | FtpError::NoRest(_) => Trouble::Broken,
-            FtpError::BadReply(BadReply::NoCode(_)) if !let_in => Trouble::Fatal,
-            FtpError::BadReply(_) => Trouble::Broken,
-            FtpError::Login(reply) if reply.class() == Class::TransientNegative => Trouble::Busy,
-            FtpError::Login(_) => crowded,
-            FtpError::Refused { reply, .. } => match reply.code().get() {
-                421 => Trouble::Busy,
-                530 => crowded,
-                400..500 => Trouble::Broken,
-                _ => Trouble::Denied,
-            },
-            FtpError::NeedsAccount(_) => Trouble::Denied,
-            FtpError::BadCommand(_)
-            | FtpError::NoTls { .. }
-            | FtpError::Injected
-            | FtpError::Impossible(_) => Trouble::Fatal,
-        };
+        if let FtpError::Connect(error) = error {
+            return unconnected(error);
+        }
+        let why = error.trouble(self.known.let_in.load(Relaxed));
         Failed::new(why, format!("{error}, for {}", self.shown))
     }
 }

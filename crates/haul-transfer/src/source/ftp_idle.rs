@@ -9,7 +9,10 @@ use std::{
 
 use tokio::{runtime::Handle, sync::Notify, task::JoinSet};
 
-use crate::ftp::{Data, Place, Session};
+use crate::{
+    connect::Connector,
+    ftp::{Data, FtpError, FtpOptions, Place, Session},
+};
 
 /// Servers close idle sessions after a minute and more; later than this nobody will come for it.
 const KEPT: Duration = Duration::from_secs(20);
@@ -84,8 +87,30 @@ impl FtpIdle {
         (kept, shelves.values().any(|shelf| shelf.returning > 0))
     }
 
-    /// All that are kept for this place: a server that bears no more connections has to be rid of them first.
-    pub(crate) fn clear(&self, place: &Place) -> Vec<Session> {
+    /// A new session. A server that bears no more may bear one in the place of those that are idle here.
+    pub(crate) async fn open(
+        &self,
+        connector: &Connector,
+        place: &Place,
+        options: &Arc<FtpOptions>,
+    ) -> Result<Session, FtpError> {
+        let open = || Box::pin(Session::open(connector, place, options));
+        let error = match open().await {
+            Err(error) if matches!(error.code(), 421 | 530) => error,
+            opened => return opened,
+        };
+        let idle = self.clear(place);
+        if idle.is_empty() {
+            return Err(error);
+        }
+        for session in idle {
+            session.quit().await;
+        }
+        open().await
+    }
+
+    /// All that are kept for this place.
+    fn clear(&self, place: &Place) -> Vec<Session> {
         self.with(place, |shelf| shelf.kept.drain(..).map(|(_, session)| session).collect())
     }
 

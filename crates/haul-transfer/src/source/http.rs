@@ -25,7 +25,7 @@ use url::Url;
 
 use super::{Failed, Idle, OpenError, Opened, Source, Wish, http_body::HttpBody};
 use crate::{
-    connect::{ConnectError, Connection, Connector, Origin, Patience},
+    connect::{ConnectError, Connection, Connector, Origin},
     credentials::Secrets,
     escape::{escape, place},
 };
@@ -291,12 +291,7 @@ fn refusal(answer: &Answer, url: &Url) -> Failed {
 }
 
 pub(crate) fn unconnected(error: &ConnectError) -> Failed {
-    let why = match error.patience() {
-        Patience::None => Trouble::Fatal,
-        Patience::Few => Trouble::Unreachable,
-        Patience::Full => Trouble::Broken,
-    };
-    Failed::new(why, escape(&error.to_string()))
+    Failed::new(error.patience().into(), escape(&error.to_string()))
 }
 
 /// What hyper says of a broken connection, in plain words.

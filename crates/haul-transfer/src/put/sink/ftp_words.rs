@@ -4,10 +4,7 @@ use haul_core::{
     transfer::Trouble,
     upload::{Refusal, Way},
 };
-use haul_proto::ftp::{
-    Reply,
-    reply::{BadReply, Class},
-};
+use haul_proto::ftp::Reply;
 
 use super::Fault;
 use crate::{
@@ -60,30 +57,10 @@ pub(super) fn wants_reuse(reply: &Reply) -> bool {
 
 /// What a failure of the dialogue means. `let_in`: who was let in before is refused for being one too many.
 pub(super) fn failed(error: &FtpError, let_in: bool) -> Fault {
-    let crowded = if let_in { Trouble::Busy } else { Trouble::Denied };
-    let why = match error {
-        FtpError::Connect(error) => return Fault::Failed(unconnected(error)),
-        FtpError::BadReply(BadReply::NoCode(_)) if !let_in => Trouble::Fatal,
-        FtpError::Broken { .. }
-        | FtpError::Data { .. }
-        | FtpError::Silent { .. }
-        | FtpError::Unasked(_)
-        | FtpError::NoRest(_)
-        | FtpError::BadReply(_) => Trouble::Broken,
-        FtpError::Login(reply) if reply.class() == Class::TransientNegative => Trouble::Busy,
-        FtpError::Login(_) => crowded,
-        FtpError::Refused { reply, .. } => match reply.code().get() {
-            421 => Trouble::Busy,
-            530 => crowded,
-            400..500 => Trouble::Broken,
-            _ => Trouble::Denied,
-        },
-        FtpError::NeedsAccount(_) => Trouble::Denied,
-        FtpError::BadCommand(_) | FtpError::NoTls { .. } | FtpError::Injected | FtpError::Impossible(_) => {
-            Trouble::Fatal
-        }
-    };
-    Fault::Failed(Failed::new(why, error.to_string()))
+    if let FtpError::Connect(error) = error {
+        return Fault::Failed(unconnected(error));
+    }
+    Fault::Failed(Failed::new(error.trouble(let_in), error.to_string()))
 }
 
 #[cfg(test)]
