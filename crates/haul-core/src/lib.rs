@@ -10,6 +10,7 @@ mod random;
 mod range;
 mod range_set;
 pub mod transfer;
+mod tree_path;
 pub mod upload;
 
 pub use digest::{Algorithm, BadDigest, Digest};
@@ -17,3 +18,4 @@ pub use entity::{ETag, Entity, Modified};
 pub use random::Random;
 pub use range::{ByteRange, Span};
 pub use range_set::RangeSet;
+pub use tree_path::{BadPath, RESERVED, TreePath};

@@ -58,6 +58,36 @@ pub enum StoreError {
         /// What is there.
         path: PathBuf,
     },
+    /// Nothing has this name.
+    #[error("{} does not exist", path.display())]
+    NotFound {
+        /// What was looked for.
+        path: PathBuf,
+    },
+    /// A folder is wanted, and something else is there.
+    #[error("{} is not a folder", path.display())]
+    NotAFolder {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// A folder that is to be removed or replaced has something in it.
+    #[error("{} is not empty", path.display())]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// What it was to be combined with, or what was being read, is no longer the same file.
+    #[error("{} has changed meanwhile", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Somebody else has taken over the right to write.
+    #[error("the upload of {} was taken over by a newer session", path.display())]
+    Fenced {
+        /// What is being uploaded.
+        path: PathBuf,
+    },
     /// The partial has lost its name while it was held: nothing that is done by name may be done any more.
     #[error("{} was removed or replaced by another program while it was being written", path.display())]
     TakenAway {

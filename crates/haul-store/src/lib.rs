@@ -18,18 +18,24 @@ mod error;
 mod fs_partial;
 mod inspect;
 mod journal;
+mod ledger;
 mod partial;
 mod subject;
 mod sys;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod uploads;
 
 pub use error::StoreError;
 pub use fs_partial::{Found, FsPartial, Orphan, Resumed};
 pub use inspect::{Inspection, Problem, find_by_key, inspect, journals_in};
 pub use journal::VERSION as JOURNAL_VERSION;
+pub use ledger::{Lease, Ledger, Unfinished, UploadKey};
 pub use partial::{Geometry, Held, Note, Partial, Publish};
 pub use subject::{SourceRecord, Subject};
 pub use sys::free_space;
+pub use tree::{
+    Body, Durability, Entry, Kind, Listing, Meta, Pieces, Reading, StageId, Staged, Store, Syncer, When, Work,
+};
 pub use uploads::{Remembered, UploadClaim, UploadRecord, UploadRecords, UploadStage};

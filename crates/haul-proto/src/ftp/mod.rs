@@ -20,6 +20,7 @@ pub mod passive;
 pub mod path;
 pub mod quote;
 pub mod reply;
+pub mod server;
 pub mod size;
 pub mod time;
 

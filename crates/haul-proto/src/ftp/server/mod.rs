@@ -1,0 +1,13 @@
+//! The server's side of FTP: what comes in as lines leaves as things to do, and what was done leaves as replies.
+//!
+//! [`Session`](session::Session) is a machine without I/O. Whoever drives it feeds it lines and outcomes, and does what
+//! [`Step`](step::Step) says. It knows no socket, no file and no account.
+
+pub mod line;
+pub mod session;
+pub mod step;
+
+pub use step::{
+    Ask, Data, Family, Form, Incomplete, Listed, Login, May, Outcome, Retrieve, Scope, Step, StoreWish,
+    Style, Sum, SumValue, Terms, Tls, Transfer, Transferred, Trouble, What,
+};

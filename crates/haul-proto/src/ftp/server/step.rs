@@ -1,0 +1,427 @@
+//! What the session wants of whoever drives it, and what comes back.
+//!
+//! At most one [`Ask`] is open at a time, and each is answered by exactly one [`Outcome`] of its kind; only a
+//! [`Transfer`] tells twice (that it has begun, how it ended), and lets [`Ask::Figures`] and [`Ask::Abort`] come between.
+
+use std::net::{IpAddr, SocketAddr};
+
+use haul_core::{Digest, Modified, TreePath};
+
+use crate::ftp::hash::Kind as SumKind;
+
+/// What to do next. In order: a reply is on its way before the next step is taken.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Send these bytes: a whole reply, with its line ends.
+    Reply(Vec<u8>),
+    /// Do this, and tell what came of it.
+    Ask(Ask),
+    /// Everything that was received after the last line is dropped, then TLS begins on the control connection.
+    Secure,
+    /// Everything is sent, then the connection is closed.
+    Close,
+}
+
+/// What the session cannot do itself.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ask {
+    /// Is this somebody? Answered by [`Outcome::Login`].
+    Login {
+        /// The name, as given to USER.
+        user: Vec<u8>,
+        /// The password, as given to PASS.
+        password: Vec<u8>,
+    },
+    /// Listen for one data connection, at the address that the control connection came to, and no longer for any other:
+    /// [`Outcome::Listening`].
+    Listen {
+        /// The family that EPSV asks for; `None`: the control connection's own.
+        family: Option<Family>,
+    },
+    /// No longer listen, and drop a data connection that was made: answered by nothing.
+    Unlisten,
+    /// What has this name? [`Outcome::Seen`].
+    Look(TreePath),
+    /// What is in this folder, for a reply on the control connection (STAT path): [`Outcome::Listed`].
+    LookInto(TreePath),
+    /// [`Outcome::Done`].
+    MakeFolder(TreePath),
+    /// [`Outcome::Done`].
+    RemoveFolder(TreePath),
+    /// [`Outcome::Done`].
+    Remove(TreePath),
+    /// [`Outcome::Done`].
+    Rename {
+        /// What.
+        from: TreePath,
+        /// What it is called then.
+        to: TreePath,
+    },
+    /// [`Outcome::Done`].
+    SetModified(TreePath, Modified),
+    /// [`Outcome::Done`].
+    SetMode(TreePath, u32),
+    /// The checksum of a part of a file: [`Outcome::Sum`].
+    Sum {
+        /// Of what.
+        path: TreePath,
+        /// Which.
+        kind: SumKind,
+        /// The first byte.
+        from: u64,
+        /// The byte behind the last one; `None`: to the end.
+        to: Option<u64>,
+    },
+    /// How many bytes TYPE A would send of this: [`Outcome::AsciiSize`].
+    AsciiSize(TreePath),
+    /// How many bytes may still be written: [`Outcome::Space`].
+    Space(TreePath),
+    /// Who is there: [`Outcome::Who`].
+    Who,
+    /// Move bytes on a data connection: [`Outcome::Started`] once it is known that it can be done and *before* the
+    /// data connection is waited for, then [`Outcome::Transferred`]; or [`Outcome::Refused`] at once.
+    Transfer(Transfer),
+    /// How far the running transfer is: [`Outcome::Figures`].
+    Figures,
+    /// End the running transfer at once; its [`Outcome::Transferred`] comes as ever.
+    Abort,
+}
+
+/// A family of addresses, as EPSV and EPRT number them (RFC 2428 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// 1.
+    V4,
+    /// 2.
+    V6,
+}
+
+/// Which data connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// The one that comes to where [`Ask::Listen`] listens.
+    Passive,
+    /// One made to there. The address is the control connection's own peer, and the port is none of a service.
+    Active(SocketAddr),
+}
+
+/// How bytes look on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// TYPE I: as they are.
+    Image,
+    /// TYPE A: lines end in CR LF.
+    Ascii,
+}
+
+/// Bytes to move.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transfer {
+    /// Where the data connection comes from.
+    pub data: Data,
+    /// Whether it is protected by TLS (PROT P).
+    pub protected: bool,
+    /// How bytes look on it.
+    pub form: Form,
+    /// What.
+    pub what: What,
+}
+
+/// What a transfer moves.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// A file, to the client.
+    Retrieve(Retrieve),
+    /// A file, from the client.
+    Store {
+        /// What it becomes. For STOU the folder: the driver chooses a name in it, and tells it in
+        /// [`Outcome::Started`].
+        path: TreePath,
+        /// From where.
+        wish: StoreWish,
+        /// The size that ALLO declared: of the whole, or of the rest that is sent.
+        declared: Option<u64>,
+    },
+    /// Names, to the client.
+    List {
+        /// The folder, or the one thing.
+        path: TreePath,
+        /// Which names: a pattern for the last name of the path.
+        glob: Option<Vec<u8>>,
+        /// How.
+        style: Style,
+        /// What LIST's options ask for.
+        scope: Scope,
+    },
+}
+
+/// A file to send.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retrieve {
+    /// Which.
+    pub path: TreePath,
+    /// The first byte (REST, RANG).
+    pub from: u64,
+    /// The byte behind the last one (RANG); `None`: to the end.
+    pub to: Option<u64>,
+}
+
+/// From where a file is received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreWish {
+    /// STOR.
+    Anew,
+    /// REST n, STOR.
+    From(u64),
+    /// APPE.
+    Append,
+    /// STOU.
+    Unique,
+}
+
+/// How names are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// LIST: as `ls -l` writes.
+    Long,
+    /// NLST: names only.
+    Names,
+    /// MLSD: facts.
+    Facts,
+}
+
+/// What the options of LIST and NLST ask for beyond the folder's visible names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Names that begin with a dot, and `.` and `..` (`-a`; `-A` without the two).
+    pub hidden: bool,
+    /// The folder itself instead of what is in it (`-d`).
+    pub itself: bool,
+    /// Folders within, too (`-R`), to a limit.
+    pub deep: bool,
+}
+
+/// What came of an [`Ask`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Whether it is somebody.
+    Login(Login),
+    /// Where a data connection is waited for: what PASV tells (it may be another address than the own one, behind NAT).
+    Listening(SocketAddr),
+    /// What was looked at.
+    Seen(Listed),
+    /// What is in a folder: at most some thousand entries, sorted by name.
+    Listed(Vec<Listed>),
+    /// It is done.
+    Done,
+    /// A checksum, and the range it was made of.
+    Sum(Sum),
+    /// A size in TYPE A.
+    AsciiSize(u64),
+    /// Bytes that may still be written; `None`: nobody knows.
+    Space(Option<u64>),
+    /// One line for each session.
+    Who(Vec<String>),
+    /// A transfer begins.
+    Started {
+        /// The size of the whole file that is sent, where it is known.
+        size: Option<u64>,
+        /// The name that STOU found.
+        name: Option<Vec<u8>>,
+    },
+    /// A transfer has ended.
+    Transferred(Transferred),
+    /// How far a transfer is, one line.
+    Figures(String),
+    /// It can't be done.
+    Refused(Trouble),
+}
+
+/// Whether somebody may come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// Yes, and is in the root of the tree that is theirs.
+    Welcome {
+        /// What to tell, one line.
+        banner: String,
+    },
+    /// No. Why is not told.
+    No,
+    /// No, and the connection is ended: too many tries, too many sessions.
+    Never {
+        /// What to tell, one line.
+        why: String,
+    },
+}
+
+/// What is told of a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its last name; `.` and `..` in a list that shows them.
+    pub name: Vec<u8>,
+    /// A folder, or else a file.
+    pub folder: bool,
+    /// Bytes. For its owner those of the unfinished upload, where there is one.
+    pub size: u64,
+    /// The last change.
+    pub modified: Modified,
+    /// MLST's `unique`.
+    pub unique: Vec<u8>,
+    /// Permission bits for `ls -l` and `UNIX.mode`.
+    pub mode: u32,
+    /// Owner and group for `ls -l`.
+    pub owner: (String, String),
+    /// What this session may do with it.
+    pub may: May,
+    /// Whether it is an unfinished upload of this session's owner.
+    pub unfinished: bool,
+}
+
+/// What a session may do, in a folder or with a file: MLST's `perm` is made of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct May {
+    /// r: read files.
+    pub read: bool,
+    /// w: create, and replace or append.
+    pub write: bool,
+    /// d: remove and rename.
+    pub delete: bool,
+    /// l: list folders.
+    pub list: bool,
+}
+
+/// A checksum and what it was made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sum {
+    /// The checksum.
+    pub value: SumValue,
+    /// The first byte.
+    pub from: u64,
+    /// The byte behind the last.
+    pub to: u64,
+}
+
+/// A checksum's value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SumValue {
+    /// CRC-32.
+    Crc32(u32),
+    /// Everything else.
+    Digest(Digest),
+}
+
+/// How a transfer ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Transferred {
+    /// Everything was sent, or received and published. What to tell, one line (figures).
+    Complete(String),
+    /// What was received is kept and can be resumed from `at`.
+    Kept {
+        /// The offset.
+        at: u64,
+        /// Why it is not complete.
+        why: Incomplete,
+    },
+    /// The data connection could not be made, or somebody else's came: 425.
+    NoData(String),
+    /// TLS on the data connection failed or was not resumed: 425 or 522.
+    NotProtected(String),
+    /// The client or its connection ended it: 426.
+    Broken(String),
+    /// ABOR ended it: 426, then 226.
+    Aborted {
+        /// From where an upload can go on.
+        at: Option<u64>,
+    },
+    /// Something on this side failed.
+    Failed(Trouble),
+}
+
+/// Why what was received is no whole file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Incomplete {
+    /// The data connection broke, or TLS did not end with close_notify.
+    Broken,
+    /// The control connection was gone.
+    Gone,
+    /// Fewer bytes than were declared.
+    Short {
+        /// How many were declared for the whole.
+        declared: u64,
+    },
+    /// Nothing came for too long.
+    Stalled,
+    /// The server is being stopped.
+    Stopping,
+}
+
+/// Why something can't be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// 550.
+    NotFound,
+    /// 550: it is there already.
+    Exists,
+    /// 550: not a folder.
+    NotAFolder,
+    /// 550: a folder, and a file is wanted.
+    NotAFile,
+    /// 550.
+    NotEmpty,
+    /// 550: this session may not.
+    Denied,
+    /// 553: no such name can be given.
+    BadName,
+    /// 552.
+    NoSpace,
+    /// 450: somebody else is at it.
+    Busy(String),
+    /// 450: RETR of an unfinished upload.
+    Unfinished {
+        /// How far it is.
+        at: u64,
+    },
+    /// 554: REST past the end.
+    PastEnd {
+        /// Where the end is.
+        end: u64,
+    },
+    /// 451: it changed while it was sent, or what it was to be combined with.
+    Changed,
+    /// 451: a newer session writes it.
+    Fenced,
+    /// 550: too large for what was asked (ASCII size, checksum of a folder …).
+    TooLarge(String),
+    /// 425.
+    CannotListen(String),
+    /// 421: the server is being stopped.
+    Stopping,
+    /// 451: something else, in words.
+    Local(String),
+}
+
+/// Who the machine talks to, and on what terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The client's address: PORT and EPRT may name no other.
+    pub peer: IpAddr,
+    /// What the greeting says after 220.
+    pub banner: String,
+    /// Whether TLS can be had, must be had, or is there already.
+    pub tls: Tls,
+    /// The most failed logins on one connection.
+    pub logins: u32,
+}
+
+/// TLS on the control connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// There is no certificate.
+    None,
+    /// AUTH TLS may be said.
+    Offered,
+    /// AUTH TLS must be said before USER, and PROT P before a transfer.
+    Required,
+    /// The connection began with it (ftps).
+    Implicit,
+}

@@ -1,0 +1,36 @@
+//! What can go wrong in serving: one enum, turned into a reply at one place of each door.
+
+use haul_core::BadPath;
+use haul_store::StoreError;
+
+/// Why something could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// This account may not do that.
+    #[error("permission denied")]
+    Denied,
+    /// The name is none that can be given here.
+    #[error(transparent)]
+    BadPath(#[from] BadPath),
+    /// What is asked for is an unfinished upload of the same owner.
+    #[error("not finished: {at} bytes are there")]
+    Unfinished {
+        /// How many bytes of it are safe.
+        at: u64,
+    },
+    /// An upload was to go on behind the end of what is there.
+    #[error("only {end} bytes are there")]
+    PastEnd {
+        /// How many there are.
+        end: u64,
+    },
+    /// Another session of the same owner is receiving this file, and bytes still come.
+    #[error("another session is uploading this file")]
+    Busy,
+    /// The medium.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A socket, a certificate, a configuration: in words.
+    #[error("{0}")]
+    Other(String),
+}

@@ -1,0 +1,70 @@
+//! The waist of a server's memory: what is known of unfinished uploads, and who may write each.
+//!
+//! Bytes are the [`Store`](crate::Store)'s. A record never says more than is true of them: it is saved after the sync
+//! that it speaks of. Whoever writes an upload holds its [`Lease`]; a newer one fences the older off.
+
+use haul_core::TreePath;
+
+use crate::{Durability, StageId, Work};
+
+/// Whose upload to which place: there is one unfinished upload for each.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UploadKey {
+    /// The account, or `anonymous@ADDRESS`.
+    pub owner: String,
+    /// What it becomes.
+    pub path: TreePath,
+}
+
+/// What is remembered of an unfinished upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Its staged file.
+    pub stage: StageId,
+    /// The offset that may be told and that a client may go on from: so many bytes are there and synced.
+    pub offset: u64,
+    /// Whether the last run of it was settled: then `offset` is final, and no byte is held back again.
+    pub settled: bool,
+    /// The run of the machine in which it was last written: in the same one, unsynced bytes are there as well.
+    pub boot: String,
+    /// The size that the client has declared for the whole file.
+    pub declared: Option<u64>,
+    /// The finished file that it was copied from and is to replace, as [`crate::Meta`] tells it, so that a change of
+    /// it is seen: unique, size, seconds, nanoseconds.
+    pub base: Option<(Vec<u8>, u64, i64, u32)>,
+    /// When it was last written to, in seconds since 1970-01-01T00:00:00Z.
+    pub touched: i64,
+}
+
+/// The right to write one upload. A newer claim on the same key makes it worthless.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Of which upload.
+    pub key: UploadKey,
+    /// Grows with every claim.
+    pub fence: u64,
+}
+
+/// What a server remembers of unfinished uploads.
+pub trait Ledger: Send + Sync + 'static {
+    /// Takes the right to write, from whoever had it, and tells what is known. Whether the older one may be robbed of it
+    /// was decided before.
+    fn claim<'a>(&'a self, key: &'a UploadKey) -> Work<'a, (Lease, Option<Unfinished>)>;
+    /// What is known of an upload.
+    fn load<'a>(&'a self, key: &'a UploadKey) -> Work<'a, Option<Unfinished>>;
+    /// Remembers this; [`StoreError::Fenced`](crate::StoreError::Fenced) where the lease is no longer worth anything.
+    fn save<'a>(&'a self, lease: &'a Lease, record: &'a Unfinished, how: Durability) -> Work<'a, ()>;
+    /// Forgets the upload, and the lease is over; fenced as [`Self::save`].
+    fn forget<'a>(&'a self, lease: &'a Lease) -> Work<'a, ()>;
+    /// The unfinished uploads of this owner directly in this folder.
+    fn in_folder<'a>(
+        &'a self,
+        owner: &'a str,
+        folder: &'a TreePath,
+    ) -> Work<'a, Vec<(UploadKey, Unfinished)>>;
+    /// All unfinished uploads within a folder, of all owners.
+    fn within<'a>(&'a self, folder: &'a TreePath) -> Work<'a, Vec<(UploadKey, Unfinished)>>;
+    /// What lay within `from` now becomes something within `to`: of one owner, or of all. Leases of what moved are
+    /// worth nothing any more.
+    fn moved<'a>(&'a self, owner: Option<&'a str>, from: &'a TreePath, to: &'a TreePath) -> Work<'a, ()>;
+}

@@ -1,0 +1,186 @@
+//! The waist of a server: a tree of finished files, and beside it, out of sight, files that are being received.
+//!
+//! No protocol word is in here, and no file-system word, so that an object store fits as well as a folder. A finished
+//! file is seen by everybody and is never half there; a [`Staged`] one has no name in the tree until it is published.
+//! What is known of a staged file beyond its bytes (whose it is, what it becomes, how much of it is safe) is the
+//! [`Ledger`](crate::Ledger)'s.
+//!
+//! Every method returns a boxed future, so that a server holds a `dyn Store` and nothing above names its kind.
+
+use std::{fs::File, future::Future, pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use haul_core::{Modified, TreePath};
+
+use crate::{Geometry, StoreError};
+
+/// What a method here comes to.
+pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// What kind of thing a name means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+}
+
+/// What is told of a file or folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// What it is.
+    pub kind: Kind,
+    /// Its size in bytes; 0 of a folder.
+    pub size: u64,
+    /// When its content last changed.
+    pub modified: Modified,
+    /// What tells this version from every other file and, with size and date, from every earlier version: on a file
+    /// system device and inode. Opaque.
+    pub unique: Vec<u8>,
+    /// Unix permission bits, where there are such.
+    pub mode: Option<u32>,
+    /// Names of owner and group, or their numbers, where there are such; for lists.
+    pub owner: Option<(String, String)>,
+}
+
+/// One name in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name, one of a [`TreePath`]: never `.haul`, never with a line end in it.
+    pub name: Vec<u8>,
+    /// What it is.
+    pub meta: Meta,
+}
+
+/// A folder's entries, a page at a time, in no order. A name that no [`TreePath`] can have is left out, and so is what
+/// is neither file nor folder, and what a symbolic link means outside of the tree.
+pub trait Listing: Send {
+    /// Some more entries; none at the end.
+    fn next(&mut self) -> Work<'_, Vec<Entry>>;
+}
+
+/// A finished file, opened: it stays the same file whatever happens to its name.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Bytes that the system can send by itself.
+    File(Arc<File>),
+    /// Bytes that are read piece by piece.
+    Pieces(Arc<dyn Pieces>),
+}
+
+/// Bytes that are read piece by piece.
+pub trait Pieces: Send + Sync + std::fmt::Debug {
+    /// At most `most` bytes from `at` on; none at the end.
+    fn read(&self, at: u64, most: usize) -> Work<'_, Bytes>;
+}
+
+/// A finished file that was opened.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// What it was when it was opened.
+    pub meta: Meta,
+    /// Its bytes.
+    pub body: Body,
+}
+
+/// What a staged file is called in its store: opaque, printable, without blanks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StageId(pub String);
+
+/// On which condition a staged file takes its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Whatever has the name now is replaced.
+    Always,
+    /// Nothing has the name: else [`StoreError::Exists`].
+    Absent,
+    /// The file that has the name is still this one ([`Meta::unique`], size and date): else [`StoreError::Changed`].
+    Same(Meta),
+}
+
+/// How much a success promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// It survives a power cut.
+    Full,
+    /// It survives the end of this process; a power cut may undo it, but leaves nothing half-done.
+    Relaxed,
+}
+
+/// A tree of finished files.
+pub trait Store: Send + Sync + 'static {
+    /// What can be done to a staged file.
+    fn geometry(&self) -> Geometry;
+    /// What has this name. A symbolic link is what it means, as long as that is in the tree.
+    fn stat<'a>(&'a self, path: &'a TreePath) -> Work<'a, Meta>;
+    /// What is in a folder.
+    fn list<'a>(&'a self, folder: &'a TreePath) -> Work<'a, Box<dyn Listing>>;
+    /// Opens a finished file.
+    fn read<'a>(&'a self, path: &'a TreePath) -> Work<'a, Reading>;
+    /// Whether an opened file is still what it was: [`StoreError::Changed`] where it was written to meanwhile.
+    fn unchanged<'a>(&'a self, reading: &'a Reading) -> Work<'a, ()>;
+    /// Makes a folder; the one above it must be there.
+    fn make_folder<'a>(&'a self, path: &'a TreePath) -> Work<'a, ()>;
+    /// Removes an empty folder; what lies staged for it does not count as in it.
+    fn remove_folder<'a>(&'a self, path: &'a TreePath) -> Work<'a, ()>;
+    /// Removes a file.
+    fn remove<'a>(&'a self, path: &'a TreePath) -> Work<'a, ()>;
+    /// Renames a file or folder; a file there is replaced only if `replace`, a folder never.
+    fn rename<'a>(&'a self, from: &'a TreePath, to: &'a TreePath, replace: bool) -> Work<'a, ()>;
+    /// Sets the date of the last change.
+    fn set_modified<'a>(&'a self, path: &'a TreePath, to: Modified) -> Work<'a, ()>;
+    /// Sets the permission bits (of 0o777; nothing beyond).
+    fn set_mode<'a>(&'a self, path: &'a TreePath, mode: u32) -> Work<'a, ()>;
+    /// How many bytes may still be written there; `None` where nobody knows.
+    fn space<'a>(&'a self, path: &'a TreePath) -> Work<'a, Option<u64>>;
+
+    /// Begins a staged file that is to become `target`, empty, on the medium where `target` lies.
+    fn stage<'a>(&'a self, target: &'a TreePath) -> Work<'a, Box<dyn Staged>>;
+    /// Opens a staged file again; [`StoreError::NotFound`] where it is no more.
+    fn staged<'a>(&'a self, id: &'a StageId) -> Work<'a, Box<dyn Staged>>;
+    /// Opens the finished file at `target` (created empty where there is none) to be written to in place, cut at
+    /// `from`: the classic way, where whoever reads meanwhile sees what is there so far.
+    fn in_place<'a>(&'a self, target: &'a TreePath, from: u64) -> Work<'a, Box<dyn Staged>>;
+    /// Removes all staged files but these; how many there were. For the start of a server.
+    fn sweep<'a>(&'a self, keep: &'a [StageId]) -> Work<'a, usize>;
+}
+
+/// A file that is being received: bytes in order from its start, no holes. One user at a time (the ledger's lease).
+pub trait Staged: Send + Sync {
+    /// What it is called.
+    fn id(&self) -> &StageId;
+    /// How many bytes it has, as far as the store knows: after a crash as many as may be relied on if `durable` bytes
+    /// are known to be safe and `boot` is the run of the machine in which the rest was written (see
+    /// [`crate::boot`]).
+    fn len(&self) -> u64;
+    /// Whether it is empty.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Writes at its end. After an error its length is what it was before.
+    fn append(&mut self, bytes: Bytes) -> Work<'_, ()>;
+    /// Writes the first `upto` bytes of a finished file to the empty staged file, sharing blocks where the medium can.
+    fn copy_from<'a>(&'a mut self, reading: &'a Reading, upto: u64) -> Work<'a, ()>;
+    /// Forgets all bytes from `at` on.
+    fn cut(&mut self, at: u64) -> Work<'_, ()>;
+    /// At most `most` bytes from `at` on; none at the end. For checksums of what is unfinished.
+    fn read(&self, at: u64, most: usize) -> Work<'_, Bytes>;
+    /// Makes all of its bytes survive a power cut; how many that are. May run while the next bytes are received, see
+    /// [`Staged::syncer`].
+    fn sync(&mut self) -> Work<'_, u64>;
+    /// What makes its bytes safe beside [`Self::append`]: holds the same file, knows no length.
+    fn syncer(&self) -> Arc<dyn Syncer>;
+    /// Makes it visible as `target`, whole, at once, with the mode, group and access list that a file created there
+    /// would have, and a date that no earlier version of that name had (to the second); what it has become. After an
+    /// error it is still staged, unless the error came after the name was given.
+    fn publish<'a>(self: Box<Self>, target: &'a TreePath, when: When, how: Durability) -> Work<'a, Meta>;
+    /// Removes it.
+    fn discard(self: Box<Self>) -> Work<'static, ()>;
+}
+
+/// Makes bytes safe beside the writer.
+pub trait Syncer: Send + Sync {
+    /// Makes everything safe that was appended before the call.
+    fn sync(&self) -> Work<'_, ()>;
+}
