@@ -9,6 +9,7 @@ mod entity;
 mod random;
 mod range;
 mod range_set;
+pub mod receiving;
 pub mod transfer;
 mod tree_path;
 pub mod upload;
