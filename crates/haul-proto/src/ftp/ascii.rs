@@ -48,13 +48,28 @@ pub struct ToWire {
 impl ToWire {
     /// Appends these bytes of a text to what goes out.
     pub fn take(&mut self, text: &[u8], wire: &mut Vec<u8>) {
-        for byte in text {
-            if *byte == b'\n' && !self.cr {
-                wire.push(b'\r');
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            let before = match line.split_last() {
+                Some((b'\n', before)) => before,
+                _ => line,
+            };
+            wire.extend_from_slice(before);
+            self.cr = before.last().map_or(self.cr, |last| *last == b'\r');
+            if before.len() < line.len() {
+                wire.extend_from_slice(if self.cr { b"\n" } else { b"\r\n" });
+                self.cr = false;
             }
-            self.cr = *byte == b'\r';
-            wire.push(*byte);
         }
+    }
+
+    /// How many bytes [`Self::take`] would append: for the size of a text on the wire.
+    pub fn count(&mut self, text: &[u8]) -> u64 {
+        let mut count = 0;
+        for byte in text {
+            count += 1 + u64::from(*byte == b'\n' && !self.cr);
+            self.cr = *byte == b'\r';
+        }
+        count
     }
 }
 
@@ -98,6 +113,9 @@ mod tests {
             let (before, behind) = text.as_bytes().split_at(at.min(text.len()));
             prop_assert_eq!(from_wire(&[before, behind]), from_wire(&[text.as_bytes()]));
             prop_assert_eq!(to_wire(&[before, behind]), to_wire(&[text.as_bytes()]));
+            let mut counted = ToWire::default();
+            let count = counted.count(before) + counted.count(behind);
+            prop_assert_eq!(count, u64::try_from(to_wire(&[text.as_bytes()]).len()).unwrap());
         }
 
         #[test]

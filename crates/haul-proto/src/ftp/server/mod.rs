@@ -3,7 +3,10 @@
 //! [`Session`](session::Session) is a machine without I/O. Whoever drives it feeds it lines and outcomes, and does what
 //! [`Step`](step::Step) says. It knows no socket, no file and no account.
 
+pub mod facts;
+pub mod glob;
 pub mod line;
+pub mod listing;
 pub mod session;
 pub mod step;
 

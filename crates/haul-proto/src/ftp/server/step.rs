@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use haul_core::{Digest, Modified, TreePath};
 
+use super::facts::Chosen;
 use crate::ftp::hash::Kind as SumKind;
 
 /// What to do next. In order: a reply is on its way before the next step is taken.
@@ -186,8 +187,8 @@ pub enum Style {
     Long,
     /// NLST: names only.
     Names,
-    /// MLSD: facts.
-    Facts,
+    /// MLSD: these facts.
+    Facts(Chosen),
 }
 
 /// What the options of LIST and NLST ask for beyond the folder's visible names.
