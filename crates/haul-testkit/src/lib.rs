@@ -5,7 +5,8 @@
 //! - [`hostile`]: an HTTP/1.1 peer that answers as wrongly as its [`hostile::Behaviour`] says.
 //!   [`hostile::ftp`] is its FTP sibling, for downloads and uploads.
 //! - [`real`]: nginx, Apache, lighttpd, caddy, python, proxies, and FTP servers, started on loopback over a scratch folder.
-//! - [`haul_process`]: the haul binary itself, watched, interrupted, killed.
+//! - [`haul_process`]: the haul binary itself, watched, interrupted, killed; [`served`]: the same as a server.
+//! - [`caller`]: an FTP client that says what the test says, and nothing else.
 //! - [`disk`]: small and read-only file systems.
 //!
 //! An end-to-end test: every connection is cut, haul is killed in the middle, and no byte is fetched twice for it.
@@ -39,6 +40,7 @@
 // A test that cannot go on should stop where it stands, loudly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
+pub mod caller;
 pub mod content;
 pub mod disk;
 pub mod haul_process;
@@ -47,11 +49,14 @@ pub mod link;
 pub mod pace;
 mod port;
 pub mod real;
+pub mod served;
 mod socket;
 pub mod tls;
 
+pub use caller::Caller;
 pub use content::Content;
 pub use haul_process::{Finished, Haul, HaulProcess};
 pub use hostile::{Behaviour, FtpBehaviour, FtpPeer, HttpPeer};
 pub use link::Link;
+pub use served::{Serve, Served};
 pub use socket::Cut;

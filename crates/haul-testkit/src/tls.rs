@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tempfile::TempDir;
 
 /// An authority that nobody trusts by default, and a certificate it signed.
@@ -55,6 +56,21 @@ impl Certificates {
     /// The server's key.
     pub fn key_pem_path(&self) -> PathBuf {
         self.dir.path().join("key.pem")
+    }
+
+    /// What a client of our own needs that trusts this authority; both versions of TLS, or only this one.
+    pub fn client_config(&self, only: Option<&'static SupportedProtocolVersion>) -> Arc<ClientConfig> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let versions = only.map_or_else(|| rustls::ALL_VERSIONS.to_vec(), |version| vec![version]);
+        let authority = CertificateDer::from_pem_file(self.ca_pem_path()).expect("ca.pem");
+        let mut roots = RootCertStore::empty();
+        roots.add(authority).expect("our own authority");
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&versions)
+            .expect("TLS versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Arc::new(config)
     }
 
     /// What a server of our own needs; HTTP/1.1 is all it offers.
