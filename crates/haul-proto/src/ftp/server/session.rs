@@ -34,9 +34,14 @@ impl Session {
     pub fn poll(&mut self) -> Option<Step> {
         todo!()
     }
-    /// Whether a line may be given to [`Self::receive`] now; else it waits, and while a transfer runs only what a
-    /// session hears then is looked at.
-    pub fn hears(&self) -> bool {
+    /// Whether this line may be given to [`Self::receive`] now, all steps having been taken. Else the driver keeps it, and
+    /// those behind it, in their order: while a transfer runs only ABOR, STAT without a path and QUIT are heard, and they
+    /// pass the lines that wait.
+    pub fn hears(&self, _line: &Line) -> bool {
+        todo!()
+    }
+    /// Whether QUIT was said: that the control connection ends then is no accident.
+    pub fn has_quit(&self) -> bool {
         todo!()
     }
 }

@@ -147,7 +147,8 @@ pub enum What {
     List {
         /// The folder, or the one thing.
         path: TreePath,
-        /// Which names: a pattern for the last name of the path.
+        /// Where it is given, `path` is a folder, and only those names in it are listed that the pattern describes, or
+        /// that are it letter by letter.
         glob: Option<Vec<u8>>,
         /// How.
         style: Style,
@@ -194,8 +195,10 @@ pub enum Style {
 /// What the options of LIST and NLST ask for beyond the folder's visible names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
-    /// Names that begin with a dot, and `.` and `..` (`-a`; `-A` without the two).
+    /// Names that begin with a dot (`-a`, `-A`).
     pub hidden: bool,
+    /// `.` and `..` (`-a`).
+    pub dots: bool,
     /// The folder itself instead of what is in it (`-d`).
     pub itself: bool,
     /// Folders within, too (`-R`), to a limit.
@@ -211,8 +214,13 @@ pub enum Outcome {
     Listening(SocketAddr),
     /// What was looked at.
     Seen(Listed),
-    /// What is in a folder: at most some thousand entries, sorted by name.
-    Listed(Vec<Listed>),
+    /// What is in a folder, names that begin with a dot among it, `.` and `..` not.
+    Listed {
+        /// At most some thousand entries, sorted by name.
+        entries: Vec<Listed>,
+        /// The time, in seconds since 1970: `ls -l` writes old dates otherwise.
+        now: i64,
+    },
     /// It is done.
     Done,
     /// A checksum, and the range it was made of.
