@@ -5,6 +5,7 @@
 //! the [`account`]s.
 
 pub mod account;
+pub mod accounts;
 pub mod depot;
 mod error;
 pub mod ftp;
