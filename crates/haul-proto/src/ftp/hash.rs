@@ -61,6 +61,11 @@ impl Kind {
         Self::ALL.iter().find(|(.., known)| known.eq_ignore_ascii_case(verb)).map(|(kind, ..)| *kind)
     }
 
+    /// What HASH calls it; BLAKE3 has no name there.
+    pub fn name(self) -> Option<&'static str> {
+        Self::ALL.iter().find(|(kind, ..)| *kind == self).map(|(_, name, _)| *name)
+    }
+
     /// The command that computes it; there is none for BLAKE3.
     pub fn x_verb(self) -> Option<&'static str> {
         Self::ALL.iter().find(|(kind, ..)| *kind == self).map(|(.., verb)| *verb)

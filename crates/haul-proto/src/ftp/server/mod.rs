@@ -3,10 +3,12 @@
 //! [`Session`](session::Session) is a machine without I/O. Whoever drives it feeds it lines and outcomes, and does what
 //! [`Step`](step::Step) says. It knows no socket, no file and no account.
 
+mod answer;
 pub mod facts;
 pub mod glob;
 pub mod line;
 pub mod listing;
+pub mod request;
 pub mod session;
 pub mod step;
 

@@ -1,0 +1,135 @@
+//! What the server and the session say of themselves: FEAT, OPTS (RFC 2389), HELP, SITE HELP, STAT, AVBL
+//! (draft-peterson-streamlined-ftp-command-extensions).
+
+use super::{Answer, Heard, Next, Purpose, Restart, Session, login::Who, refuse, say};
+use crate::ftp::{
+    hash::Kind,
+    server::{
+        request::{Opts, VERBS, Verb},
+        step::{Ask, Data, Form, Tls},
+    },
+};
+use haul_core::Algorithm;
+
+/// What HASH can be told to use, in the order of FEAT.
+const HASHES: [Kind; 5] = [
+    Kind::Digest(Algorithm::Sha256),
+    Kind::Digest(Algorithm::Sha512),
+    Kind::Digest(Algorithm::Sha1),
+    Kind::Digest(Algorithm::Md5),
+    Kind::Crc32,
+];
+
+impl Session {
+    /// Whatever stands here is done.
+    pub(super) fn feat(&self) -> Next {
+        let mut lines: Vec<String> = Vec::new();
+        if self.terms.tls != Tls::None {
+            lines.extend(["AUTH TLS", "PBSZ", "PROT"].map(str::to_owned));
+        }
+        lines.extend(["AVBL", "CLNT", "EPRT", "EPSV"].map(str::to_owned));
+        let hashes: String = HASHES
+            .iter()
+            .filter_map(|kind| Some((kind, kind.name()?)))
+            .map(|(kind, name)| format!("{name}{};", if *kind == self.hash { "*" } else { "" }))
+            .collect();
+        lines.push(format!("HASH {hashes}"));
+        lines.extend(["HOST", "MDTM", "MFMT"].map(str::to_owned));
+        lines.push(self.facts.feature());
+        lines.extend(["RANG STREAM", "REST STREAM", "SIZE", "TVFS", "UTF8"].map(str::to_owned));
+        lines.extend(["XCRC", "XMD5", "XSHA1", "XSHA256", "XSHA512"].map(str::to_owned));
+        Next::Say(Answer::of_lines(211, "Features:", &lines, "End."))
+    }
+
+    pub(super) fn opts(&mut self, opts: Opts) -> Next {
+        match opts {
+            Opts::Utf8 => say(200, "UTF8 is always on."),
+            Opts::Mlst(facts) => {
+                self.facts = super::Chosen::parse(&facts);
+                say(200, self.facts.answer())
+            }
+            Opts::Hash => say(200, self.hash.name().unwrap_or_default()),
+            Opts::HashBy(kind) => {
+                self.hash = kind;
+                say(200, self.hash.name().unwrap_or_default())
+            }
+        }
+    }
+
+    /// STAT where nothing runs.
+    pub(super) fn status(&self) -> Next {
+        let who: Vec<u8> = match &self.who {
+            Who::Nobody | Who::Named(_) => b"Nobody is logged in.".to_vec(),
+            Who::In(name) => [b"Logged in as ".as_slice(), name, b"."].concat(),
+        };
+        let form = match self.form {
+            Form::Ascii => "Type A, structure F, mode S.",
+            Form::Image => "Type I, structure F, mode S.",
+        };
+        let data = match self.data {
+            None => "No data connection is set up.".to_owned(),
+            Some(Data::Passive) => "A data connection is waited for.".to_owned(),
+            Some(Data::Active(to)) => format!("Data goes to {to}."),
+        };
+        let restart = match self.restart {
+            Restart::None => "No restart point.".to_owned(),
+            Restart::At(offset) => format!("Restarting at {offset}."),
+            Restart::Part(from, to) => format!("Bytes {from} to {} only.", to.saturating_sub(1)),
+        };
+        let tls = match (self.protection.of_control(), self.protection.of_data()) {
+            (false, _) => "No TLS.",
+            (true, false) => "TLS for commands, not for data.",
+            (true, true) => "TLS for commands and data.",
+        };
+        let folder = [b"In ".as_slice(), &self.cwd.absolute(), b"."].concat();
+        let lines = [
+            format!("Connected from {}.", self.terms.peer).into_bytes(),
+            who,
+            folder,
+            form.into(),
+            data.into(),
+            restart.into(),
+            tls.into(),
+        ];
+        Next::Say(Answer::of_lines(211, "Status:", &lines, "End."))
+    }
+
+    pub(super) fn avbl(&self, raw: Option<&[u8]>) -> Heard {
+        let path = self.place(raw.unwrap_or_default())?;
+        Ok(Next::Ask(Ask::Space(path), Purpose::Space))
+    }
+}
+
+/// The reply to AVBL.
+pub(super) fn space(bytes: Option<u64>) -> Next {
+    match bytes {
+        Some(bytes) => say(213, bytes.to_string()),
+        None => say(550, "It is not known how much space there is."),
+    }
+}
+
+/// HELP, of all commands or of one.
+pub(super) fn help(of: Option<&[u8]>) -> Heard {
+    let Some(of) = of else {
+        let names: Vec<&str> = VERBS.iter().filter(|verb| verb.is_done()).map(|verb| verb.name).collect();
+        let lines: Vec<String> = names.chunks(10).map(|names| names.join(" ")).collect();
+        return Ok(Next::Say(Answer::of_lines(214, "Commands:", &lines, "HELP and a command tells more.")));
+    };
+    match Verb::find(of.trim_ascii()) {
+        Some(verb) if verb.is_done() => Ok(say(214, format!("Syntax: {}", verb.syntax))),
+        Some(_) => refuse(502, "It is not done here."),
+        None => refuse(501, "No such command."),
+    }
+}
+
+/// SITE HELP.
+pub(super) fn site_help() -> Next {
+    let lines = [
+        "SITE CHMOD octal-mode path",
+        "SITE UTIME YYYYMMDDhhmm[ss] path",
+        "SITE UTIME path access modification creation UTC",
+        "SITE WHO",
+        "SITE HELP",
+    ];
+    Next::Say(Answer::of_lines(214, "Commands of SITE:", &lines, "End."))
+}

@@ -1,0 +1,106 @@
+//! Who is there: USER, PASS, HOST, REIN, QUIT (RFC 959 §4.1.1, 7151).
+//!
+//! Every name gets the same 331, so that nobody learns which ones exist.
+
+use haul_core::TreePath;
+
+use super::{Answer, Heard, Next, Purpose, Session, refuse, say};
+use crate::ftp::server::{
+    facts::Chosen,
+    step::{Ask, Form, Login},
+};
+
+/// Who is there.
+#[derive(Debug)]
+pub(super) enum Who {
+    /// Nobody yet.
+    Nobody,
+    /// A name was told.
+    Named(Vec<u8>),
+    /// And a password that fits.
+    In(Vec<u8>),
+}
+
+impl Who {
+    pub(super) fn is_in(&self) -> bool {
+        matches!(self, Self::In(_))
+    }
+}
+
+impl Session {
+    pub(super) fn user(&mut self, name: Vec<u8>) -> Heard {
+        if self.who.is_in() {
+            return refuse(503, "You are logged in already; REIN comes first.");
+        }
+        if !self.protection.may_log_in(self.terms.tls) {
+            return refuse(530, "TLS is required here: AUTH TLS comes first.");
+        }
+        self.who = Who::Named(name);
+        Ok(say(331, "Now the password."))
+    }
+
+    pub(super) fn pass(&mut self, password: Vec<u8>) -> Heard {
+        match std::mem::replace(&mut self.who, Who::Nobody) {
+            Who::Nobody => refuse(503, "USER comes first."),
+            Who::Named(user) => {
+                let ask = Ask::Login { user: user.clone(), password };
+                Ok(Next::Ask(ask, Purpose::LogIn(user)))
+            }
+            inside @ Who::In(_) => {
+                self.who = inside;
+                refuse(503, "You are logged in already; REIN comes first.")
+            }
+        }
+    }
+
+    pub(super) fn let_in(&mut self, name: Vec<u8>, login: Login) -> Next {
+        match login {
+            Login::Welcome { banner } => {
+                self.who = Who::In(name);
+                self.failed = 0;
+                say(230, banner)
+            }
+            Login::No => {
+                self.failed += 1;
+                if self.failed >= self.terms.logins {
+                    Next::Bye(Answer::new(421, "Login incorrect, too many times."))
+                } else {
+                    say(530, "Login incorrect.")
+                }
+            }
+            Login::Never { why } => Next::Bye(Answer::new(421, why)),
+        }
+    }
+
+    pub(super) fn host(&self) -> Heard {
+        if self.who.is_in() {
+            return refuse(503, "HOST comes before USER.");
+        }
+        Ok(say(220, "There is one server here, whatever its name."))
+    }
+
+    /// As after the greeting, but TLS on the control connection and the count of failed logins stay.
+    pub(super) fn rein(&mut self) -> Next {
+        self.forget();
+        self.protection = self.protection.renewed(self.terms.tls);
+        Next::Say(Answer::new(220, &self.terms.banner))
+    }
+
+    /// Everything that a session has said is forgotten.
+    pub(super) fn forget(&mut self) {
+        self.drop_data();
+        self.who = Who::Nobody;
+        self.cwd = TreePath::ROOT;
+        (self.form, self.form_said) = (Form::Ascii, false);
+        self.only_epsv = false;
+        self.restart = super::Restart::None;
+        self.declared = None;
+        self.facts = Chosen::default();
+        self.hash = super::FIRST_HASH;
+    }
+
+    pub(super) fn quit(&mut self) -> Next {
+        self.quit = true;
+        Next::Bye(Answer::new(221, "Goodbye."))
+    }
+}

@@ -1,0 +1,297 @@
+//! Bytes on data connections: RETR STOR APPE STOU LIST NLST MLSD, what is said before them (REST RANG ALLO) and what is
+//! heard during them (ABOR STAT QUIT) (RFC 959 §4.1.3, 1123 §4.1.2 and §4.1.3, 3659 §5 and §7).
+
+use std::mem;
+
+use super::{Answer, Doing, Heard, Next, Session, refuse, say};
+use crate::ftp::server::{
+    glob,
+    line::Line,
+    request::{List, Range, Request},
+    step::{
+        Ask, Data, Form, Incomplete, Outcome, Retrieve, Scope, Step, StoreWish, Style, Transfer, Transferred,
+        Trouble, What,
+    },
+};
+
+/// Where the next transfer begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Restart {
+    /// At the first byte.
+    None,
+    /// REST.
+    At(u64),
+    /// RANG: the first byte, and the one behind the last.
+    Part(u64, u64),
+}
+
+/// A transfer that was asked for.
+#[derive(Debug)]
+pub(super) struct Moving {
+    /// What it is, for the 150.
+    shown: Shown,
+    form: Form,
+    /// Whether it waits at a listener.
+    passive: bool,
+    /// The 150 was sent.
+    begun: bool,
+    /// STAT waits for figures.
+    figures: bool,
+    /// ABOR was said.
+    aborted: bool,
+}
+
+/// What a 150 tells.
+#[derive(Debug)]
+enum Shown {
+    /// A file on its way to the client.
+    Sent(Vec<u8>),
+    /// A file on its way from the client.
+    Received(Vec<u8>),
+    /// STOU.
+    Unique,
+    /// Names.
+    List,
+}
+
+impl Session {
+    pub(super) fn rest(&mut self, offset: u64) -> Heard {
+        self.may_restart(offset > 0)?;
+        self.restart = if offset > 0 { Restart::At(offset) } else { Restart::None };
+        Ok(say(350, format!("Restarting at {offset}.")))
+    }
+
+    pub(super) fn rang(&mut self, range: Range) -> Heard {
+        match range {
+            Range::Reset => {
+                self.restart = Restart::None;
+                Ok(say(350, "The whole file."))
+            }
+            Range::Of(first, last) => {
+                self.may_restart(true)?;
+                self.restart = Restart::Part(first, last.saturating_add(1));
+                Ok(say(350, format!("From byte {first} to byte {last}.")))
+            }
+        }
+    }
+
+    /// Whether a restart point can be of use: yes, as long as no TYPE A was said.
+    fn may_restart(&self, wanted: bool) -> Result<(), Answer> {
+        if wanted && self.form == Form::Ascii && self.form_said {
+            return refuse(501, "There is no restart in TYPE A: TYPE I comes first.");
+        }
+        Ok(())
+    }
+
+    pub(super) fn allo(&mut self, size: Option<u64>) -> Next {
+        self.declared = size;
+        match size {
+            Some(size) => say(200, format!("{size} bytes are expected.")),
+            None => say(202, "No space needs to be allocated."),
+        }
+    }
+
+    /// A command that uses the data connection; one that is refused uses it up as well.
+    pub(super) fn transfer(&mut self, request: Request) -> Heard {
+        let made = self.prepare(request).and_then(|(what, shown)| self.carry(what, shown));
+        if made.is_err() {
+            self.drop_data();
+        }
+        made
+    }
+
+    fn prepare(&mut self, request: Request) -> Result<(What, Shown), Answer> {
+        match request {
+            Request::Retr(path) => {
+                let (from, to) = self.part()?;
+                let what = Retrieve { path: self.place(&path)?, from, to };
+                Ok((What::Retrieve(what), Shown::Sent(path)))
+            }
+            Request::Stor(path) => {
+                let declared = self.declared.take();
+                let wish = match self.part()? {
+                    (_, Some(_)) => return refuse(503, "RANG is for RETR and HASH; REST is for STOR."),
+                    (0, None) => StoreWish::Anew,
+                    (from, None) => StoreWish::From(from),
+                };
+                Ok((What::Store { path: self.new_place(&path)?, wish, declared }, Shown::Received(path)))
+            }
+            Request::Appe(path) => {
+                let declared = self.declared.take();
+                self.no_restart("APPE begins at the end; REST is for STOR.")?;
+                let what = What::Store { path: self.new_place(&path)?, wish: StoreWish::Append, declared };
+                Ok((what, Shown::Received(path)))
+            }
+            Request::Stou(path) => {
+                let declared = self.declared.take();
+                self.no_restart("STOU begins a new file; REST is for STOR.")?;
+                let place = path.map(|path| self.new_place(&path)).transpose()?;
+                let folder = place.and_then(|place| place.parent()).unwrap_or_else(|| self.cwd.clone());
+                Ok((What::Store { path: folder, wish: StoreWish::Unique, declared }, Shown::Unique))
+            }
+            Request::List(list) => self.list(&list, Style::Long),
+            Request::Nlst(list) => self.list(&list, Style::Names),
+            Request::Mlsd(path) => {
+                let path = self.place(path.as_deref().unwrap_or_default())?;
+                let scope = Scope { hidden: true, ..Scope::default() };
+                Ok((What::List { path, glob: None, style: Style::Facts(self.facts), scope }, Shown::List))
+            }
+            _ => refuse(500, "That moves no bytes."),
+        }
+    }
+
+    /// The restart point is used up, in whatever way it is.
+    fn part(&mut self) -> Result<(u64, Option<u64>), Answer> {
+        let restart = mem::replace(&mut self.restart, Restart::None);
+        if restart != Restart::None && self.form == Form::Ascii {
+            return refuse(501, "There is no restart in TYPE A: TYPE I and REST come first.");
+        }
+        Ok(match restart {
+            Restart::None => (0, None),
+            Restart::At(from) => (from, None),
+            Restart::Part(from, to) => (from, Some(to)),
+        })
+    }
+
+    fn no_restart(&mut self, why: &str) -> Result<(), Answer> {
+        match mem::replace(&mut self.restart, Restart::None) {
+            Restart::None => Ok(()),
+            Restart::At(_) | Restart::Part(..) => refuse(503, why),
+        }
+    }
+
+    fn list(&self, list: &List, style: Style) -> Result<(What, Shown), Answer> {
+        let raw = list.path.as_deref().unwrap_or_default();
+        let last = raw.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let (folder, glob) = if glob::is_pattern(last) {
+            (raw.get(..raw.len() - last.len()).unwrap_or_default(), Some(last.to_vec()))
+        } else {
+            (raw, None)
+        };
+        Ok((What::List { path: self.place(folder)?, glob, style, scope: list.scope }, Shown::List))
+    }
+
+    fn carry(&mut self, what: What, shown: Shown) -> Heard {
+        self.may_carry()?;
+        let Some(data) = self.data.take() else {
+            return refuse(425, "There is no data connection: PASV, EPSV, PORT or EPRT comes first.");
+        };
+        let moving = Moving {
+            shown,
+            form: self.form,
+            passive: data == Data::Passive,
+            begun: false,
+            figures: false,
+            aborted: false,
+        };
+        let transfer = Transfer { data, protected: self.protection.of_data(), form: self.form, what };
+        Ok(Next::Move(transfer, moving))
+    }
+
+    /// What came of a transfer so far.
+    pub(super) fn moved(&mut self, mut moving: Moving, outcome: Outcome) {
+        match outcome {
+            Outcome::Started { size, name } if !moving.begun => {
+                moving.begun = true;
+                self.reply(moving.preliminary(size, name));
+                self.doing = Doing::Moving(moving);
+            }
+            Outcome::Figures(figures) if moving.begun => {
+                if mem::take(&mut moving.figures) {
+                    self.reply(Answer::of_lines(211, "A transfer is running.", &[figures], "End."));
+                }
+                self.doing = Doing::Moving(moving);
+            }
+            Outcome::Transferred(end) if moving.begun => self.ended(&moving, &end),
+            Outcome::Refused(trouble) => self.ended(&moving, &Transferred::Failed(trouble)),
+            _ => self.ended(
+                &moving,
+                &Transferred::Failed(Trouble::Local("the transfer is in disorder".to_owned())),
+            ),
+        }
+    }
+
+    fn ended(&mut self, moving: &Moving, end: &Transferred) {
+        if moving.figures {
+            self.reply(Answer::new(211, "The transfer has just ended."));
+        }
+        if !moving.begun && moving.passive {
+            self.steps.push_back(Step::Ask(Ask::Unlisten));
+        }
+        match end {
+            Transferred::Kept { why: Incomplete::Stopping, .. } | Transferred::Failed(Trouble::Stopping) => {
+                self.go(Next::Bye(end.into()));
+            }
+            end => {
+                self.reply(end.into());
+                if moving.aborted {
+                    self.reply(Answer::new(226, "ABOR is done."));
+                }
+            }
+        }
+    }
+
+    /// A line that waits is heard during a transfer, if there is such a one: ABOR wherever it waits, STAT and QUIT where
+    /// nothing waits before them.
+    pub(super) fn overhear(&mut self) -> Option<()> {
+        let Doing::Moving(moving) = &mut self.doing else { return None };
+        let abort = self.waiting.iter().position(|line| request(line) == Some(Request::Abor));
+        if let Some(at) = abort.filter(|_| moving.begun && !moving.aborted) {
+            self.waiting.remove(at);
+            moving.aborted = true;
+            self.steps.push_back(Step::Ask(Ask::Abort));
+            return Some(());
+        }
+        match self.waiting.front().and_then(request)? {
+            Request::Status if moving.begun && !moving.figures && !self.quit => {
+                self.waiting.pop_front();
+                moving.figures = true;
+                self.steps.push_back(Step::Ask(Ask::Figures));
+                Some(())
+            }
+            Request::Quit if !self.quit => {
+                self.waiting.pop_front();
+                self.quit = true;
+                Some(())
+            }
+            _ => None,
+        }
+    }
+
+    /// ABOR where nothing runs: a data connection that was made is closed.
+    pub(super) fn abor(&mut self) -> Next {
+        self.drop_data();
+        self.restart = Restart::None;
+        say(226, "Nothing is running.")
+    }
+}
+
+fn request(line: &Line) -> Option<Request> {
+    match line {
+        Line::Command(line) => Request::parse(line).ok(),
+        Line::TooLong => None,
+    }
+}
+
+impl Moving {
+    /// The 150. A size stands in parentheses: clients look for it there.
+    fn preliminary(&self, size: Option<u64>, name: Option<Vec<u8>>) -> Answer {
+        let mode = match self.form {
+            Form::Image => "BINARY",
+            Form::Ascii => "ASCII",
+        };
+        let opening = format!("Opening {mode} mode data connection for ");
+        let text = match &self.shown {
+            Shown::Sent(path) => {
+                // What is sent in TYPE A has another size.
+                let size = size.filter(|_| self.form == Form::Image);
+                let size = size.map(|size| format!(" ({size} bytes)")).unwrap_or_default();
+                [opening.as_bytes(), path, size.as_bytes(), b"."].concat()
+            }
+            Shown::Received(path) => [opening.as_bytes(), path, b"."].concat(),
+            Shown::Unique => [b"FILE: ", name.unwrap_or_default().as_slice()].concat(),
+            Shown::List => b"Here comes the list.".to_vec(),
+        };
+        Answer::new(150, text)
+    }
+}
