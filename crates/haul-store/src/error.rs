@@ -76,6 +76,12 @@ pub enum StoreError {
         /// The folder.
         path: PathBuf,
     },
+    /// It cannot be renamed to there at once: the two places are on different media.
+    #[error("{} is on another medium: nothing can be moved there at once", path.display())]
+    OtherMedium {
+        /// Where it was to go.
+        path: PathBuf,
+    },
     /// What it was to be combined with, or what was being read, is no longer the same file.
     #[error("{} has changed meanwhile", path.display())]
     Changed {
@@ -94,10 +100,10 @@ pub enum StoreError {
         /// The name it had.
         path: PathBuf,
     },
-    /// The journal was written by a newer haul; nothing was touched.
-    #[error("{} is in the newer journal format {version}; this haul reads up to {}", path.display(), crate::journal::VERSION)]
+    /// The journal or ledger was written by a newer haul; nothing was touched.
+    #[error("{} is in format {version}, which only a newer haul reads", path.display())]
     NewerFormat {
-        /// The journal.
+        /// The journal or ledger.
         path: PathBuf,
         /// Its format version.
         version: u32,

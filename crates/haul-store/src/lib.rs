@@ -8,6 +8,7 @@
 //!
 //! What this crate does not know: networks, protocols, and whether two sources have the same file.
 
+mod boot;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 #[cfg(any(test, feature = "testing"))]
@@ -27,14 +28,20 @@ mod tests;
 mod tree;
 mod uploads;
 
+pub use boot::boot;
 pub use error::StoreError;
 pub use fs_partial::{Found, FsPartial, Orphan, Resumed};
 pub use inspect::{Inspection, Problem, find_by_key, inspect, journals_in};
 pub use journal::VERSION as JOURNAL_VERSION;
-pub use ledger::{Lease, Ledger, Unfinished, UploadKey};
+#[cfg(any(test, feature = "testing"))]
+pub use ledger::conformance as ledger_conformance;
+pub use ledger::{Lease, Ledger, MemoryLedger, SqliteLedger, Unfinished, UploadKey};
 pub use partial::{Geometry, Held, Note, Partial, Publish};
 pub use subject::{SourceRecord, Subject};
 pub use sys::free_space;
+#[cfg(unix)]
+pub use tree::fs::{FsStore, Resolver};
+pub use tree::pool::{Job, Pool};
 pub use tree::{
     Body, Durability, Entry, Kind, Listing, Meta, Pieces, Reading, StageId, Staged, Store, Syncer, When, Work,
 };

@@ -1,12 +1,19 @@
 //! Everything that asks the platform for more than the standard library offers. Linux first; elsewhere the nearest
 //! portable thing, which is said where it is weaker.
 
+mod machine;
+
+#[cfg(unix)]
+pub(crate) mod tree;
+
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 
 #[cfg(unix)]
 use rustix::{fs, io::Errno};
+
+pub(crate) use machine::{boot_id, open_private, over_network};
 
 /// Which file to open for reading and writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

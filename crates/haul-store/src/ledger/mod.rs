@@ -3,9 +3,20 @@
 //! Bytes are the [`Store`](crate::Store)'s. A record never says more than is true of them: it is saved after the sync
 //! that it speaks of. Whoever writes an upload holds its [`Lease`]; a newer one fences the older off.
 
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+mod memory;
+mod records;
+mod sqlite;
+
+use std::path::PathBuf;
+
 use haul_core::TreePath;
 
-use crate::{Durability, StageId, Work};
+use crate::{Durability, StageId, StoreError, Work};
+
+pub use memory::MemoryLedger;
+pub use sqlite::SqliteLedger;
 
 /// Whose upload to which place: there is one unfinished upload for each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -67,4 +78,29 @@ pub trait Ledger: Send + Sync + 'static {
     /// What lay within `from` now becomes something within `to`: of one owner, or of all. Leases of what moved are
     /// worth nothing any more.
     fn moved<'a>(&'a self, owner: Option<&'a str>, from: &'a TreePath, to: &'a TreePath) -> Work<'a, ()>;
+}
+
+/// What somebody is told whose lease is over.
+fn fenced(key: &UploadKey) -> StoreError {
+    StoreError::Fenced { path: PathBuf::from(key.path.to_string()) }
+}
+
+/// Runs a future to its end on this thread.
+#[cfg(test)]
+pub(crate) fn wait<T>(work: impl std::future::Future<Output = T>) -> T {
+    use std::task::{Context, Poll, Wake, Waker};
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
+    let mut work = std::pin::pin!(work);
+    loop {
+        if let Poll::Ready(done) = work.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return done;
+        }
+        std::thread::park();
+    }
 }

@@ -1,0 +1,176 @@
+//! What every [`Ledger`] must do, whatever it is made of. An implementation runs [`all`] over fresh, empty ledgers of
+//! its own, on an executor of its own. What outlives a process or the machine's power is its own affair and its own
+//! tests'.
+
+use haul_core::TreePath;
+
+use super::{Ledger, Unfinished, UploadKey};
+use crate::{Durability, StageId, StoreError};
+
+/// Runs everything, each on a fresh ledger.
+pub async fn all<L: Ledger>(make: impl Fn() -> L) -> Result<(), StoreError> {
+    what_is_saved_is_loaded(&make()).await?;
+    a_newer_claim_fences_the_older(&make()).await?;
+    what_is_forgotten_is_gone_and_its_lease_with_it(&make()).await?;
+    a_lease_of_before_is_worth_nothing_after_it_was_forgotten(&make()).await?;
+    owners_do_not_see_each_other_s(&make()).await?;
+    a_folder_s_uploads_are_found_directly_and_deep(&make()).await?;
+    what_moves_takes_its_uploads_along(&make()).await?;
+    one_owner_s_upload_moves_alone(&make()).await?;
+    every_value_comes_back(&make()).await
+}
+
+/// The path that these words mean.
+pub fn path(raw: &[u8]) -> TreePath {
+    TreePath::ROOT.join(raw).unwrap_or_default()
+}
+
+/// An upload of this owner.
+pub fn key(owner: &str, raw: &str) -> UploadKey {
+    UploadKey { owner: owner.to_owned(), path: path(raw.as_bytes()) }
+}
+
+/// A record that differs by its number.
+pub fn record(number: u64) -> Unfinished {
+    Unfinished {
+        stage: StageId(format!("stage-{number}")),
+        offset: number,
+        settled: number.is_multiple_of(2),
+        boot: "this one".to_owned(),
+        declared: (number > 5).then_some(number * 2),
+        base: None,
+        touched: 1_700_000_000,
+    }
+}
+
+async fn put<L: Ledger>(ledger: &L, key: &UploadKey, number: u64) -> Result<(), StoreError> {
+    let (lease, _) = ledger.claim(key).await?;
+    ledger.save(&lease, &record(number), Durability::Relaxed).await
+}
+
+async fn paths<L: Ledger>(ledger: &L, folder: &str) -> Result<Vec<String>, StoreError> {
+    let mut found: Vec<_> = ledger.within(&path(folder.as_bytes())).await?;
+    found.sort_by(|(a, _), (b, _)| (&a.path, &a.owner).cmp(&(&b.path, &b.owner)));
+    Ok(found.into_iter().map(|(key, _)| format!("{}:{}", key.owner, key.path)).collect())
+}
+
+async fn what_is_saved_is_loaded<L: Ledger>(ledger: &L) -> Result<(), StoreError> {
+    let key = key("ann", "a/b");
+    assert_eq!(ledger.load(&key).await?, None);
+    let (lease, known) = ledger.claim(&key).await?;
+    assert_eq!(known, None);
+    assert_eq!(ledger.load(&key).await?, None, "a claim remembers nothing");
+    for (number, how) in [(1, Durability::Relaxed), (2, Durability::Full), (3, Durability::Relaxed)] {
+        ledger.save(&lease, &record(number), how).await?;
+        assert_eq!(ledger.load(&key).await?, Some(record(number)));
+    }
+    assert_eq!(ledger.claim(&key).await?.1, Some(record(3)));
+    Ok(())
+}
+
+async fn a_newer_claim_fences_the_older<L: Ledger>(ledger: &L) -> Result<(), StoreError> {
+    let key = key("ann", "a");
+    let (older, _) = ledger.claim(&key).await?;
+    ledger.save(&older, &record(1), Durability::Relaxed).await?;
+    let (newer, known) = ledger.claim(&key).await?;
+    assert_eq!(known, Some(record(1)));
+    assert!(newer.fence > older.fence);
+    let late = ledger.save(&older, &record(2), Durability::Full).await;
+    assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
+    let late = ledger.forget(&older).await;
+    assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
+    assert_eq!(ledger.load(&key).await?, Some(record(1)));
+    ledger.save(&newer, &record(3), Durability::Relaxed).await?;
+    assert_eq!(ledger.load(&key).await?, Some(record(3)));
+    Ok(())
+}
+
+async fn what_is_forgotten_is_gone_and_its_lease_with_it<L: Ledger>(ledger: &L) -> Result<(), StoreError> {
+    let key = key("ann", "a");
+    let (lease, _) = ledger.claim(&key).await?;
+    ledger.save(&lease, &record(1), Durability::Relaxed).await?;
+    ledger.forget(&lease).await?;
+    assert_eq!(ledger.load(&key).await?, None);
+    let late = ledger.save(&lease, &record(1), Durability::Relaxed).await;
+    assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
+    // Nothing was ever saved under this one.
+    let (lease, _) = ledger.claim(&key).await?;
+    ledger.forget(&lease).await
+}
+
+async fn a_lease_of_before_is_worth_nothing_after_it_was_forgotten<L: Ledger>(
+    ledger: &L,
+) -> Result<(), StoreError> {
+    let key = key("ann", "a");
+    let (first, _) = ledger.claim(&key).await?;
+    ledger.forget(&first).await?;
+    let (second, _) = ledger.claim(&key).await?;
+    assert!(second.fence > first.fence);
+    assert!(ledger.save(&first, &record(1), Durability::Relaxed).await.is_err());
+    ledger.save(&second, &record(2), Durability::Relaxed).await
+}
+
+async fn owners_do_not_see_each_other_s<L: Ledger>(ledger: &L) -> Result<(), StoreError> {
+    put(ledger, &key("ann", "a"), 1).await?;
+    put(ledger, &key("bob", "a"), 2).await?;
+    assert_eq!(ledger.load(&key("ann", "a")).await?, Some(record(1)));
+    assert_eq!(ledger.load(&key("bob", "a")).await?, Some(record(2)));
+    assert_eq!(ledger.load(&key("eve", "a")).await?, None);
+    assert_eq!(ledger.in_folder("eve", &TreePath::ROOT).await?, []);
+    Ok(())
+}
+
+async fn a_folder_s_uploads_are_found_directly_and_deep<L: Ledger>(ledger: &L) -> Result<(), StoreError> {
+    // A neighbour whose name begins like the folder's sorts between the folder and what is in it.
+    for (number, raw) in ["a", "a-b", "a/b", "a/b/c", "a/d", "ab", "b/a"].iter().enumerate() {
+        put(ledger, &key("ann", raw), number as u64).await?;
+    }
+    put(ledger, &key("bob", "a/b"), 9).await?;
+    let mut direct = ledger.in_folder("ann", &path(b"a")).await?;
+    direct.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+    assert_eq!(direct, [(key("ann", "a/b"), record(2)), (key("ann", "a/d"), record(4))]);
+    assert_eq!(paths(ledger, "a").await?, ["ann:/a", "ann:/a/b", "bob:/a/b", "ann:/a/b/c", "ann:/a/d"]);
+    assert_eq!(ledger.within(&TreePath::ROOT).await?.len(), 8);
+    Ok(())
+}
+
+async fn what_moves_takes_its_uploads_along<L: Ledger>(ledger: &L) -> Result<(), StoreError> {
+    let (lease, _) = ledger.claim(&key("ann", "a/b")).await?;
+    ledger.save(&lease, &record(1), Durability::Relaxed).await?;
+    put(ledger, &key("bob", "a/b/c"), 2).await?;
+    put(ledger, &key("bob", "ab"), 3).await?;
+    ledger.moved(None, &path(b"a"), &path(b"x/y")).await?;
+    assert_eq!(paths(ledger, "").await?, ["bob:/ab", "ann:/x/y/b", "bob:/x/y/b/c"]);
+    assert_eq!(ledger.load(&key("ann", "x/y/b")).await?, Some(record(1)));
+    let late = ledger.save(&lease, &record(4), Durability::Relaxed).await;
+    assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
+    Ok(())
+}
+
+async fn one_owner_s_upload_moves_alone<L: Ledger>(ledger: &L) -> Result<(), StoreError> {
+    put(ledger, &key("ann", "a"), 1).await?;
+    put(ledger, &key("bob", "a"), 2).await?;
+    put(ledger, &key("ann", "b"), 3).await?;
+    ledger.moved(Some("ann"), &path(b"a"), &path(b"b")).await?;
+    assert_eq!(paths(ledger, "").await?, ["bob:/a", "ann:/b"]);
+    assert_eq!(ledger.load(&key("ann", "b")).await?, Some(record(1)), "what was there is replaced");
+    Ok(())
+}
+
+async fn every_value_comes_back<L: Ledger>(ledger: &L) -> Result<(), StoreError> {
+    let odd = UploadKey { owner: "anonymous@2001:db8::1".to_owned(), path: path(b"caf\xe9/' \"%_\xff") };
+    let full = Unfinished {
+        stage: StageId("0123abcd".to_owned()),
+        offset: u64::MAX,
+        settled: true,
+        boot: String::new(),
+        declared: Some(u64::MAX - 1),
+        base: Some((vec![0, 255, 7], u64::MAX, i64::MIN, 999_999_999)),
+        touched: -1,
+    };
+    let (lease, _) = ledger.claim(&odd).await?;
+    ledger.save(&lease, &full, Durability::Full).await?;
+    assert_eq!(ledger.load(&odd).await?, Some(full.clone()));
+    assert_eq!(ledger.within(&path(b"caf\xe9")).await?, [(odd, full)]);
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Records and leases as they are in memory: what a ledger in one process answers questions from.
+
+use std::collections::{BTreeMap, HashMap};
+
+use haul_core::TreePath;
+
+use super::{Lease, Unfinished, UploadKey};
+
+/// Everything that is known of unfinished uploads, by place and then by owner.
+#[derive(Debug, Default)]
+pub(super) struct Records(BTreeMap<TreePath, BTreeMap<String, Unfinished>>);
+
+impl Records {
+    pub(super) fn get(&self, key: &UploadKey) -> Option<&Unfinished> {
+        self.0.get(&key.path)?.get(&key.owner)
+    }
+
+    pub(super) fn put(&mut self, key: UploadKey, record: Unfinished) {
+        self.0.entry(key.path).or_default().insert(key.owner, record);
+    }
+
+    pub(super) fn take(&mut self, key: &UploadKey) -> Option<Unfinished> {
+        let owners = self.0.get_mut(&key.path)?;
+        let record = owners.remove(&key.owner);
+        if owners.is_empty() {
+            self.0.remove(&key.path);
+        }
+        record
+    }
+
+    /// What lies within a folder, of one owner or of all.
+    pub(super) fn within<'a>(
+        &'a self,
+        folder: &'a TreePath,
+        owner: Option<&'a str>,
+    ) -> impl Iterator<Item = (UploadKey, &'a Unfinished)> {
+        // All of them have the folder's bytes at their front, and so have some of its neighbours.
+        self.0
+            .range(folder..)
+            .take_while(|(path, _)| path.as_bytes().starts_with(folder.as_bytes()))
+            .filter(|(path, _)| path.is_within(folder))
+            .flat_map(|(path, owners)| {
+                owners.iter().map(move |(owner, record)| {
+                    (UploadKey { owner: owner.clone(), path: path.clone() }, record)
+                })
+            })
+            .filter(move |(key, _)| owner.is_none_or(|owner| key.owner == owner))
+    }
+
+    /// Renames what lies within `from`. What would get no path any more is forgotten.
+    pub(super) fn moved(&mut self, owner: Option<&str>, from: &TreePath, to: &TreePath) {
+        let keys: Vec<UploadKey> = self.within(from, owner).map(|(key, _)| key).collect();
+        let taken: Vec<_> = keys.into_iter().filter_map(|key| Some((self.take(&key)?, key))).collect();
+        for (record, key) in taken {
+            if let Some(path) = key.path.moved(from, to) {
+                self.put(UploadKey { owner: key.owner, path }, record);
+            }
+        }
+    }
+}
+
+/// Who may write what. A lease lives as long as this process, and so does the number that only grows.
+#[derive(Debug, Default)]
+pub(super) struct Leases {
+    last: u64,
+    current: HashMap<UploadKey, u64>,
+}
+
+impl Leases {
+    pub(super) fn claim(&mut self, key: &UploadKey) -> Lease {
+        self.last += 1;
+        self.current.insert(key.clone(), self.last);
+        Lease { key: key.clone(), fence: self.last }
+    }
+
+    pub(super) fn is_current(&self, lease: &Lease) -> bool {
+        self.current.get(&lease.key) == Some(&lease.fence)
+    }
+
+    pub(super) fn end(&mut self, lease: &Lease) {
+        self.current.remove(&lease.key);
+    }
+
+    /// No lease of what lies within this folder is worth anything.
+    pub(super) fn end_within(&mut self, owner: Option<&str>, folder: &TreePath) {
+        self.current
+            .retain(|key, _| owner.is_some_and(|owner| key.owner != owner) || !key.path.is_within(folder));
+    }
+}

@@ -1,0 +1,123 @@
+//! The one thread that writes the database: it takes every order that waits, and commits them together.
+//!
+//! So concurrent uploads share a sync. What is answered is committed, and what is in memory is committed too: an
+//! order changes memory only after its transaction.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    mpsc::{Receiver, TryRecvError},
+};
+
+use haul_core::TreePath;
+
+use super::super::records::{Leases, Records};
+use super::answer::Teller;
+use super::tables::{self, Tables};
+use crate::{Durability, Lease, StoreError, Unfinished, UploadKey};
+
+/// The most orders of one transaction.
+const BATCH: usize = 512;
+
+/// What is known, shared with those who ask.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) records: Records,
+    pub(super) leases: Leases,
+    /// How many orders are not carried out yet.
+    pub(super) waiting: usize,
+}
+
+/// Something to do, in order. Whether a lease is good was looked at when the order was given.
+pub(super) enum Order {
+    Claim(Lease, Teller<(Lease, Option<Unfinished>)>),
+    Save(UploadKey, Box<Unfinished>, Durability, Teller<Result<(), StoreError>>),
+    Forget(UploadKey, Teller<Result<(), StoreError>>),
+    Moved(Box<Move>, Teller<Result<(), StoreError>>),
+}
+
+/// A move of a folder's or of one owner's uploads.
+pub(super) struct Move {
+    pub(super) owner: Option<String>,
+    pub(super) from: TreePath,
+    pub(super) to: TreePath,
+}
+
+/// Carries out orders until nobody gives any.
+pub(super) fn work(mut tables: Tables, state: &Arc<Mutex<State>>, orders: &Receiver<Order>) {
+    while let Ok(first) = orders.recv() {
+        let mut batch = vec![first];
+        while batch.len() < BATCH {
+            match orders.try_recv() {
+                Ok(next) => batch.push(next),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            }
+        }
+        carry_out(&mut tables, state, batch);
+    }
+}
+
+fn carry_out(tables: &mut Tables, state: &Mutex<State>, batch: Vec<Order>) {
+    let mut done = commit(tables, &batch);
+    if done.is_err() && batch.len() > 1 {
+        // One of them may be what fails: each for itself.
+        for order in batch {
+            done = commit(tables, std::slice::from_ref(&order));
+            conclude(state, vec![order], done);
+        }
+        return;
+    }
+    conclude(state, batch, done);
+}
+
+fn commit(tables: &mut Tables, batch: &[Order]) -> Result<(), StoreError> {
+    let writes = |order: &Order| !matches!(order, Order::Claim(..));
+    if !batch.iter().any(writes) {
+        return Ok(());
+    }
+    let full = |order: &Order| matches!(order, Order::Save(_, _, Durability::Full, _) | Order::Moved(..));
+    let how = if batch.iter().any(full) { Durability::Full } else { Durability::Relaxed };
+    tables.write(how, |transaction| {
+        batch.iter().try_for_each(|order| match order {
+            Order::Claim(..) => Ok(()),
+            Order::Save(key, record, ..) => tables::save(transaction, key, record),
+            Order::Forget(key, _) => tables::forget(transaction, key),
+            Order::Moved(what, _) => tables::moved(transaction, what.owner.as_deref(), &what.from, &what.to),
+        })
+    })
+}
+
+/// Takes into memory what is committed, and answers. A failure concerns one order only: there is no other in its batch.
+fn conclude(state: &Mutex<State>, batch: Vec<Order>, mut done: Result<(), StoreError>) {
+    let mut answers: Vec<Box<dyn FnOnce()>> = Vec::with_capacity(batch.len());
+    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+    state.waiting = state.waiting.saturating_sub(batch.len());
+    for order in batch {
+        let done = std::mem::replace(&mut done, Ok(()));
+        match order {
+            Order::Claim(lease, teller) => {
+                let known = state.records.get(&lease.key).cloned();
+                answers.push(Box::new(move || teller.tell((lease, known))));
+            }
+            Order::Save(key, record, _, teller) => {
+                if done.is_ok() {
+                    state.records.put(key, *record);
+                }
+                answers.push(Box::new(move || teller.tell(done)));
+            }
+            Order::Forget(key, teller) => {
+                if done.is_ok() {
+                    state.records.take(&key);
+                }
+                answers.push(Box::new(move || teller.tell(done)));
+            }
+            Order::Moved(what, teller) => {
+                if done.is_ok() {
+                    state.records.moved(what.owner.as_deref(), &what.from, &what.to);
+                }
+                answers.push(Box::new(move || teller.tell(done)));
+            }
+        }
+    }
+    drop(state);
+    answers.into_iter().for_each(|answer| answer());
+}

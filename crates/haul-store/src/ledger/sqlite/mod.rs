@@ -1,0 +1,226 @@
+//! The ledger as a SQLite database in the server's state folder (docs/adr/019-sqlite-for-the-ledger.md).
+//!
+//! ```text
+//! STATE/lock          exists, and is locked while a server uses this state
+//!       uploads.db    the records; created by the first one
+//! ```
+//! One server has the state folder, so every record is in memory as well and questions are answered from there; the
+//! database is written by one thread, which commits everything that waits at once. What is not asked to be durable is
+//! in the system's hands after its commit: it outlives this process, and costs no sync.
+
+mod answer;
+mod clerk;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs::{DirBuilder, File, TryLockError},
+    io::{Seek, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    thread::JoinHandle,
+};
+
+use haul_core::TreePath;
+
+use self::{
+    answer::{Answer, Teller, pair},
+    clerk::{Move, Order, State},
+    tables::Tables,
+};
+use super::memory::{all_within, directly_in};
+use super::{Lease, Ledger, Unfinished, UploadKey, fenced};
+use crate::{Durability, StoreError, Work, sys};
+
+/// Remembers in a database.
+pub struct SqliteLedger {
+    path: PathBuf,
+    state: Arc<Mutex<State>>,
+    /// `None` only while it is dropped.
+    orders: Option<mpsc::Sender<Order>>,
+    clerk: Option<JoinHandle<()>>,
+    /// Holds the lock; let go when the thread has ended.
+    _lock: File,
+}
+
+impl std::fmt::Debug for SqliteLedger {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("SqliteLedger").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl SqliteLedger {
+    /// The ledger in this folder, which is created where it is not there. [`StoreError::InUse`] where another server
+    /// has it, [`StoreError::NewerFormat`] where a newer haul wrote it. The database itself is created by the first
+    /// record.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        make(folder).map_err(|error| StoreError::at("creating", folder, error))?;
+        let lock = lock(folder)?;
+        let path = folder.join("uploads.db");
+        let (tables, records) = Tables::find(path.clone())?;
+        let state = Arc::new(Mutex::new(State { records, ..State::default() }));
+        let (orders, taken) = mpsc::channel();
+        let shared = Arc::clone(&state);
+        let clerk = std::thread::Builder::new()
+            .name("haul-ledger".to_owned())
+            .spawn(move || clerk::work(tables, &shared, &taken))
+            .map_err(|error| StoreError::at("starting a thread for", &path, error))?;
+        Ok(Self { path, state, orders: Some(orders), clerk: Some(clerk), _lock: lock })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing stops half-way that holds it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives an order while the state is held, so that orders are carried out as they were judged.
+    fn give<T>(&self, state: &mut State, order: impl FnOnce(Teller<T>) -> Order) -> Answer<T> {
+        let (teller, answer) = pair();
+        if let Some(orders) = &self.orders
+            && orders.send(order(teller)).is_ok()
+        {
+            state.waiting += 1;
+        }
+        answer
+    }
+
+    /// What is told when the thread is no more.
+    fn ended(&self) -> StoreError {
+        let source = std::io::Error::other("its thread has ended");
+        StoreError::Io { doing: "writing the ledger", path: self.path.clone(), source }
+    }
+
+    async fn done(&self, answer: Answer<Result<(), StoreError>>) -> Result<(), StoreError> {
+        answer.await.unwrap_or_else(|| Err(self.ended()))
+    }
+}
+
+impl Drop for SqliteLedger {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(clerk) = self.clerk.take() {
+            // If it panicked its orders were answered with nothing.
+            let _ = clerk.join();
+        }
+    }
+}
+
+impl Ledger for SqliteLedger {
+    fn claim<'a>(&'a self, key: &'a UploadKey) -> Work<'a, (Lease, Option<Unfinished>)> {
+        Box::pin(async move {
+            let answer = {
+                let mut state = self.state();
+                let lease = state.leases.claim(key);
+                if state.waiting == 0 {
+                    let known = state.records.get(key).cloned();
+                    return Ok((lease, known));
+                }
+                self.give(&mut state, |teller| Order::Claim(lease, teller))
+            };
+            answer.await.ok_or_else(|| self.ended())
+        })
+    }
+
+    fn load<'a>(&'a self, key: &'a UploadKey) -> Work<'a, Option<Unfinished>> {
+        Box::pin(async move { Ok(self.state().records.get(key).cloned()) })
+    }
+
+    fn save<'a>(&'a self, lease: &'a Lease, record: &'a Unfinished, how: Durability) -> Work<'a, ()> {
+        Box::pin(async move {
+            let answer = {
+                let mut state = self.state();
+                if !state.leases.is_current(lease) {
+                    return Err(fenced(&lease.key));
+                }
+                let record = Box::new(record.clone());
+                self.give(&mut state, |teller| Order::Save(lease.key.clone(), record, how, teller))
+            };
+            self.done(answer).await
+        })
+    }
+
+    fn forget<'a>(&'a self, lease: &'a Lease) -> Work<'a, ()> {
+        Box::pin(async move {
+            let answer = {
+                let mut state = self.state();
+                if !state.leases.is_current(lease) {
+                    return Err(fenced(&lease.key));
+                }
+                state.leases.end(lease);
+                if state.waiting == 0 && state.records.get(&lease.key).is_none() {
+                    return Ok(());
+                }
+                self.give(&mut state, |teller| Order::Forget(lease.key.clone(), teller))
+            };
+            self.done(answer).await
+        })
+    }
+
+    fn in_folder<'a>(
+        &'a self,
+        owner: &'a str,
+        folder: &'a TreePath,
+    ) -> Work<'a, Vec<(UploadKey, Unfinished)>> {
+        Box::pin(async move { Ok(directly_in(&self.state().records, owner, folder)) })
+    }
+
+    fn within<'a>(&'a self, folder: &'a TreePath) -> Work<'a, Vec<(UploadKey, Unfinished)>> {
+        Box::pin(async move { Ok(all_within(&self.state().records, folder)) })
+    }
+
+    fn moved<'a>(&'a self, owner: Option<&'a str>, from: &'a TreePath, to: &'a TreePath) -> Work<'a, ()> {
+        Box::pin(async move {
+            let answer = {
+                let mut state = self.state();
+                state.leases.end_within(owner, from);
+                state.leases.end_within(owner, to);
+                if state.waiting == 0 && state.records.within(from, owner).next().is_none() {
+                    return Ok(());
+                }
+                let what = Move { owner: owner.map(str::to_owned), from: from.clone(), to: to.clone() };
+                self.give(&mut state, |teller| Order::Moved(Box::new(what), teller))
+            };
+            self.done(answer).await
+        })
+    }
+}
+
+/// Makes the state folder, for nobody else to read.
+fn make(folder: &Path) -> std::io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(folder)?;
+    folder.parent().filter(|above| !above.as_os_str().is_empty()).map_or(Ok(()), sys::sync_dir)
+}
+
+/// Takes the lock of a state folder.
+fn lock(folder: &Path) -> Result<File, StoreError> {
+    let path = folder.join("lock");
+    let say = |error| StoreError::at("locking", &path, error);
+    let mut file = sys::open_private(&path).map_err(say)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let pid = std::fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
+            return Err(StoreError::InUse { path: folder.to_path_buf(), pid });
+        }
+        Err(TryLockError::Error(error)) => return Err(say(error)),
+    }
+    // Only for people: the lock is what counts.
+    let write = |file: &mut File| {
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{}", std::process::id())
+    };
+    write(&mut file).map_err(say)?;
+    Ok(file)
+}

@@ -1,0 +1,250 @@
+//! The database: one table, one row for each unfinished upload.
+//!
+//! Numbers of 64 bits are kept as SQLite's signed ones, bit by bit; paths are blobs, because a name is bytes. The
+//! format's number is `user_version`: a newer one is left alone.
+
+use std::path::{Path, PathBuf};
+
+use haul_core::TreePath;
+use rusqlite::{Connection, Row, Transaction, params};
+
+use super::super::records::Records;
+use crate::{Durability, StageId, StoreError, Unfinished, UploadKey, sys};
+
+/// The format of the tables.
+const VERSION: i32 = 1;
+/// `Haul`, in SQLite's header.
+const APPLICATION: i32 = 0x4861_756c;
+
+const DAMAGED: &str = "the ledger of unfinished uploads is damaged; move it away with the files beside it and start \
+                       again (finished files are not concerned):";
+
+const CREATE: &str = "CREATE TABLE uploads (
+    owner TEXT NOT NULL, path BLOB NOT NULL, stage TEXT NOT NULL, offset INTEGER NOT NULL, settled INTEGER NOT NULL,
+    boot TEXT NOT NULL, declared INTEGER, base_unique BLOB, base_size INTEGER, base_seconds INTEGER,
+    base_nanos INTEGER, touched INTEGER NOT NULL, PRIMARY KEY (path, owner)) STRICT, WITHOUT ROWID";
+const SAVE: &str =
+    "INSERT OR REPLACE INTO uploads (owner, path, stage, offset, settled, boot, declared, base_unique,
+    base_size, base_seconds, base_nanos, touched) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+const ALL: &str =
+    "SELECT owner, path, stage, offset, settled, boot, declared, base_unique, base_size, base_seconds,
+    base_nanos, touched FROM uploads";
+const FORGET: &str = "DELETE FROM uploads WHERE path = ?1 AND owner = ?2";
+const KEYS: &str = "SELECT owner, path FROM uploads WHERE substr(path, 1, ?1) = ?2";
+const RENAME: &str = "UPDATE OR REPLACE uploads SET path = ?3 WHERE path = ?1 AND owner = ?2";
+
+/// A failure of the database, to be told to everybody whom it concerns.
+#[derive(Clone, Debug)]
+pub(super) struct Trouble {
+    what: Option<rusqlite::ErrorCode>,
+    said: String,
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        Self { what: error.sqlite_error_code(), said: error.to_string() }
+    }
+}
+
+impl Trouble {
+    /// In the words of a store.
+    pub(super) fn at(&self, doing: &'static str, path: &Path) -> StoreError {
+        use rusqlite::ErrorCode;
+        let path = path.to_path_buf();
+        let source = std::io::Error::other(self.said.clone());
+        match self.what {
+            Some(ErrorCode::DiskFull) => StoreError::NoSpace { doing, path, source },
+            Some(ErrorCode::ReadOnly) => StoreError::ReadOnly { doing, path, source },
+            Some(ErrorCode::PermissionDenied) => StoreError::Permission { doing, path, source },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                StoreError::Io { doing: DAMAGED, path, source }
+            }
+            _ => StoreError::Io { doing, path, source },
+        }
+    }
+}
+
+/// The database on disk, which is opened only when something is to be written, or was.
+pub(super) struct Tables {
+    path: PathBuf,
+    connection: Option<Connection>,
+    durability: Durability,
+}
+
+impl Tables {
+    /// The database at this path, and what is in it. Where there is none, none is created.
+    pub(super) fn find(path: PathBuf) -> Result<(Self, Records), StoreError> {
+        let mut tables = Self { path, connection: None, durability: Durability::Full };
+        if !tables.path.try_exists().map_err(|error| StoreError::at("looking for", &tables.path, error))? {
+            return Ok((tables, Records::default()));
+        }
+        let path = tables.path.clone();
+        let records = tables.connection().and_then(|connection| {
+            read(connection).map_err(|trouble| trouble.at("reading the ledger", &path))
+        })?;
+        Ok((tables, records))
+    }
+
+    /// Does something in one transaction, which survives as much as is asked for. When it fails nothing was done.
+    pub(super) fn write(
+        &mut self,
+        how: Durability,
+        work: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error>,
+    ) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        let (before, doing) = (self.durability, "saving the ledger");
+        let connection = self.connection()?;
+        let write = || -> Result<(), Trouble> {
+            if before != how {
+                let level = if how == Durability::Full { "FULL" } else { "NORMAL" };
+                connection.pragma_update(None, "synchronous", level)?;
+            }
+            let transaction = connection.transaction()?;
+            work(&transaction)?;
+            Ok(transaction.commit()?)
+        };
+        write().map_err(|trouble| trouble.at(doing, &path))?;
+        self.durability = how;
+        Ok(())
+    }
+
+    fn connection(&mut self) -> Result<&mut Connection, StoreError> {
+        if self.connection.is_none() {
+            self.connection = Some(open(&self.path)?);
+        }
+        self.connection.as_mut().ok_or_else(|| StoreError::Unclaimed { path: self.path.clone() })
+    }
+}
+
+/// Opens the database, creating it where there is none, and makes sure that it can be used.
+fn open(path: &Path) -> Result<Connection, StoreError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let say = |error| StoreError::at("creating", path, error);
+    let new = !path.try_exists().map_err(say)?;
+    // SQLite would create it for everybody to read.
+    sys::open_private(path).map_err(say)?;
+    let prepare = || -> Result<(Connection, i32), Trouble> {
+        let mut connection = Connection::open(path)?;
+        // The lock beside it keeps others out; like this no memory is shared with anybody either.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        // What a write-ahead log needs, a network file system promises and may not keep.
+        let journal = if sys::over_network(folder) { "DELETE" } else { "WAL" };
+        let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version > VERSION {
+            return Ok((connection, version));
+        }
+        connection.pragma_update_and_check(None, "journal_mode", journal, |_| Ok(()))?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "cache_size", -512)?;
+        if version == 0 {
+            let transaction = connection.transaction()?;
+            transaction.execute_batch(CREATE)?;
+            transaction.pragma_update(None, "application_id", APPLICATION)?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
+            transaction.commit()?;
+        }
+        Ok((connection, version))
+    };
+    let (connection, version) = prepare().map_err(|trouble| trouble.at("opening the ledger", path))?;
+    if version > VERSION {
+        return Err(StoreError::NewerFormat { path: path.to_path_buf(), version: version.cast_unsigned() });
+    }
+    if new {
+        sys::sync_dir(folder).map_err(|error| StoreError::at("syncing", folder, error))?;
+    }
+    Ok(connection)
+}
+
+/// Everything that is in it.
+fn read(connection: &Connection) -> Result<Records, Trouble> {
+    let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if sound != "ok" {
+        return Err(Trouble { what: Some(rusqlite::ErrorCode::DatabaseCorrupt), said: sound });
+    }
+    let mut records = Records::default();
+    let mut statement = connection.prepare(ALL)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        // A name that this haul would refuse was not written by it.
+        if let Some((key, record)) = record(row)? {
+            records.put(key, record);
+        }
+    }
+    Ok(records)
+}
+
+fn record(row: &Row<'_>) -> Result<Option<(UploadKey, Unfinished)>, rusqlite::Error> {
+    let path: Vec<u8> = row.get(1)?;
+    let Ok(path) = TreePath::ROOT.join(&path) else { return Ok(None) };
+    let number = |at: usize| row.get::<_, Option<i64>>(at);
+    let base = match (row.get::<_, Option<Vec<u8>>>(7)?, number(8)?, number(9)?, row.get(10)?) {
+        (Some(unique), Some(size), Some(seconds), Some(nanos)) => {
+            Some((unique, size.cast_unsigned(), seconds, nanos))
+        }
+        _ => None,
+    };
+    let record = Unfinished {
+        stage: StageId(row.get(2)?),
+        offset: row.get::<_, i64>(3)?.cast_unsigned(),
+        settled: row.get(4)?,
+        boot: row.get(5)?,
+        declared: number(6)?.map(i64::cast_unsigned),
+        base,
+        touched: row.get(11)?,
+    };
+    Ok(Some((UploadKey { owner: row.get(0)?, path }, record)))
+}
+
+/// Writes one record.
+pub(super) fn save(
+    transaction: &Transaction<'_>,
+    key: &UploadKey,
+    record: &Unfinished,
+) -> Result<(), rusqlite::Error> {
+    let base = record.base.as_ref();
+    let values = params![
+        key.owner,
+        key.path.as_bytes(),
+        record.stage.0,
+        record.offset.cast_signed(),
+        record.settled,
+        record.boot,
+        record.declared.map(u64::cast_signed),
+        base.map(|(unique, ..)| unique),
+        base.map(|(_, size, ..)| size.cast_signed()),
+        base.map(|(_, _, seconds, _)| seconds),
+        base.map(|(.., nanos)| nanos),
+        record.touched,
+    ];
+    transaction.prepare(SAVE)?.execute(values).map(drop)
+}
+
+/// Removes one record.
+pub(super) fn forget(transaction: &Transaction<'_>, key: &UploadKey) -> Result<(), rusqlite::Error> {
+    transaction.execute(FORGET, params![key.path.as_bytes(), key.owner]).map(drop)
+}
+
+/// Renames what lies within a folder; what would get no path any more is removed.
+pub(super) fn moved(
+    transaction: &Transaction<'_>,
+    owner: Option<&str>,
+    from: &TreePath,
+    to: &TreePath,
+) -> Result<(), rusqlite::Error> {
+    let front = from.as_bytes();
+    let keys: Vec<(String, Vec<u8>)> = transaction
+        .prepare(KEYS)?
+        .query_map(params![front.len().cast_signed(), front], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (of, path) in keys {
+        let Ok(old) = TreePath::ROOT.join(&path) else { continue };
+        if owner.is_some_and(|owner| owner != of) || !old.is_within(from) {
+            continue;
+        }
+        match old.moved(from, to) {
+            Some(new) => transaction.execute(RENAME, params![path, of, new.as_bytes()])?,
+            None => transaction.execute(FORGET, params![path, of])?,
+        };
+    }
+    Ok(())
+}

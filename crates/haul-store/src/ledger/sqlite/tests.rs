@@ -1,0 +1,171 @@
+//! What the database promises beyond every ledger: what survives, what is created when, and who is kept out.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::ledger::conformance::{key, record};
+use crate::ledger::wait;
+
+fn put(ledger: &SqliteLedger, raw: &str, number: u64, how: Durability) {
+    wait(async {
+        let (lease, _) = ledger.claim(&key("ann", raw)).await.unwrap();
+        ledger.save(&lease, &record(number), how).await.unwrap();
+    });
+}
+
+fn has(ledger: &SqliteLedger, raw: &str) -> Option<Unfinished> {
+    wait(ledger.load(&key("ann", raw))).unwrap()
+}
+
+#[test]
+fn it_keeps_what_a_ledger_promises() {
+    let folder = tempfile::tempdir().unwrap();
+    let number = std::cell::Cell::new(0);
+    let fresh = || {
+        number.set(number.get() + 1);
+        SqliteLedger::open(&folder.path().join(number.get().to_string())).unwrap()
+    };
+    wait(crate::ledger::conformance::all(fresh)).unwrap();
+}
+
+#[test]
+fn nothing_but_the_lock_is_on_disk_before_the_first_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let ledger = SqliteLedger::open(&state).unwrap();
+    let (lease, _) = wait(ledger.claim(&key("ann", "a"))).unwrap();
+    wait(ledger.forget(&lease)).unwrap();
+    wait(ledger.moved(None, &TreePath::ROOT.join(b"a").unwrap(), &TreePath::ROOT.join(b"b").unwrap()))
+        .unwrap();
+    let names: Vec<_> = std::fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["lock"]);
+    put(&ledger, "a", 1, Durability::Relaxed);
+    assert!(state.join("uploads.db").exists());
+}
+
+#[test]
+fn records_outlive_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = SqliteLedger::open(folder.path()).unwrap();
+    put(&ledger, "a", 1, Durability::Relaxed);
+    put(&ledger, "d/b", 2, Durability::Full);
+    put(&ledger, "gone", 3, Durability::Full);
+    let (lease, _) = wait(ledger.claim(&key("ann", "gone"))).unwrap();
+    wait(ledger.forget(&lease)).unwrap();
+    wait(ledger.moved(None, &TreePath::ROOT.join(b"d").unwrap(), &TreePath::ROOT.join(b"e").unwrap()))
+        .unwrap();
+    drop(ledger);
+    let ledger = SqliteLedger::open(folder.path()).unwrap();
+    assert_eq!(has(&ledger, "a"), Some(record(1)));
+    assert_eq!(has(&ledger, "e/b"), Some(record(2)));
+    assert_eq!(wait(ledger.within(&TreePath::ROOT)).unwrap().len(), 2);
+}
+
+#[test]
+fn records_outlive_a_killed_server() {
+    // As a kill leaves it: a copy of the files while the server has them open.
+    let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ledger = SqliteLedger::open(folder.path()).unwrap();
+    for number in 0..50 {
+        put(&ledger, &number.to_string(), number, Durability::Relaxed);
+    }
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    let survivor = SqliteLedger::open(copy.path()).unwrap();
+    for number in 0..50 {
+        assert_eq!(has(&survivor, &number.to_string()), Some(record(number)));
+    }
+}
+
+#[test]
+fn a_second_server_is_kept_out_while_the_first_lives() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = SqliteLedger::open(folder.path()).unwrap();
+    let second = SqliteLedger::open(folder.path());
+    let own = std::process::id();
+    assert!(matches!(&second, Err(StoreError::InUse { pid: Some(pid), .. }) if *pid == own), "{second:?}");
+    drop(first);
+    SqliteLedger::open(folder.path()).unwrap();
+}
+
+#[test]
+fn what_a_newer_haul_wrote_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    put(&SqliteLedger::open(folder.path()).unwrap(), "a", 1, Durability::Full);
+    let path = folder.path().join("uploads.db");
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.pragma_update(None, "user_version", 2).unwrap();
+    drop(other);
+    let before = std::fs::read(&path).unwrap();
+    let refused = SqliteLedger::open(folder.path());
+    assert!(matches!(refused, Err(StoreError::NewerFormat { version: 2, .. })), "{refused:?}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_damaged_database_is_named_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("uploads.db"), b"this is no database, whoever put it here").unwrap();
+    let refused = SqliteLedger::open(folder.path()).unwrap_err().to_string();
+    assert!(refused.contains("damaged") && refused.contains("move it away"), "{refused}");
+    assert!(refused.contains("uploads.db"), "{refused}");
+}
+
+#[test]
+fn a_database_with_a_broken_page_is_not_half_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = SqliteLedger::open(folder.path()).unwrap();
+    for number in 0..200 {
+        put(&ledger, &number.to_string(), number, Durability::Relaxed);
+    }
+    drop(ledger);
+    let path = folder.path().join("uploads.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    assert!(bytes.len() > 3 * 4096);
+    bytes[2 * 4096..2 * 4096 + 512].fill(0xff);
+    std::fs::write(&path, bytes).unwrap();
+    let refused = SqliteLedger::open(folder.path());
+    assert!(refused.is_err(), "{refused:?}");
+}
+
+#[test]
+fn many_at_once_are_all_saved_in_the_order_they_were_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Arc::new(SqliteLedger::open(folder.path()).unwrap());
+    std::thread::scope(|scope| {
+        for writer in 0..16 {
+            let ledger = Arc::clone(&ledger);
+            scope.spawn(move || {
+                let key = key("ann", &format!("f{writer}"));
+                let (mut lease, _) = wait(ledger.claim(&key)).unwrap();
+                for number in 0..20 {
+                    wait(ledger.save(&lease, &record(number), Durability::Full)).unwrap();
+                    let (newer, known) = wait(ledger.claim(&key)).unwrap();
+                    assert_eq!(known, Some(record(number)));
+                    assert!(wait(ledger.save(&lease, &record(99), Durability::Relaxed)).is_err());
+                    lease = newer;
+                }
+            });
+        }
+    });
+    drop(ledger);
+    let ledger = SqliteLedger::open(folder.path()).unwrap();
+    for writer in 0..16 {
+        assert_eq!(has(&ledger, &format!("f{writer}")), Some(record(19)));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_may_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    put(&SqliteLedger::open(&state).unwrap(), "a", 1, Durability::Full);
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&state), 0o700);
+    assert_eq!(mode(&state.join("uploads.db")), 0o600);
+    assert_eq!(mode(&state.join("lock")), 0o600);
+}
