@@ -6,6 +6,9 @@ mod machine;
 #[cfg(unix)]
 pub(crate) mod tree;
 
+#[cfg(unix)]
+pub(crate) mod tree;
+
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;

@@ -7,6 +7,10 @@
 //!
 //! Every method returns a boxed future, so that a server holds a `dyn Store` and nothing above names its kind.
 
+#[cfg(unix)]
+pub(crate) mod fs;
+pub(crate) mod pool;
+
 use std::{fs::File, future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;

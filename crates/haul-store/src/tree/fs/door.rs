@@ -1,0 +1,43 @@
+//! Every call that changes or saves an upload's bytes or its name, so that a test can see their order and stop at any.
+
+use std::{fs::File, io, os::fd::BorrowedFd};
+
+use crate::sys;
+
+/// The calls under an upload.
+pub(super) trait Door: Send + Sync + std::fmt::Debug + 'static {
+    /// One write at an offset: how many bytes were written.
+    fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<usize> {
+        sys::write_at(file, bytes, at)
+    }
+    /// Cuts a file.
+    fn cut(&self, file: &File, at: u64) -> io::Result<()> {
+        file.set_len(at)
+    }
+    /// Makes bytes durable, and what is needed to read them.
+    fn sync_data(&self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+    /// Makes bytes, dates and permissions durable.
+    fn sync_all(&self, file: &File) -> io::Result<()> {
+        file.sync_all()
+    }
+    /// Gives a name; over another only if `replace`.
+    fn rename(&self, from: Named<'_>, to: Named<'_>, replace: bool) -> io::Result<()> {
+        sys::tree::rename_at((from.0, from.1), (to.0, to.1), replace)
+    }
+    /// Makes the names in a folder durable.
+    fn sync_folder(&self, folder: BorrowedFd<'_>) -> io::Result<()> {
+        sys::tree::sync_folder(folder)
+    }
+}
+
+/// A name in an open folder.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Named<'a>(pub(super) BorrowedFd<'a>, pub(super) &'a [u8]);
+
+/// The system's own.
+#[derive(Debug)]
+pub(super) struct Real;
+
+impl Door for Real {}

@@ -1,0 +1,283 @@
+//! Where the bytes of unfinished files lie: `.haul/staging` on the medium of what they become, in the topmost folder of
+//! the tree there that the server may write to. A rename then makes them visible, wherever on that medium.
+//!
+//! Nothing is made before the first upload. Both folders are the owner's alone, whatever access list lies above.
+
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+};
+
+use haul_core::{RESERVED, TreePath};
+use rustix::{
+    fs::{self, AtFlags, Mode, OFlags},
+    io::Errno,
+};
+
+use super::{
+    beneath::{Beneath, Folder},
+    door::Door,
+};
+use crate::{
+    StageId,
+    sys::tree::{Medium, device, drop_default_access_list, medium},
+};
+
+/// The folder of staged files in `.haul`.
+const STAGING: &str = "staging";
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const OWNER_ONLY: Mode = Mode::RWXU;
+
+/// One staging folder, open.
+#[derive(Debug)]
+pub(super) struct Home {
+    /// In which folder of the tree its `.haul` is.
+    pub(super) at: TreePath,
+    pub(super) medium: Medium,
+    pub(super) staging: OwnedFd,
+    /// Device and inode of the staging folder.
+    pub(super) unique: (u64, u64),
+}
+
+/// All staging folders that were met.
+#[derive(Debug, Default)]
+pub(super) struct Homes {
+    open: Mutex<HashMap<Medium, Arc<Home>>>,
+    /// What no path may lead into: `.haul` and its staging folders, by device and inode.
+    hidden: RwLock<HashSet<(u64, u64)>>,
+    /// What a sweep has kept: staging folders that are met later are swept then.
+    kept: Mutex<Option<HashSet<String>>>,
+}
+
+impl Homes {
+    /// The staging folder for what becomes something in `folder`; made where there is none.
+    pub(super) fn for_folder(
+        &self,
+        root: &Beneath,
+        folder: &Folder,
+        door: &dyn Door,
+    ) -> io::Result<Arc<Home>> {
+        let medium = medium(folder.fd.as_fd())?;
+        if let Some(home) = self.lock().get(&medium) {
+            return Ok(Arc::clone(home));
+        }
+        let mut refused = io::Error::from(Errno::ACCESS);
+        for at in from_the_top(&folder.real) {
+            let above = root.folder(&at)?;
+            if self::medium(above.fd.as_fd())? != medium {
+                continue;
+            }
+            match make(above.fd.as_fd(), door) {
+                Ok(made) => return self.met(at, medium, made),
+                // A tree whose top belongs to somebody else, with a folder for uploads in it.
+                Err(error) if is_refusal(&error) => refused = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(refused)
+    }
+
+    /// The staging folder whose `.haul` is in `at`, if it is there.
+    pub(super) fn existing(&self, root: &Beneath, at: &TreePath) -> io::Result<Arc<Home>> {
+        if let Some(home) = self.lock().values().find(|home| home.at == *at) {
+            return Ok(Arc::clone(home));
+        }
+        let above = root.folder(at)?;
+        let haul = fs::openat(&above.fd, RESERVED, FOLDER, Mode::empty())?;
+        self.hide(identity(haul.as_fd())?);
+        let staging = fs::openat(&haul, STAGING, FOLDER, Mode::empty())?;
+        self.met(above.real, medium(above.fd.as_fd())?, Made { haul, staging })
+    }
+
+    /// Forgets a staging folder that somebody has removed.
+    pub(super) fn forget(&self, home: &Home) {
+        self.lock().retain(|_, open| open.unique != home.unique);
+    }
+
+    /// Whether this is a folder that no path may lead into.
+    pub(super) fn hides(&self, unique: (u64, u64)) -> bool {
+        self.hidden.read().unwrap_or_else(PoisonError::into_inner).contains(&unique)
+    }
+
+    /// Removes all staged files but these, in the staging folders `at` and in whatever is met later; how many.
+    pub(super) fn sweep(
+        &self,
+        root: &Beneath,
+        at: impl IntoIterator<Item = TreePath>,
+        keep: HashSet<String>,
+    ) -> io::Result<usize> {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut removed = 0;
+        let mut seen = HashSet::new();
+        for at in at {
+            match self.existing(root, &at) {
+                Ok(home) if seen.insert(home.unique) => removed += home.sweep(&keep)?,
+                Ok(_) => {}
+                Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::NOTDIR)) => {}
+                Err(error) if is_refusal(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(keep);
+        Ok(removed)
+    }
+
+    fn met(&self, at: TreePath, medium: Medium, made: Made) -> io::Result<Arc<Home>> {
+        let unique = identity(made.staging.as_fd())?;
+        self.hide(identity(made.haul.as_fd())?);
+        self.hide(unique);
+        let home = Arc::new(Home { at, medium, staging: made.staging, unique });
+        let mut open = self.lock();
+        if let Some(first) = open.get(&medium) {
+            // Two began at once; or there are two of them on one medium: either will do.
+            return Ok(if first.at == home.at { Arc::clone(first) } else { home });
+        }
+        open.insert(medium, Arc::clone(&home));
+        drop(open);
+        if let Some(kept) = &*self.kept.lock().unwrap_or_else(PoisonError::into_inner) {
+            home.sweep(kept)?;
+        }
+        Ok(home)
+    }
+
+    fn hide(&self, unique: (u64, u64)) {
+        self.hidden.write().unwrap_or_else(PoisonError::into_inner).insert(unique);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Medium, Arc<Home>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Home {
+    /// What a file of this name in here is called in the store.
+    pub(super) fn id(&self, name: &str) -> StageId {
+        if self.at.is_root() {
+            return StageId(name.to_owned());
+        }
+        let hex: String = self.at.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        StageId(format!("{name}@{hex}"))
+    }
+
+    fn sweep(&self, keep: &HashSet<String>) -> io::Result<usize> {
+        let mut removed = 0;
+        let mut entries = fs::Dir::read_from(&self.staging)?;
+        while let Some(entry) = entries.read() {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            if !is_staged_name(name) || keep.contains(&self.id(name).0) {
+                continue;
+            }
+            match fs::unlinkat(&self.staging, name, AtFlags::empty()) {
+                Ok(()) => removed += 1,
+                Err(Errno::NOENT) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// The folder and the name within it that an id stands for.
+pub(super) fn parsed(id: &StageId) -> Option<(TreePath, &str)> {
+    let (name, at) = match id.0.split_once('@') {
+        None => (id.0.as_str(), TreePath::ROOT),
+        Some((name, hex)) => (name, unhex(hex)?),
+    };
+    is_staged_name(name).then_some((at, name))
+}
+
+fn unhex(hex: &str) -> Option<TreePath> {
+    let digits = hex.as_bytes().chunks(2).map(std::str::from_utf8);
+    let bytes: Option<Vec<u8>> =
+        digits.map(|pair| pair.ok().and_then(|pair| u8::from_str_radix(pair, 16).ok())).collect();
+    TreePath::ROOT.join(&bytes?).ok()
+}
+
+/// 32 hexadecimal digits.
+fn is_staged_name(name: &str) -> bool {
+    name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+/// A name that no other staged file has; a collision would only be a failed creation.
+pub(super) fn new_name() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    // Each has keys of its own, from the system.
+    let half = || RandomState::new().hash_one(super::dates::now().nanos);
+    format!("{:016x}{:016x}", half(), half())
+}
+
+struct Made {
+    haul: OwnedFd,
+    staging: OwnedFd,
+}
+
+fn make(above: BorrowedFd<'_>, door: &dyn Door) -> io::Result<Made> {
+    let haul = make_private(above, RESERVED, door)?;
+    let staging = make_private(haul.as_fd(), STAGING, door)?;
+    Ok(Made { haul, staging })
+}
+
+/// Opens a folder, and where it is not there makes it, for its owner alone, and makes its name durable.
+fn make_private(above: BorrowedFd<'_>, name: &str, door: &dyn Door) -> io::Result<OwnedFd> {
+    match fs::openat(above, name, FOLDER, Mode::empty()) {
+        Err(Errno::NOENT) => {}
+        opened => return Ok(opened?),
+    }
+    match fs::mkdirat(above, name, OWNER_ONLY) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let made = fs::openat(above, name, FOLDER, Mode::empty())?;
+    // What lies above may give an access list and a group to what is made in it.
+    drop_default_access_list(made.as_fd());
+    fs::fchmod(&made, OWNER_ONLY)?;
+    door.sync_folder(made.as_fd())?;
+    door.sync_folder(above)?;
+    Ok(made)
+}
+
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+fn identity(folder: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
+    let seen = fs::fstat(folder)?;
+    Ok((device(&seen), seen.st_ino))
+}
+
+/// The root, then the folder in it, down to `folder` itself.
+fn from_the_top(folder: &TreePath) -> Vec<TreePath> {
+    let mut all = vec![folder.clone()];
+    while let Some(above) = all.last().and_then(TreePath::parent) {
+        all.push(above);
+    }
+    all.reverse();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_leads_to_its_file_and_nowhere_else() {
+        let name = new_name();
+        assert_eq!(parsed(&StageId(name.clone())), Some((TreePath::ROOT, name.as_str())));
+        let mounted = TreePath::ROOT.join("mnt/ä b".as_bytes()).unwrap();
+        let hex: String = mounted.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(parsed(&StageId(format!("{name}@{hex}"))), Some((mounted, name.as_str())));
+        for bad in ["", "../../etc/passwd", "x", &format!("{name}/"), &format!("{name}@zz"), &name[1..]] {
+            assert_eq!(parsed(&StageId(bad.to_owned())), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_differ() {
+        let names: HashSet<String> = (0..1000).map(|_| new_name()).collect();
+        assert_eq!(names.len(), 1000);
+        assert!(names.iter().all(|name| is_staged_name(name)));
+    }
+}

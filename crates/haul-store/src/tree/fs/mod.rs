@@ -1,0 +1,266 @@
+//! The tree on a file system: finished files are files, folders are folders, and what is unfinished lies in `.haul`,
+//! which no path can name ([`TreePath`]) and no link leads into.
+//!
+//! ```text
+//!  FsStore ──Pool─▶ Tree ──▶ Beneath ──▶ Walk        a path becomes an open file or a name in an open folder
+//!                    ├─────▶ Homes                   where unfinished bytes lie
+//!                    ├─────▶ Received ──▶ publish    bytes come in, get a name
+//!                    └─────▶ Dates, Gates, Door      what date, whose sync, which system call
+//! ```
+//!
+//! Every call is one job for the [`Pool`]. It knows no user and no protocol.
+
+mod beneath;
+mod dates;
+mod door;
+mod dress;
+mod fault;
+mod gate;
+mod home;
+mod listing;
+mod publish;
+mod seen;
+mod staged;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod walk;
+
+use std::{
+    collections::HashSet,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use haul_core::{Modified, TreePath};
+use rustix::{
+    fs::{self, FileType, Mode, OFlags},
+    io::Errno,
+};
+
+pub use beneath::Resolver;
+
+use self::{
+    beneath::Beneath,
+    fault::fault,
+    listing::FsListing,
+    staged::{FsStaged, Place},
+    tree::Tree,
+};
+use crate::{
+    Body, Geometry, Listing, Meta, Reading, StageId, Staged, Store, StoreError, Work,
+    sys::tree::mounts_below,
+    tree::pool::{Pool, hop},
+};
+
+/// A tree of files below a folder.
+#[derive(Clone)]
+pub struct FsStore {
+    tree: Arc<Tree>,
+}
+
+impl FsStore {
+    /// Opens the folder `root` as a tree. Nothing is made and nothing written before the first upload. Blocking calls
+    /// run in `pool`.
+    pub fn open(root: &Path, pool: Arc<dyn Pool>) -> Result<Self, StoreError> {
+        Self::open_with(root, pool, Resolver::System)
+    }
+
+    /// As [`Self::open`], with another way to resolve paths.
+    pub fn open_with(root: &Path, pool: Arc<dyn Pool>, resolver: Resolver) -> Result<Self, StoreError> {
+        Self::behind(root, pool, resolver, Box::new(door::Real))
+    }
+
+    fn behind(
+        root: &Path,
+        pool: Arc<dyn Pool>,
+        resolver: Resolver,
+        door: Box<dyn door::Door>,
+    ) -> Result<Self, StoreError> {
+        let failed = |error: io::Error| match Errno::from_io_error(&error) {
+            Some(Errno::NOENT) => StoreError::NotFound { path: root.to_path_buf() },
+            Some(Errno::NOTDIR) => StoreError::NotAFolder { path: root.to_path_buf() },
+            _ => StoreError::at("opening", root, error),
+        };
+        let beneath = Beneath::open_root(root, resolver).map_err(failed)?;
+        let tree = Tree {
+            root: beneath,
+            homes: home::Homes::default(),
+            owners: seen::Owners::default(),
+            dates: dates::Dates::default(),
+            gates: gate::Gates::default(),
+            door,
+            pool,
+        };
+        // What an earlier run has left is out of reach from the start, under whatever name it is mounted elsewhere.
+        match tree.homes.existing(&tree.root, &TreePath::ROOT) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(failed(error)),
+        }
+        Ok(Self { tree: Arc::new(tree) })
+    }
+
+    fn hop<T: Send + 'static>(
+        &self,
+        path: &TreePath,
+        job: impl FnOnce(&Arc<Tree>, &TreePath) -> Result<T, StoreError> + Send + 'static,
+    ) -> Work<'static, T> {
+        let (tree, path) = (Arc::clone(&self.tree), path.clone());
+        hop(&self.tree.pool, move || job(&tree, &path))
+    }
+}
+
+impl Store for FsStore {
+    fn geometry(&self) -> Geometry {
+        Geometry { can_cut: true, can_read: true, in_order: true, min_part: 0, max_parts: None }
+    }
+
+    fn stat<'a>(&'a self, path: &'a TreePath) -> Work<'a, Meta> {
+        self.hop(path, |tree, path| tree.stat(path))
+    }
+
+    fn list<'a>(&'a self, folder: &'a TreePath) -> Work<'a, Box<dyn Listing>> {
+        self.hop(folder, |tree, path| {
+            FsListing::open(Arc::clone(tree), path).map(|listing| Box::new(listing) as Box<dyn Listing>)
+        })
+    }
+
+    fn read<'a>(&'a self, path: &'a TreePath) -> Work<'a, Reading> {
+        self.hop(path, |tree, path| tree.read(path))
+    }
+
+    fn unchanged<'a>(&'a self, reading: &'a Reading) -> Work<'a, ()> {
+        let Body::File(file) = &reading.body else {
+            // Not one of ours.
+            return Box::pin(async { Ok(()) });
+        };
+        let (file, meta) = (Arc::clone(file), reading.meta.clone());
+        hop(&self.tree.pool, move || {
+            let path = || PathBuf::from("what was read");
+            let seen =
+                fs::fstat(&*file).map_err(|errno| StoreError::at("looking at", &path(), errno.into()))?;
+            let same = u64::try_from(seen.st_size) == Ok(meta.size)
+                && seen::modified(&seen).same_moment(meta.modified);
+            if same { Ok(()) } else { Err(StoreError::Changed { path: path() }) }
+        })
+    }
+
+    fn make_folder<'a>(&'a self, path: &'a TreePath) -> Work<'a, ()> {
+        self.hop(path, |tree, path| tree.make_folder(path))
+    }
+
+    fn remove_folder<'a>(&'a self, path: &'a TreePath) -> Work<'a, ()> {
+        self.hop(path, |tree, path| tree.remove_folder(path))
+    }
+
+    fn remove<'a>(&'a self, path: &'a TreePath) -> Work<'a, ()> {
+        self.hop(path, |tree, path| tree.remove(path))
+    }
+
+    fn rename<'a>(&'a self, from: &'a TreePath, to: &'a TreePath, replace: bool) -> Work<'a, ()> {
+        let to = to.clone();
+        self.hop(from, move |tree, from| tree.rename(from, &to, replace))
+    }
+
+    fn set_modified<'a>(&'a self, path: &'a TreePath, to: Modified) -> Work<'a, ()> {
+        self.hop(path, move |tree, path| tree.set_modified(path, to))
+    }
+
+    fn set_mode<'a>(&'a self, path: &'a TreePath, mode: u32) -> Work<'a, ()> {
+        self.hop(path, move |tree, path| tree.set_mode(path, mode))
+    }
+
+    fn space<'a>(&'a self, path: &'a TreePath) -> Work<'a, Option<u64>> {
+        self.hop(path, |tree, path| tree.space(path))
+    }
+
+    fn stage<'a>(&'a self, target: &'a TreePath) -> Work<'a, Box<dyn Staged>> {
+        self.hop(target, |tree, target| {
+            let staged = stage(tree, target).map_err(|error| fault("staging", target, error))?;
+            Ok(Box::new(staged) as Box<dyn Staged>)
+        })
+    }
+
+    fn staged<'a>(&'a self, id: &'a StageId) -> Work<'a, Box<dyn Staged>> {
+        let (tree, id) = (Arc::clone(&self.tree), id.clone());
+        hop(&self.tree.pool, move || Ok(Box::new(staged(&tree, id)?) as Box<dyn Staged>))
+    }
+
+    fn in_place<'a>(&'a self, target: &'a TreePath, from: u64) -> Work<'a, Box<dyn Staged>> {
+        self.hop(target, move |tree, target| {
+            let opened = in_place(tree, target, from).map_err(|error| fault("opening", target, error))?;
+            Ok(Box::new(opened) as Box<dyn Staged>)
+        })
+    }
+
+    fn sweep<'a>(&'a self, keep: &'a [StageId]) -> Work<'a, usize> {
+        let keep: HashSet<String> = keep.iter().map(|id| id.0.clone()).collect();
+        self.hop(&TreePath::ROOT, move |tree, root| {
+            let mounted = mounts_below(tree.root.real());
+            let mounted = mounted.iter().filter_map(|place| root.join(place).ok());
+            let known = keep.iter().filter_map(|id| Some(home::parsed(&StageId(id.clone()))?.0));
+            let places: Vec<TreePath> = [root.clone()].into_iter().chain(mounted).chain(known).collect();
+            let swept = tree.homes.sweep(&tree.root, places, keep);
+            swept.map_err(|error| fault("sweeping", root, error))
+        })
+    }
+}
+
+fn stage(tree: &Arc<Tree>, target: &TreePath) -> io::Result<FsStaged> {
+    let folder = tree.folder(&target.parent().ok_or(Errno::ISDIR)?)?;
+    let name = home::new_name();
+    let mut home = tree.homes.for_folder(&tree.root, &folder, &*tree.door)?;
+    let file = match publish::created(&home, &name) {
+        // Somebody has removed the staging folder while it was open.
+        Err(Errno::NOENT) => {
+            tree.homes.forget(&home);
+            home = tree.homes.for_folder(&tree.root, &folder, &*tree.door)?;
+            publish::created(&home, &name)?
+        }
+        created => created?,
+    };
+    let id = home.id(&name);
+    Ok(FsStaged::new(Arc::clone(tree), id, file, Place::Staged { home, name }, fault::told(target), 0))
+}
+
+fn staged(tree: &Arc<Tree>, id: StageId) -> Result<FsStaged, StoreError> {
+    let told = || PathBuf::from("an unfinished upload");
+    let failed = |error: io::Error| fault::sorted("opening", told(), error);
+    let (at, name) = home::parsed(&id).ok_or_else(|| failed(Errno::NOENT.into()))?;
+    let home = tree.homes.existing(&tree.root, &at).map_err(failed)?;
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = fs::openat(&home.staging, name, flags, Mode::empty());
+    let file = File::from(opened.map_err(|errno| failed(errno.into()))?);
+    let len = file.metadata().map_err(failed)?.len();
+    let place = Place::Staged { home, name: name.to_owned() };
+    Ok(FsStaged::new(Arc::clone(tree), id, file, place, told(), len))
+}
+
+fn in_place(tree: &Arc<Tree>, target: &TreePath, from: u64) -> io::Result<FsStaged> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let (opened, created) = match tree.root.open(target, flags) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let spot = tree.spot(target)?;
+            let flags = flags | OFlags::CREATE | OFlags::EXCL;
+            (fs::openat(&spot.folder.fd, &spot.name, flags, Mode::from_raw_mode(0o666))?, true)
+        }
+        opened => (opened?, false),
+    };
+    let seen = tree.allowed(fs::fstat(&opened)?)?;
+    if FileType::from_raw_mode(seen.st_mode) != FileType::RegularFile {
+        return Err(Errno::ISDIR.into());
+    }
+    let file = File::from(opened);
+    let len = u64::try_from(seen.st_size).unwrap_or(0).min(from);
+    tree.door.cut(&file, len)?;
+    let place = Place::InPlace { created };
+    let id = StageId(format!(
+        "in-place@{}",
+        target.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    ));
+    Ok(FsStaged::new(Arc::clone(tree), id, file, place, fault::told(target), len))
+}

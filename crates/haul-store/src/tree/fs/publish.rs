@@ -1,0 +1,209 @@
+//! How a staged file becomes visible: dressed as a file created there would be, dated, saved, renamed, and its folder
+//! saved. Until the rename it is staged, after it whole; there is nothing between.
+//!
+//! ```text
+//!  target's folder ─ other medium? ─ copied there first
+//!        │
+//!  dress ─ condition ─ date ─ save the file (Full) ─ RENAME ─ save the folder (Full, shared)
+//! ```
+
+use std::{fs::File, io, os::fd::AsFd, sync::Arc};
+
+use haul_core::TreePath;
+use rustix::{
+    fs::{self, AtFlags, FileType, Mode, OFlags, Stat},
+    io::Errno,
+};
+
+use super::{
+    beneath::Spot,
+    door::Named,
+    dress::dress,
+    fault::{fault, told},
+    home::Home,
+    seen,
+    staged::{Place, Received, copy},
+    tree::{Tree, times},
+};
+use crate::{
+    Durability, Meta, StoreError, When,
+    sys::tree::{begin_write_back, device, medium},
+};
+
+/// Gives a received file its name.
+pub(super) fn publish(
+    received: &Received,
+    target: &TreePath,
+    when: &When,
+    how: Durability,
+) -> Result<Meta, StoreError> {
+    let tree = &*received.tree;
+    let (home, name) = match &received.place {
+        Place::Staged { home, name } => (home, name),
+        Place::InPlace { created } => return in_place(received, target, *created, how),
+    };
+    let failed = |error| fault("publishing", target, error);
+    let (spot, there) = destination(tree, target)?;
+    let folder = fs::fstat(&spot.folder.fd).map_err(|errno| failed(errno.into()))?;
+    if medium(spot.folder.fd.as_fd()).map_err(failed)? == home.medium {
+        let file = &Whole { file: &received.file, home, name };
+        let give = Give { tree, target, spot: &spot, folder, there, when, how };
+        return give.run(file, received.is_saved(), || received.save_all());
+    }
+    // Its target has been moved to another medium since it was begun.
+    let (new_home, new_name, copied) = carried(received, &spot).map_err(failed)?;
+    let file = &Whole { file: &copied, home: &new_home, name: &new_name };
+    let save = || tree.door.sync_all(&copied).map_err(|error| fault("saving", target, error));
+    let done = Give { tree, target, spot: &spot, folder, there, when, how }.run(file, false, save);
+    let (unneeded, name) = if done.is_ok() { (home, name) } else { (&new_home, &new_name) };
+    // What stays behind is no harm: a sweep takes it.
+    let _ = fs::unlinkat(&unneeded.staging, name.as_str(), AtFlags::empty());
+    done
+}
+
+/// A file under its name in a staging folder.
+struct Whole<'a> {
+    file: &'a File,
+    home: &'a Home,
+    name: &'a str,
+}
+
+/// What is to be done with it.
+struct Give<'a> {
+    tree: &'a Tree,
+    target: &'a TreePath,
+    spot: &'a Spot,
+    /// The folder, and what has the name now.
+    folder: Stat,
+    there: Option<Stat>,
+    when: &'a When,
+    how: Durability,
+}
+
+impl Give<'_> {
+    fn run(
+        self,
+        whole: &Whole<'_>,
+        saved: bool,
+        save: impl FnOnce() -> Result<(), StoreError>,
+    ) -> Result<Meta, StoreError> {
+        let failed = |error| fault("publishing", self.target, error);
+        self.check()?;
+        let into = self.spot.folder.fd.as_fd();
+        let dressed = dress(whole.file, into, &self.folder).map_err(failed)?;
+        let dated = self.date(whole.file).map_err(failed)?;
+        match self.how {
+            Durability::Full if !saved || dressed || dated => save()?,
+            Durability::Full => {}
+            Durability::Relaxed => begin_write_back(whole.file),
+        }
+        // Between the look at what has the name and this rename, another program may put something there that is then
+        // replaced: no system call compares and renames. Other uploads do not: whoever publishes to a name holds its
+        // lease. A name that was free is guarded by the rename itself.
+        let replace = *self.when != When::Absent;
+        let door = &self.tree.door;
+        let from = Named(whole.home.staging.as_fd(), whole.name.as_bytes());
+        door.rename(from, Named(into, &self.spot.name), replace).map_err(failed)?;
+        if self.how == Durability::Full {
+            let id = (device(&self.folder), self.folder.st_ino);
+            self.tree.gates.pass(id, || door.sync_folder(into)).map_err(failed)?;
+        }
+        told_as(self.tree, whole.file, self.target)
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        let same = |seen: &Stat, meta: &Meta| {
+            seen::unique(seen) == meta.unique
+                && u64::try_from(seen.st_size) == Ok(meta.size)
+                && seen::modified(seen).same_moment(meta.modified)
+        };
+        match (self.when, &self.there) {
+            (When::Always, _) | (When::Absent, None) => Ok(()),
+            (When::Absent, Some(_)) => Err(StoreError::Exists { path: told(self.target) }),
+            (When::Same(meta), Some(seen)) if same(seen, meta) => Ok(()),
+            (When::Same(_), _) => Err(StoreError::Changed { path: told(self.target) }),
+        }
+    }
+
+    /// Dates the file so that no earlier one of that name had the same second; whether that took a change.
+    fn date(&self, file: &File) -> io::Result<bool> {
+        let replaced = self.there.as_ref().map(|seen| seen::modified(seen).seconds);
+        let written = seen::modified(&fs::fstat(file)?);
+        let Some(date) = self.tree.dates.next(self.target, written, replaced) else { return Ok(false) };
+        fs::futimens(file, &times(date).ok_or(Errno::INVAL)?)?;
+        Ok(true)
+    }
+}
+
+/// Where the target's name is to be given, and what has it: a link there is what it means.
+fn destination(tree: &Tree, target: &TreePath) -> Result<(Spot, Option<Stat>), StoreError> {
+    let failed = |error| fault("publishing", target, error);
+    let look = |spot: &Spot| match fs::statat(&spot.folder.fd, &spot.name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(seen) => Ok(Some(seen)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(io::Error::from(errno)),
+    };
+    let mut spot = tree.spot(target).map_err(failed)?;
+    let mut there = look(&spot).map_err(failed)?;
+    if there.is_some_and(|seen| FileType::from_raw_mode(seen.st_mode) == FileType::Symlink) {
+        // One that leads nowhere or out of the tree was put there by somebody who must know what for.
+        spot = tree.root.meaning(target).map_err(|_| StoreError::NotAFile { path: told(target) })?;
+        there = look(&spot).map_err(failed)?;
+    }
+    match there {
+        Some(seen) if FileType::from_raw_mode(seen.st_mode) != FileType::RegularFile => {
+            Err(StoreError::NotAFile { path: told(target) })
+        }
+        there => Ok((spot, there)),
+    }
+}
+
+/// A copy in the staging folder of the target's own medium.
+fn carried(received: &Received, spot: &Spot) -> io::Result<(Arc<Home>, String, File)> {
+    let tree = &*received.tree;
+    let home = tree.homes.for_folder(&tree.root, &spot.folder, &*tree.door)?;
+    let name = super::home::new_name();
+    let file = created(&home, &name)?;
+    match copy(&received.file, &file, received.len()) {
+        Ok(_) => Ok((home, name, file)),
+        Err(error) => {
+            let _ = fs::unlinkat(&home.staging, name.as_str(), AtFlags::empty());
+            Err(error)
+        }
+    }
+}
+
+/// A new file in a staging folder, with the mode that the umask gives: nobody else can enter the folder.
+pub(super) fn created(home: &Home, name: &str) -> rustix::io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    fs::openat(&home.staging, name, flags, Mode::from_raw_mode(0o666)).map(File::from)
+}
+
+/// The name is there already: what remains is to save it. Neither target nor condition say anything more.
+fn in_place(
+    received: &Received,
+    target: &TreePath,
+    created: bool,
+    how: Durability,
+) -> Result<Meta, StoreError> {
+    let tree = &*received.tree;
+    if how == Durability::Full {
+        if !received.is_saved() {
+            received.save_all()?;
+        }
+        if created {
+            let failed = |error| fault("saving", target, error);
+            let (spot, _) = destination(tree, target)?;
+            let folder = fs::fstat(&spot.folder.fd).map_err(|errno| failed(errno.into()))?;
+            let fd = spot.folder.fd.as_fd();
+            let id = (device(&folder), folder.st_ino);
+            tree.gates.pass(id, || tree.door.sync_folder(fd)).map_err(failed)?;
+        }
+    }
+    told_as(tree, &received.file, target)
+}
+
+fn told_as(tree: &Tree, file: &File, target: &TreePath) -> Result<Meta, StoreError> {
+    let seen = fs::fstat(file).map_err(|errno| fault("looking at", target, errno))?;
+    seen::meta(&seen, &tree.owners).ok_or_else(|| StoreError::NotAFile { path: told(target) })
+}

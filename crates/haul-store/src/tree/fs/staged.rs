@@ -1,0 +1,386 @@
+//! A file that is being received: bytes at its end, cuts, syncs.
+//!
+//! Its length is kept here and not asked of the disk: what a failed write left behind it is cut off. A sync that fails
+//! takes back everything that was not safe before, on the disk too, because a system tells of a failed write-back only
+//! once; from then on the handle does nothing more ([`StoreError::Unclaimed`]), and opening the file again goes on from
+//! what is safe.
+
+use std::{
+    fs::File,
+    io,
+    os::fd::AsFd,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+};
+
+use bytes::Bytes;
+use haul_core::TreePath;
+use rustix::fs::{self, AtFlags};
+
+use super::{fault::sorted, home::Home, publish, tree::Tree};
+use crate::{
+    Body, Durability, Meta, Reading, StageId, Staged, StoreError, Syncer, When, Work, sys, tree::pool::hop,
+};
+
+/// The most bytes that are read or copied in one go.
+const PIECE: usize = 1 << 20;
+
+/// A staged file.
+pub(super) struct FsStaged {
+    id: StageId,
+    received: Arc<Received>,
+}
+
+/// What is shared with work that runs beside, or that nobody waits for any more.
+pub(super) struct Received {
+    pub(super) tree: Arc<Tree>,
+    pub(super) file: File,
+    pub(super) place: Place,
+    /// What errors call it.
+    pub(super) told: PathBuf,
+    tail: Mutex<Tail>,
+    /// As in `tail`, to be read without waiting for a write.
+    len: AtomicU64,
+}
+
+/// Where its bytes lie.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// Out of sight.
+    Staged {
+        /// In this folder …
+        home: Arc<Home>,
+        /// … by this name.
+        name: String,
+    },
+    /// Under its own name, from the start.
+    InPlace {
+        /// Whether there was no such file before.
+        created: bool,
+    },
+}
+
+/// The end of a file.
+#[derive(Debug)]
+pub(super) struct Tail {
+    len: u64,
+    /// So many bytes from the start survive a power cut; what a file had when it was opened counts as such.
+    safe: u64,
+    /// Grows with every change.
+    version: u64,
+    /// Grows when bytes are taken away.
+    cuts: u64,
+    /// The version of which everything was saved, dates too.
+    saved: Option<u64>,
+    /// Whether its name in the staging folder survives a power cut.
+    named: bool,
+    /// Whether a sync has failed.
+    lost: bool,
+}
+
+impl FsStaged {
+    pub(super) fn new(
+        tree: Arc<Tree>,
+        id: StageId,
+        file: File,
+        place: Place,
+        told: PathBuf,
+        len: u64,
+    ) -> Self {
+        let tail = Tail { len, safe: len, version: 0, cuts: 0, saved: None, named: false, lost: false };
+        let (tail, len) = (Mutex::new(tail), AtomicU64::new(len));
+        Self { id, received: Arc::new(Received { tree, file, place, told, tail, len }) }
+    }
+
+    fn hop<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Received) -> Result<T, StoreError> + Send + 'static,
+    ) -> Work<'static, T> {
+        let received = Arc::clone(&self.received);
+        hop(&self.received.tree.pool, move || job(&received))
+    }
+}
+
+impl Staged for FsStaged {
+    fn id(&self) -> &StageId {
+        &self.id
+    }
+
+    fn len(&self) -> u64 {
+        self.received.len.load(SeqCst)
+    }
+
+    fn append(&mut self, bytes: Bytes) -> Work<'_, ()> {
+        self.hop(move |received| received.append(&bytes))
+    }
+
+    fn copy_from<'a>(&'a mut self, reading: &'a Reading, upto: u64) -> Work<'a, ()> {
+        match &reading.body {
+            Body::File(file) => {
+                let file = Arc::clone(file);
+                self.hop(move |received| received.copy_file(&file, upto))
+            }
+            Body::Pieces(pieces) => Box::pin(async move {
+                let mut at = 0;
+                while at < upto {
+                    let most = usize::try_from(upto - at).unwrap_or(PIECE).min(PIECE);
+                    let piece = pieces.read(at, most).await?;
+                    if piece.is_empty() {
+                        return Err(self.received.shorter());
+                    }
+                    at += piece.len() as u64;
+                    self.append(piece).await?;
+                }
+                Ok(())
+            }),
+        }
+    }
+
+    fn cut(&mut self, at: u64) -> Work<'_, ()> {
+        self.hop(move |received| received.cut(at))
+    }
+
+    fn read(&self, at: u64, most: usize) -> Work<'_, Bytes> {
+        self.hop(move |received| received.read(at, most))
+    }
+
+    fn sync(&mut self) -> Work<'_, u64> {
+        self.hop(|received| received.save(Depth::All))
+    }
+
+    fn syncer(&self) -> Arc<dyn Syncer> {
+        Arc::new(FsSyncer(Arc::clone(&self.received)))
+    }
+
+    fn publish<'a>(self: Box<Self>, target: &'a TreePath, when: When, how: Durability) -> Work<'a, Meta> {
+        let target = target.clone();
+        self.hop(move |received| publish::publish(received, &target, &when, how))
+    }
+
+    fn discard(self: Box<Self>) -> Work<'static, ()> {
+        self.hop(|received| match &received.place {
+            Place::Staged { home, name } => fs::unlinkat(&home.staging, name.as_str(), AtFlags::empty())
+                .map_err(|errno| received.failed("removing", errno)),
+            // What readers have seen stays.
+            Place::InPlace { .. } => Ok(()),
+        })
+    }
+}
+
+/// How much of a file is made safe.
+#[derive(Clone, Copy)]
+enum Depth {
+    /// What is needed to read its bytes.
+    Data,
+    /// Its dates too, so that publishing it has nothing left to save.
+    All,
+}
+
+impl Received {
+    pub(super) fn failed(&self, doing: &'static str, source: impl Into<io::Error>) -> StoreError {
+        sorted(doing, self.told.clone(), source.into())
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.len.load(SeqCst)
+    }
+
+    /// Whether everything is saved, dates too.
+    pub(super) fn is_saved(&self) -> bool {
+        let tail = self.lock();
+        tail.saved == Some(tail.version)
+    }
+
+    fn shorter(&self) -> StoreError {
+        self.failed("copying from a file that became shorter to", io::ErrorKind::UnexpectedEof)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The tail, for a change.
+    fn usable(&self) -> Result<MutexGuard<'_, Tail>, StoreError> {
+        let tail = self.lock();
+        if tail.lost { Err(StoreError::Unclaimed { path: self.told.clone() }) } else { Ok(tail) }
+    }
+
+    fn append(&self, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut tail = self.usable()?;
+        self.changing(&mut tail, |from| {
+            let mut at = from;
+            let mut rest = bytes;
+            while !rest.is_empty() {
+                match self.tree.door.write(&self.file, rest, at) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(n) => {
+                        at += n as u64;
+                        rest = rest.get(n..).unwrap_or_default();
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(at)
+        })
+    }
+
+    fn copy_file(&self, from: &File, upto: u64) -> Result<(), StoreError> {
+        let mut tail = self.usable()?;
+        if upto == 0 {
+            return Ok(());
+        }
+        if tail.len == 0 && sys::tree::share(from, &self.file, upto) {
+            return self.changing(&mut tail, |_| Ok(upto));
+        }
+        self.changing(&mut tail, |_| copy(from, &self.file, upto))
+    }
+
+    /// Does something that makes the file longer; what an error leaves behind the end is cut off.
+    fn changing(
+        &self,
+        tail: &mut Tail,
+        change: impl FnOnce(u64) -> io::Result<u64>,
+    ) -> Result<(), StoreError> {
+        tail.version += 1;
+        match change(tail.len) {
+            Ok(len) => {
+                tail.len = len;
+                self.len.store(len, SeqCst);
+                Ok(())
+            }
+            Err(error) => {
+                // If even that fails the length stands all the same: the next write goes there.
+                let _ = self.tree.door.cut(&self.file, tail.len);
+                Err(self.failed("writing", error))
+            }
+        }
+    }
+
+    fn cut(&self, at: u64) -> Result<(), StoreError> {
+        let mut tail = self.usable()?;
+        if at >= tail.len {
+            return Ok(());
+        }
+        self.tree.door.cut(&self.file, at).map_err(|error| self.failed("cutting", error))?;
+        tail.version += 1;
+        tail.cuts += 1;
+        tail.safe = tail.safe.min(at);
+        tail.len = at;
+        self.len.store(at, SeqCst);
+        Ok(())
+    }
+
+    fn read(&self, at: u64, most: usize) -> Result<Bytes, StoreError> {
+        let left = self.len().saturating_sub(at);
+        let mut buffer = vec![0; usize::try_from(left).unwrap_or(PIECE).min(most).min(PIECE)];
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let rest = buffer.get_mut(filled..).unwrap_or_default();
+            match sys::read_at(&self.file, rest, at + filled as u64) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failed("reading", error)),
+            }
+        }
+        buffer.truncate(filled);
+        Ok(buffer.into())
+    }
+
+    /// Makes safe what is there now, and tells how much that is. Bytes may be appended meanwhile.
+    fn save(&self, depth: Depth) -> Result<u64, StoreError> {
+        let (len, version, cuts, named) = {
+            let tail = self.usable()?;
+            if tail.saved == Some(tail.version) && tail.named {
+                return Ok(tail.len);
+            }
+            (tail.len, tail.version, tail.cuts, tail.named)
+        };
+        let door = &self.tree.door;
+        let mut done = match depth {
+            Depth::Data => door.sync_data(&self.file),
+            Depth::All => door.sync_all(&self.file),
+        };
+        if let (Ok(()), false, Place::Staged { home, .. }) = (&done, named, &self.place) {
+            done = self.tree.gates.pass(home.unique, || door.sync_folder(home.staging.as_fd()));
+        }
+        let mut tail = self.lock();
+        if let Err(error) = done {
+            self.give_up(&mut tail);
+            return Err(self.failed("saving", error));
+        }
+        tail.named = true;
+        // Bytes that were taken away meanwhile and others put in their place are not what was saved.
+        if tail.cuts == cuts {
+            tail.safe = tail.safe.max(len);
+        }
+        if matches!(depth, Depth::All) {
+            tail.saved = tail.saved.max(Some(version));
+        }
+        Ok(len.min(tail.safe))
+    }
+
+    /// After a failed sync nothing counts that was not safe before.
+    fn give_up(&self, tail: &mut Tail) {
+        tail.lost = true;
+        if let Place::Staged { .. } = self.place
+            && self.tree.door.cut(&self.file, tail.safe).is_ok()
+        {
+            tail.len = tail.safe;
+            self.len.store(tail.safe, SeqCst);
+        }
+    }
+
+    /// As [`Self::save`], of everything, for publishing.
+    pub(super) fn save_all(&self) -> Result<(), StoreError> {
+        drop(self.usable()?);
+        self.tree.door.sync_all(&self.file).map_err(|error| {
+            self.give_up(&mut self.lock());
+            self.failed("saving", error)
+        })
+    }
+}
+
+/// Copies the first `upto` bytes: within the system where it can, else through memory. How many that are.
+pub(super) fn copy(from: &File, to: &File, upto: u64) -> io::Result<u64> {
+    let mut at = 0;
+    while at < upto {
+        match sys::tree::copy_range(from, to, at, upto - at) {
+            None => return copy_through_memory(from, to, at, upto),
+            Some(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Some(Ok(n)) => at += n as u64,
+            Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            Some(Err(error)) => return Err(error),
+        }
+    }
+    Ok(at)
+}
+
+fn copy_through_memory(from: &File, to: &File, mut at: u64, upto: u64) -> io::Result<u64> {
+    use std::os::unix::fs::FileExt;
+    let mut buffer = vec![0; PIECE];
+    while at < upto {
+        let most = usize::try_from(upto - at).unwrap_or(PIECE).min(PIECE);
+        let n = match from.read_at(buffer.get_mut(..most).unwrap_or_default(), at) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        to.write_all_at(buffer.get(..n).unwrap_or_default(), at)?;
+        at += n as u64;
+    }
+    Ok(at)
+}
+
+struct FsSyncer(Arc<Received>);
+
+impl Syncer for FsSyncer {
+    fn sync(&self) -> Work<'_, ()> {
+        let received = Arc::clone(&self.0);
+        hop(&self.0.tree.pool, move || received.save(Depth::Data).map(drop))
+    }
+}

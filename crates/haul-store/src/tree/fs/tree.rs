@@ -1,0 +1,206 @@
+//! What all parts of an open tree share: its root, its staging folders, and the calls on names, each as one blocking
+//! piece of work.
+
+use std::{io, os::fd::AsFd, sync::Arc};
+
+use haul_core::{Modified, TreePath};
+use rustix::{
+    fs::{self, AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps},
+    io::Errno,
+};
+
+use super::{
+    beneath::{Beneath, Folder, Spot},
+    dates::Dates,
+    door::Door,
+    fault::fault,
+    gate::Gates,
+    home::Homes,
+    seen::{self, Owners},
+};
+use crate::{Body, Meta, Reading, StoreError, sys, tree::pool::Pool};
+
+/// An open tree.
+pub(super) struct Tree {
+    pub(super) root: Beneath,
+    pub(super) homes: Homes,
+    pub(super) owners: Owners,
+    pub(super) dates: Dates,
+    pub(super) gates: Gates,
+    pub(super) door: Box<dyn Door>,
+    pub(super) pool: Arc<dyn Pool>,
+}
+
+impl Tree {
+    pub(super) fn stat(&self, path: &TreePath) -> Result<Meta, StoreError> {
+        let look = || {
+            let opened = self.root.open(path, sys::tree::PASSING | OFlags::NONBLOCK)?;
+            self.allowed(fs::fstat(opened)?)
+        };
+        let seen = look().map_err(|error| fault("looking at", path, error))?;
+        seen::meta(&seen, &self.owners).ok_or_else(|| StoreError::NotFound { path: super::fault::told(path) })
+    }
+
+    pub(super) fn read(&self, path: &TreePath) -> Result<Reading, StoreError> {
+        let failed = |error| fault("opening", path, error);
+        // O_NONBLOCK: a pipe must not be waited for. It means nothing for a file.
+        let opened =
+            self.root.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY).map_err(failed)?;
+        let seen = fs::fstat(&opened).map_err(|errno| failed(errno.into()))?;
+        if FileType::from_raw_mode(seen.st_mode) != FileType::RegularFile {
+            return Err(StoreError::NotAFile { path: super::fault::told(path) });
+        }
+        let meta = seen::meta(&seen, &self.owners);
+        let meta = meta.ok_or_else(|| StoreError::NotAFile { path: super::fault::told(path) })?;
+        Ok(Reading { meta, body: Body::File(Arc::new(opened.into())) })
+    }
+
+    /// An open folder that paths may lead into.
+    pub(super) fn folder(&self, path: &TreePath) -> io::Result<Folder> {
+        let folder = self.root.folder(path)?;
+        self.allowed(fs::fstat(&folder.fd)?)?;
+        Ok(folder)
+    }
+
+    /// A name in an open folder that paths may lead into.
+    pub(super) fn spot(&self, path: &TreePath) -> io::Result<Spot> {
+        let spot = self.root.spot(path)?;
+        self.allowed(fs::fstat(&spot.folder.fd)?)?;
+        Ok(spot)
+    }
+
+    /// A name in an open folder, with what has it; the name itself is not followed. What a client cannot see is not
+    /// there: a link that leads nowhere or out.
+    pub(super) fn taken_spot(&self, path: &TreePath) -> io::Result<(Spot, Stat)> {
+        let spot = self.spot(path)?;
+        let seen = fs::statat(&spot.folder.fd, &spot.name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if FileType::from_raw_mode(seen.st_mode) == FileType::Symlink {
+            self.allowed(fs::fstat(self.root.open(path, sys::tree::PASSING)?)?)?;
+        }
+        Ok((spot, self.allowed(seen)?))
+    }
+
+    /// What is haul's own is not there.
+    pub(super) fn allowed(&self, seen: Stat) -> io::Result<Stat> {
+        if self.homes.hides((sys::tree::device(&seen), seen.st_ino)) {
+            return Err(Errno::NOENT.into());
+        }
+        Ok(seen)
+    }
+
+    pub(super) fn make_folder(&self, path: &TreePath) -> Result<(), StoreError> {
+        let made = self.spot(path).and_then(|spot| {
+            Ok(fs::mkdirat(&spot.folder.fd, &spot.name, Mode::RWXU | Mode::RWXG | Mode::RWXO)?)
+        });
+        made.map_err(|error| fault("making", path, error))
+    }
+
+    pub(super) fn remove_folder(&self, path: &TreePath) -> Result<(), StoreError> {
+        let removed = self.taken_spot(path).and_then(|(spot, seen)| {
+            if FileType::from_raw_mode(seen.st_mode) != FileType::Directory {
+                return Err(Errno::NOTDIR.into());
+            }
+            fs::unlinkat(&spot.folder.fd, &spot.name, AtFlags::REMOVEDIR)?;
+            self.dates.remember(path, super::dates::now().seconds);
+            Ok(())
+        });
+        removed.map_err(|error| fault("removing", path, error))
+    }
+
+    pub(super) fn remove(&self, path: &TreePath) -> Result<(), StoreError> {
+        let removed = self.taken_spot(path).and_then(|(spot, seen)| {
+            if FileType::from_raw_mode(seen.st_mode) == FileType::Directory {
+                return Err(Errno::ISDIR.into());
+            }
+            fs::unlinkat(&spot.folder.fd, &spot.name, AtFlags::empty())?;
+            self.dates.remember(path, seen::modified(&seen).seconds);
+            Ok(())
+        });
+        removed.map_err(|error| fault("removing", path, error))
+    }
+
+    pub(super) fn rename(&self, from: &TreePath, to: &TreePath, replace: bool) -> Result<(), StoreError> {
+        let (old, what) = self.taken_spot(from).map_err(|error| fault("renaming", from, error))?;
+        let renamed = self.spot(to).and_then(|new| {
+            let folder = FileType::from_raw_mode(what.st_mode) == FileType::Directory;
+            let there = match fs::statat(&new.folder.fd, &new.name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(seen) => Some(seen),
+                Err(Errno::NOENT) => None,
+                Err(errno) => return Err(errno.into()),
+            };
+            let over_file =
+                there.is_some_and(|there| FileType::from_raw_mode(there.st_mode) == FileType::RegularFile);
+            // A folder, and what the tree does not show, is never replaced.
+            let replace = replace && over_file && !folder;
+            sys::tree::rename_at(
+                (old.folder.fd.as_fd(), &old.name),
+                (new.folder.fd.as_fd(), &new.name),
+                replace,
+            )?;
+            let was = if folder { super::dates::now().seconds } else { seen::modified(&what).seconds };
+            self.dates.remember(from, was);
+            if let Some(there) = there {
+                self.dates.remember(to, seen::modified(&there).seconds);
+            }
+            Ok(())
+        });
+        renamed.map_err(|error| fault("renaming to", to, error))
+    }
+
+    pub(super) fn set_modified(&self, path: &TreePath, to: Modified) -> Result<(), StoreError> {
+        let set = self.meant(path).and_then(|(folder, name)| {
+            let seen = fs::statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+            let times = times(to).ok_or(Errno::INVAL)?;
+            fs::utimensat(&folder, &name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
+            self.dates.remember(path, seen::modified(&seen).seconds);
+            Ok(())
+        });
+        set.map_err(|error| fault("setting the date of", path, error))
+    }
+
+    pub(super) fn set_mode(&self, path: &TreePath, mode: u32) -> Result<(), StoreError> {
+        let set =
+            self.root.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY).and_then(|opened| {
+                self.allowed(fs::fstat(&opened)?)?;
+                Ok(fs::fchmod(opened, Mode::from_raw_mode((mode & 0o777) as _))?)
+            });
+        set.map_err(|error| fault("setting the mode of", path, error))
+    }
+
+    pub(super) fn space(&self, path: &TreePath) -> Result<Option<u64>, StoreError> {
+        // Of what is not there yet, that of the folder which it would be in.
+        let mut at = Some(path.clone());
+        while let Some(path) = at {
+            match self.root.open(&path, sys::tree::PASSING) {
+                Ok(opened) => {
+                    let free = fs::fstatvfs(opened).map_err(|errno| fault("looking at", &path, errno))?;
+                    return Ok(Some(free.f_bavail.saturating_mul(free.f_frsize)));
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => at = path.parent(),
+                Err(error) => return Err(fault("looking at", &path, error)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The folder and the name of what a path means.
+    fn meant(&self, path: &TreePath) -> io::Result<(std::os::fd::OwnedFd, Vec<u8>)> {
+        let (spot, seen) = self.taken_spot(path)?;
+        if FileType::from_raw_mode(seen.st_mode) != FileType::Symlink {
+            return Ok((spot.folder.fd, spot.name));
+        }
+        let meaning = self.root.meaning(path)?;
+        Ok((meaning.folder.fd, meaning.name))
+    }
+}
+
+/// A date for the system, the date of the last reading left alone; `None` of one that no file can have.
+pub(super) fn times(modified: Modified) -> Option<Timestamps> {
+    Some(Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT },
+        last_modification: Timespec {
+            tv_sec: modified.seconds.try_into().ok()?,
+            tv_nsec: modified.nanos.into(),
+        },
+    })
+}
