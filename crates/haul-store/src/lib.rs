@@ -42,9 +42,6 @@ pub use sys::free_space;
 #[cfg(unix)]
 pub use tree::fs::{FsStore, Resolver};
 pub use tree::pool::{Job, Pool};
-#[cfg(unix)]
-pub use tree::fs::{FsStore, Resolver};
-pub use tree::pool::{Job, Pool};
 pub use tree::{
     Body, Durability, Entry, Kind, Listing, Meta, Pieces, Reading, StageId, Staged, Store, Syncer, When, Work,
 };

@@ -6,9 +6,6 @@ mod machine;
 #[cfg(unix)]
 pub(crate) mod tree;
 
-#[cfg(unix)]
-pub(crate) mod tree;
-
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
