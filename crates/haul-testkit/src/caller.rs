@@ -355,6 +355,12 @@ impl Data {
         self.wire.flush().expect("a server that takes them");
     }
 
+    /// Our port: by it the system's table tells what has not been taken yet.
+    #[track_caller]
+    pub fn port(&self) -> u16 {
+        self.wire.tcp().local_addr().expect("our address").port()
+    }
+
     /// Sends bytes to somebody who may have gone.
     pub fn tries(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.wire.write_all(bytes).and_then(|()| self.wire.flush())

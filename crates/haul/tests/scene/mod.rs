@@ -5,7 +5,9 @@
 // Every test file takes from here what it needs.
 #![allow(dead_code)]
 
+pub(crate) mod clients;
 pub(crate) mod ftp;
+pub(crate) mod served;
 pub(crate) mod upload;
 
 use std::{

@@ -1,0 +1,537 @@
+//! Uploads to `haul serve` (design, section 6): whole or absent for everybody else, an unfinished one for its owner, and
+//! what counts as the end.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
+mod scene;
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use haul_testkit::{Caller, Content};
+
+use scene::{
+    files,
+    served::{
+        OTHER, OTHERS_PASSWORD, Place, begun, left_unfinished, owner, part, serve, stranger, wait_until_taken,
+    },
+    wait_until,
+};
+
+const LEN: u64 = 300_000;
+const NEW: Content = Content::new(2, LEN);
+const OLD: Content = Content::new(3, LEN / 2);
+
+/// All of the new content.
+fn whole() -> Vec<u8> {
+    part(NEW, 0, LEN)
+}
+
+#[test]
+fn while_a_file_is_uploaded_another_user_sees_the_old_one() {
+    let place = Place::new();
+    OLD.write_to(place.far("f"));
+    let served = place.serve().start();
+    let (mut writer, mut reader) = (owner(served.addr()), stranger(served.addr()));
+    let mut data = begun(&mut writer, "STOR f", &part(NEW, 0, LEN - 1));
+    assert_eq!(reader.size("f"), Some(OLD.size()));
+    assert!(reader.receives("RETR f") == part(OLD, 0, LEN));
+    data.sends(&part(NEW, LEN - 1, LEN));
+    data.finish();
+    writer.hears(226);
+    assert_eq!(reader.size("f"), Some(LEN));
+    assert!(reader.receives("RETR f") == whole());
+}
+
+#[test]
+fn while_a_file_is_uploaded_another_user_sees_no_new_name() {
+    let place = Place::new();
+    let served = place.serve().start();
+    let (mut writer, mut reader) = (owner(served.addr()), stranger(served.addr()));
+    let data = begun(&mut writer, "STOR f", &whole());
+    assert_eq!(reader.size("f"), None);
+    assert_eq!(reader.names("/"), [""; 0]);
+    assert_eq!(reader.asks("MLST f").code, 550);
+    assert_eq!(reader.asks("RETR f").code, 550);
+    assert!(files(place.root()).iter().all(|name| name.starts_with('.')), "{:?}", files(place.root()));
+    data.finish();
+    writer.hears(226);
+    assert_eq!(reader.names("/"), ["f"]);
+}
+
+#[test]
+fn its_owner_sees_how_far_an_upload_is_and_cannot_take_it_for_a_file() {
+    let place = Place::new();
+    OLD.write_to(place.far("f"));
+    let served = place.serve().start();
+    let kept = left_unfinished(served.addr(), "f", &part(NEW, 0, 200_000));
+    let (mut writer, mut reader) = (owner(served.addr()), stranger(served.addr()));
+    let facts = writer.says("MLST f", 250).text.to_ascii_lowercase();
+    assert!(facts.contains(&format!("size={kept};")), "{facts}");
+    assert!(String::from_utf8(writer.receives("LIST f")).unwrap().contains(&format!(" {kept} ")));
+    let refused = writer.asks("RETR f");
+    assert_eq!(refused.code, 450, "{refused:?}");
+    assert!(refused.text.contains(&kept.to_string()), "{refused:?}");
+    assert!(reader.receives("RETR f") == part(OLD, 0, LEN));
+    // A checksum of what is there is one of the same bytes here.
+    let crc = writer.asks("XCRC f");
+    std::fs::write(place.far("same"), part(NEW, 0, kept)).unwrap();
+    let same = writer.asks("XCRC same");
+    assert_eq!(crc.text.split_whitespace().nth(1), same.text.split_whitespace().nth(1), "{crc:?} {same:?}");
+}
+
+#[test]
+fn an_upload_is_gone_on_with_where_size_says() {
+    let place = Place::new();
+    let served = place.serve().start();
+    for (command, seed) in [("REST", 1), ("APPE", 2)] {
+        let content = Content::new(seed, LEN);
+        let kept = left_unfinished(served.addr(), "f", &part(content, 0, 123_456));
+        let mut writer = owner(served.addr());
+        let rest = part(content, kept, LEN);
+        let end = if command == "REST" {
+            writer.says(&format!("REST {kept}"), 350);
+            writer.stores("STOR f", &rest)
+        } else {
+            writer.stores("APPE f", &rest)
+        };
+        assert_eq!(end.code, 226, "{end:?}");
+        content.assert_file_is(place.far("f"));
+        assert_eq!(writer.size("f"), Some(LEN));
+    }
+}
+
+#[test]
+fn the_last_byte_of_an_unclean_end_is_held_back_so_that_a_client_has_something_left_to_send() {
+    let place = Place::new();
+    let served = place.serve().start();
+    let kept = left_unfinished(served.addr(), "f", &whole());
+    assert_eq!(kept, LEN - 1);
+    assert_eq!(owner(served.addr()).stores("APPE f", &part(NEW, kept, LEN)).code, 226);
+    NEW.assert_file_is(place.far("f"));
+}
+
+#[test]
+fn rest_within_an_unfinished_upload_cuts_it_and_past_its_end_is_refused() {
+    let place = Place::new();
+    let served = place.serve().start();
+    let kept = left_unfinished(served.addr(), "f", &part(NEW, 0, 100_000));
+    let mut writer = owner(served.addr());
+    writer.says(&format!("REST {}", kept + 1), 350);
+    let data = writer.data();
+    writer.says("STOR f", 554);
+    drop(data);
+    assert_eq!(writer.size("f"), Some(kept));
+    writer.says("REST 5000", 350);
+    begun(&mut writer, "STOR f", &part(NEW, 5000, 6000)).reset();
+    writer.reply();
+    assert_eq!(writer.size("f"), Some(5999), "everything behind the offset is gone");
+    writer.says("REST 5999", 350);
+    assert_eq!(writer.stores("STOR f", &part(NEW, 5999, LEN)).code, 226);
+    NEW.assert_file_is(place.far("f"));
+}
+
+#[test]
+fn rest_over_a_published_file_keeps_its_first_bytes_and_shows_nothing_before_the_end() {
+    let place = Place::new();
+    OLD.write_to(place.far("f"));
+    let served = place.serve().start();
+    let (mut writer, mut reader) = (owner(served.addr()), stranger(served.addr()));
+    writer.says(&format!("REST {}", OLD.size() + 1), 350);
+    let data = writer.data();
+    writer.says("STOR f", 554);
+    drop(data);
+    OLD.assert_file_is(place.far("f"));
+    writer.says("REST 1000", 350);
+    let data = begun(&mut writer, "STOR f", b"new end");
+    assert!(reader.receives("RETR f") == part(OLD, 0, LEN), "until it is whole");
+    data.finish();
+    writer.hears(226);
+    assert!(reader.receives("RETR f") == [part(OLD, 0, 1000), b"new end".to_vec()].concat());
+}
+
+#[test]
+fn rest_does_not_survive_a_refusal_nor_a_transfer() {
+    let place = Place::new();
+    OLD.write_to(place.far("f"));
+    let served = place.serve().start();
+    let mut writer = owner(served.addr());
+    writer.says("REST 1000", 350);
+    let data = writer.data();
+    writer.says("RETR absent", 550);
+    drop(data);
+    assert_eq!(writer.stores("STOR g", b"whole").code, 226);
+    assert_eq!(std::fs::read(place.far("g")).unwrap(), b"whole");
+    writer.says("REST 1000", 350);
+    assert_eq!(writer.receives("RETR f").len() as u64, OLD.size() - 1000);
+    assert_eq!(writer.receives("RETR f").len() as u64, OLD.size());
+}
+
+#[test]
+fn appending_to_a_published_file_replaces_it_by_the_longer_one() {
+    let place = Place::new();
+    OLD.write_to(place.far("f"));
+    let served = place.serve().start();
+    let (mut writer, mut reader) = (owner(served.addr()), stranger(served.addr()));
+    let data = begun(&mut writer, "APPE f", b" and more");
+    assert_eq!(reader.size("f"), Some(OLD.size()));
+    data.finish();
+    writer.hears(226);
+    assert_eq!(reader.size("f"), Some(OLD.size() + 9));
+    assert!(reader.receives("RETR f") == [part(OLD, 0, LEN), b" and more".to_vec()].concat());
+}
+
+#[test]
+fn dele_and_rename_act_on_the_unfinished_upload_first() {
+    let place = Place::new();
+    OLD.write_to(place.far("f"));
+    let served = place.serve().start();
+    left_unfinished(served.addr(), "f", &part(NEW, 0, 1000));
+    let mut writer = owner(served.addr());
+    writer.says("DELE f", 250);
+    assert_eq!(writer.size("f"), Some(OLD.size()), "the old file is still there");
+    assert!(writer.receives("RETR f") == part(OLD, 0, LEN));
+    let kept = left_unfinished(served.addr(), "f", &part(NEW, 0, 2000));
+    writer.says("RNFR f", 350);
+    writer.says("RNTO g", 250);
+    assert_eq!(writer.size("f"), Some(OLD.size()));
+    assert_eq!(writer.size("g"), Some(kept));
+    assert_eq!(writer.stores("APPE g", &part(NEW, kept, LEN)).code, 226);
+    NEW.assert_file_is(place.far("g"));
+    writer.says("DELE g", 250);
+    assert_eq!(writer.size("g"), None);
+}
+
+#[test]
+fn a_folder_takes_its_unfinished_uploads_along() {
+    let place = Place::new();
+    std::fs::create_dir(place.far("old")).unwrap();
+    let served = place.serve().start();
+    let kept = left_unfinished(served.addr(), "old/f", &part(NEW, 0, 2000));
+    let mut writer = owner(served.addr());
+    writer.says("RNFR old", 350);
+    writer.says("RNTO new", 250);
+    assert_eq!(writer.size("new/f"), Some(kept));
+    writer.says("RMD new", 250);
+    writer.says("MKD new", 257);
+    assert_eq!(writer.size("new/f"), None, "and is gone with it");
+}
+
+#[test]
+fn two_users_who_upload_the_same_name_have_an_upload_each() {
+    let place = Place::new();
+    let served = place.serve().start();
+    let (mut one, mut other) = (owner(served.addr()), stranger(served.addr()));
+    let (first, second) = (Content::new(10, LEN), Content::new(11, LEN));
+    let mut ones = begun(&mut one, "STOR f", &part(first, 0, 1000));
+    let mut others = begun(&mut other, "STOR f", &part(second, 0, 2000));
+    ones.sends(&part(first, 1000, LEN));
+    ones.finish();
+    one.hears(226);
+    first.assert_file_is(place.far("f"));
+    others.sends(&part(second, 2000, LEN));
+    others.finish();
+    other.hears(226);
+    second.assert_file_is(place.far("f"));
+}
+
+#[test]
+fn a_second_writer_of_the_same_user_waits_while_bytes_come_and_is_refused() {
+    let place = Place::new();
+    let served = place.serve().start();
+    let (mut first, mut second) = (owner(served.addr()), owner(served.addr()));
+    let mut data = begun(&mut first, "STOR f", &part(NEW, 0, 1000));
+    let refused = std::thread::scope(|scope| {
+        let newcomer = scope.spawn(|| {
+            let _data = second.data();
+            second.asks("STOR f")
+        });
+        let mut at = 1000;
+        while !newcomer.is_finished() {
+            data.sends(&part(NEW, at, at + 10));
+            at += 10;
+            sleep(Duration::from_millis(50));
+        }
+        data.sends(&part(NEW, at, LEN));
+        newcomer.join().unwrap()
+    });
+    assert_eq!(refused.code, 450, "{refused:?}");
+    data.finish();
+    first.hears(226);
+    NEW.assert_file_is(place.far("f"));
+}
+
+#[test]
+fn a_client_that_comes_back_takes_over_from_its_own_dead_session() {
+    let place = Place::new();
+    let served = place.serve().start();
+    let (mut dead, mut back) = (owner(served.addr()), owner(served.addr()));
+    // Its host lost its network: nothing comes, and nothing ends.
+    let mut silent = begun(&mut dead, "STOR f", &part(NEW, 0, 100_000));
+    let began = Instant::now();
+    let offset = back.size("f").expect("its owner sees it");
+    assert!(offset <= 100_000, "{offset}");
+    back.says(&format!("REST {offset}"), 350);
+    let mut data = back.data();
+    back.says("STOR f", 150);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    data.sends(&part(NEW, offset, LEN - 5));
+    wait_until_taken(&data);
+    // It wakes up: what it sends now goes nowhere.
+    let _ = silent.tries(&[0xFF; 70_000]);
+    silent.fin();
+    let fenced = dead.reply();
+    assert!((400..600).contains(&fenced.code), "{fenced:?}");
+    data.sends(&part(NEW, LEN - 5, LEN));
+    data.finish();
+    back.hears(226);
+    NEW.assert_file_is(place.far("f"));
+}
+
+#[test]
+fn a_client_that_is_killed_ends_data_and_control_at_once_and_its_upload_is_kept() {
+    let place = Place::new();
+    let served = place.serve().start();
+    for reset in [false, true] {
+        let name = format!("f{reset}");
+        let mut killed = owner(served.addr());
+        let data = begun(&mut killed, &format!("STOR {name}"), &part(NEW, 0, 1000));
+        // What the kernel does for it, in the order of its descriptors.
+        data.fin();
+        if reset {
+            killed.resets();
+        } else {
+            drop(killed);
+        }
+        let mut back = owner(served.addr());
+        wait_until_settled(&mut back, &name);
+        assert!(!place.far(&name).exists(), "a half is no file");
+        assert_eq!(back.stores(&format!("APPE {name}"), &part(NEW, 999, LEN)).code, 226);
+        NEW.assert_file_is(place.far(&name));
+    }
+}
+
+/// Waits until the session that uploaded has ended, by what the server tells of its sessions.
+#[track_caller]
+fn wait_until_settled(caller: &mut Caller, name: &str) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while caller.size(name) != Some(999) {
+        assert!(Instant::now() < deadline, "not settled: {:?}", caller.size(name));
+        sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn control_that_ends_a_while_after_data_means_complete() {
+    let place = Place::new();
+    let served = place.serve().start();
+    let mut device = owner(served.addr());
+    let mut data = device.data();
+    device.says("STOR f", 150);
+    data.sends(&whole());
+    data.fin();
+    sleep(Duration::from_millis(100));
+    drop(device);
+    wait_until(|| place.far("f").exists());
+    NEW.assert_file_is(place.far("f"));
+}
+
+#[test]
+fn abor_after_the_end_of_data_means_not_complete() {
+    let place = Place::new();
+    let served = place.serve().start();
+    let mut client = owner(served.addr());
+    let data = begun(&mut client, "STOR f", &part(NEW, 0, 1000));
+    // Long enough for the watch over control to last some time.
+    sleep(Duration::from_secs(1));
+    data.fin();
+    client.sends("ABOR");
+    assert_eq!((client.reply().code, client.reply().code), (426, 226));
+    assert!(!place.far("f").exists());
+    assert_eq!(client.size("f"), Some(999));
+}
+
+#[test]
+fn quit_during_the_transfer_and_then_the_end_means_complete() {
+    let place = Place::new();
+    let served = place.serve().start();
+    let mut client = owner(served.addr());
+    let mut data = begun(&mut client, "STOR f", &part(NEW, 0, 1000));
+    client.sends("QUIT");
+    data.sends(&part(NEW, 1000, LEN));
+    data.fin();
+    client.shuts();
+    client.hears(226);
+    client.hears(221);
+    assert!(client.is_ended());
+    NEW.assert_file_is(place.far("f"));
+}
+
+#[test]
+fn a_declared_size_that_is_reached_publishes_however_the_connections_end() {
+    let place = Place::new();
+    let served = place.serve().start();
+    let mut client = owner(served.addr());
+    client.says(&format!("ALLO {LEN}"), 200);
+    let mut data = client.data();
+    client.says("STOR f", 150);
+    data.sends(&whole());
+    wait_until_taken(&data);
+    data.reset();
+    client.resets();
+    wait_until(|| place.far("f").exists());
+    NEW.assert_file_is(place.far("f"));
+}
+
+#[test]
+fn a_declared_size_that_is_not_reached_keeps_the_upload_and_no_byte_is_held_back() {
+    let place = Place::new();
+    let served = place.serve().start();
+    let mut client = owner(served.addr());
+    client.says(&format!("ALLO {LEN}"), 200);
+    let end = client.stores("STOR f", &part(NEW, 0, 1000));
+    assert!((400..600).contains(&end.code), "{end:?}");
+    assert_eq!(client.size("f"), Some(1000));
+    // The rest, declared as such.
+    client.says("REST 1000", 350);
+    client.says(&format!("ALLO {}", LEN - 1000), 200);
+    assert_eq!(client.stores("STOR f", &part(NEW, 1000, LEN)).code, 226);
+    NEW.assert_file_is(place.far("f"));
+}
+
+#[test]
+fn versions_of_a_file_never_have_the_same_date() {
+    let place = Place::new();
+    let served = place.serve().start();
+    let mut client = owner(served.addr());
+    let mut dates = Vec::new();
+    for seed in 0..4 {
+        assert_eq!(client.stores("STOR f", &part(Content::new(seed, 1000), 0, 1000)).code, 226);
+        dates.push(client.says("MDTM f", 213).text);
+    }
+    // To the second: many clients look at no more.
+    dates.iter_mut().for_each(|date| date.truncate("213 YYYYMMDDHHMMSS".len()));
+    let mut unlike = dates.clone();
+    unlike.sort();
+    unlike.dedup();
+    assert_eq!(unlike.len(), dates.len(), "{dates:?}");
+}
+
+#[test]
+fn somebody_anonymous_may_create_and_never_replace_nor_remove() {
+    let place = Place::new();
+    OLD.write_to(place.far("f"));
+    let served = place.serve().args(["--anonymous", "rw"]).start();
+    let mut guest = Caller::binary(served.addr(), "anonymous", "me@example.org");
+    assert_eq!(guest.stores("STOR g", b"mine").code, 226);
+    for command in ["STOR f", "APPE f"] {
+        let data = guest.data();
+        let refused = guest.asks(command);
+        assert!(refused.code == 550 || refused.code == 553, "{command}: {refused:?}");
+        drop(data);
+    }
+    for command in ["DELE f", "DELE g", "RMD d"] {
+        assert_eq!(guest.asks(command).code, 550, "{command}");
+    }
+    let from = guest.asks("RNFR g").code;
+    assert!(from == 550 || guest.asks("RNTO h").code == 550);
+    OLD.assert_file_is(place.far("f"));
+    assert_eq!(std::fs::read(place.far("g")).unwrap(), b"mine");
+    // Whose uploads are whose is told by the address: another guest is another owner.
+    let _left = begun(&mut guest, "STOR h", b"half");
+    let mut other = Caller::from_address(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9)), served.addr());
+    other.hears(220);
+    other.logs_in("anonymous", "x@example.org");
+    other.says("TYPE I", 200);
+    assert_eq!(other.size("h"), None);
+}
+
+#[test]
+fn what_is_unfinished_can_be_reached_by_no_name() {
+    let place = Place::new();
+    let served = place.serve().start();
+    left_unfinished(served.addr(), "f", &part(NEW, 0, 1000));
+    let mut client = stranger(served.addr());
+    for command in ["CWD .haul", "CWD /.haul", "LIST .haul", "RETR .haul/ledger", "MKD .haul", "MLST .haul"] {
+        let data = client.data();
+        let code = client.asks(command).code;
+        assert!((500..600).contains(&code), "{command}: {code}");
+        drop(data);
+    }
+    assert!(!String::from_utf8(client.receives("LIST -a")).unwrap().contains(".haul"));
+    assert!(!String::from_utf8(client.receives("MLSD")).unwrap().contains(".haul"));
+}
+
+#[test]
+fn nothing_outside_of_the_folder_is_reached() {
+    let place = Place::new();
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("secret"), "x").unwrap();
+    std::os::unix::fs::symlink(outside.path(), place.far("link")).unwrap();
+    std::os::unix::fs::symlink(outside.path().join("secret"), place.far("file")).unwrap();
+    std::fs::write(place.far("inside"), "y").unwrap();
+    std::os::unix::fs::symlink("inside", place.far("alias")).unwrap();
+    let served = place.serve().start();
+    let mut client = owner(served.addr());
+    let absolute = format!("RETR {}", outside.path().join("secret").display());
+    for command in
+        ["RETR link/secret", "RETR file", "RETR ../secret", "CWD link", "RETR /../../etc/passwd", &absolute]
+    {
+        let data = client.data();
+        let code = client.asks(command).code;
+        assert!((500..600).contains(&code), "{command}: {code}");
+        drop(data);
+    }
+    assert!((500..600).contains(&{
+        let data = client.data();
+        let code = client.asks("STOR link/new").code;
+        drop(data);
+        code
+    }));
+    assert_eq!(files(outside.path()), ["secret"]);
+    assert_eq!(client.receives("RETR alias"), b"y");
+}
+
+#[test]
+fn a_device_that_just_hangs_up_is_believed_where_the_configuration_says_so() {
+    let place = Place::new();
+    let config = "[[user]]\nname = \"camera\"\npassword = \"click\"\ncompletion = \"lenient\"\n";
+    let served = place.serve().config(config).start();
+    let mut camera = Caller::binary(served.addr(), "camera", "click");
+    let data = begun(&mut camera, "STOR f", &whole());
+    data.fin();
+    camera.resets();
+    wait_until(|| place.far("f").exists());
+    NEW.assert_file_is(place.far("f"));
+}
+
+#[test]
+fn in_place_is_the_classic_way() {
+    let place = Place::new();
+    OLD.write_to(place.far("f"));
+    let served = serve(place.root()).config("uploads = \"in-place\"\n").start();
+    let mut writer = owner(served.addr());
+    let data = begun(&mut writer, "STOR f", &part(NEW, 0, 1000));
+    wait_until(|| place.far("f").metadata().unwrap().len() >= 1000);
+    data.reset();
+    writer.reply();
+    let kept = writer.size("f").unwrap();
+    assert!((999..=1000).contains(&kept), "{kept}");
+    writer.says(&format!("REST {kept}"), 350);
+    assert_eq!(writer.stores("STOR f", &part(NEW, kept, LEN)).code, 226);
+    NEW.assert_file_is(place.far("f"));
+}
+
+#[test]
+fn nothing_is_created_while_nobody_may_write() {
+    let readers = Place::new();
+    std::fs::write(readers.far("f"), "x").unwrap();
+    let served = haul_testkit::Serve::without_user(env!("CARGO_BIN_EXE_haul"), readers.root())
+        .args(["--user", &format!("{OTHER}:{OTHERS_PASSWORD}:rl")])
+        .start();
+    assert_eq!(stranger(served.addr()).size("f"), Some(1));
+    assert_eq!(files(readers.root()), ["f"]);
+}
