@@ -9,5 +9,6 @@ pub mod accounts;
 pub mod depot;
 mod error;
 pub mod ftp;
+mod sys;
 
 pub use error::ServerError;

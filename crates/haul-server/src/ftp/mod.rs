@@ -1,1 +1,37 @@
 //! The FTP door: sockets, TLS and time for the session machine of `haul_proto::ftp::server`.
+//!
+//! A [`Door`] lets clients in; each has a task of its own (`session`), which listens to its client, asks the depot,
+//! and has bytes moved. What is said and in which order is the machine's; what an upload becomes is the depot's.
+//!
+//! What holds, and where: one data connection at a time, to the control connection's peer and nobody else (`data`);
+//! an upload ends cleanly only by FIN or close_notify while its control connection lives (`receive`, `watch`); a file
+//! that changed while it was sent does not end cleanly (`retrieve`); every wait has an end (`clock`, `settings`); a
+//! session that is idle holds no buffer (`control`).
+
+mod ask;
+mod certificate;
+mod clock;
+mod control;
+mod data;
+mod door;
+mod entry;
+mod figures;
+mod list;
+mod receive;
+mod retrieve;
+mod session;
+mod sessions;
+mod settings;
+mod stop;
+mod sum;
+mod tls;
+mod transfer;
+mod trouble;
+mod watch;
+
+pub use certificate::Certificate;
+pub use door::{Door, House, Kind};
+pub use sessions::Sessions;
+pub use settings::{Limits, Passive, Settings, Times};
+pub use stop::Stop;
+pub use tls::{Protection, Reuse};

@@ -1,0 +1,79 @@
+//! What the session asks that is no transfer: one question of the depot or the accounts, one answer.
+
+use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
+
+use haul_proto::ftp::server::{Ask, Login, Outcome, Trouble};
+
+use super::{entry::entry, list, sum, trouble::trouble};
+use crate::{
+    ServerError,
+    accounts::{Accounts, Entry},
+    depot::{Depot, Visitor},
+};
+
+/// Something that is being done.
+pub(super) type Doing<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What came of a login.
+pub(super) struct Entered {
+    pub(super) login: Login,
+    pub(super) visitor: Option<Visitor>,
+    pub(super) user: Vec<u8>,
+}
+
+/// Lets somebody in, or not.
+pub(super) async fn enter(
+    accounts: Arc<Accounts>,
+    depot: Arc<Depot>,
+    (user, password): (Vec<u8>, Vec<u8>),
+    peer: IpAddr,
+) -> Entered {
+    let (login, visitor) = match accounts.login(&user, &password, peer).await {
+        Entry::In(account) => {
+            let banner = format!("Welcome, {}", account.name);
+            (Login::Welcome { banner }, Some(depot.visitor(account)))
+        }
+        Entry::No => (Login::No, None),
+        Entry::Refused(left) => {
+            let why = format!("Too many failed logins from your address; wait {} s", left.as_secs().max(1));
+            (Login::Never { why }, None)
+        }
+    };
+    Entered { login, visitor, user }
+}
+
+/// Answers everything that needs a visitor and no connection.
+pub(super) async fn answer(visitor: Visitor, ask: Ask) -> Outcome {
+    answered(&visitor, ask).await.unwrap_or_else(Outcome::Refused)
+}
+
+async fn answered(visitor: &Visitor, ask: Ask) -> Result<Outcome, Trouble> {
+    let told = |error: ServerError| trouble(&error);
+    let done = |(): ()| Outcome::Done;
+    match ask {
+        Ask::Look(path) => {
+            let seen = visitor.stat(&path).await.map_err(told)?;
+            Ok(Outcome::Seen(entry(path.name().to_vec(), seen, visitor.account())))
+        }
+        Ask::LookInto(path) => {
+            let entries = list::for_reply(visitor, &path).await.map_err(told)?;
+            Ok(Outcome::Listed { entries, now: list::now() })
+        }
+        Ask::MakeFolder(path) => visitor.make_folder(&path).await.map(done).map_err(told),
+        Ask::RemoveFolder(path) => visitor.remove_folder(&path).await.map(done).map_err(told),
+        Ask::Remove(path) => visitor.remove(&path).await.map(done).map_err(told),
+        Ask::Rename { from, to } => visitor.rename(&from, &to).await.map(done).map_err(told),
+        Ask::SetModified(path, to) => visitor.set_modified(&path, to).await.map(done).map_err(told),
+        Ask::SetMode(path, mode) => visitor.set_mode(&path, mode).await.map(done).map_err(told),
+        Ask::Sum { path, kind, from, to } => sum::sum(visitor, &path, kind, from, to).await,
+        Ask::AsciiSize(path) => sum::ascii_size(visitor, &path).await,
+        Ask::Space(path) => visitor.space(&path).await.map(Outcome::Space).map_err(told),
+        Ask::Login { .. }
+        | Ask::Listen { .. }
+        | Ask::Unlisten
+        | Ask::Who
+        | Ask::Transfer(_)
+        | Ask::Figures
+        | Ask::Abort => Err(Trouble::Local("that is not for the depot".to_owned())),
+    }
+}

@@ -1,0 +1,212 @@
+//! The control connection: bytes in become lines, replies become bytes out, in the clear or within TLS.
+//!
+//! It knows what a line is and not what it means. Nothing is kept for it while nothing comes: what is read goes from
+//! the stack into the line that is being made (RFC 959 §3.1, RFC 2228 for TLS).
+
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use haul_proto::ftp::server::line::{Line, Lines};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::Instant,
+};
+use tokio_rustls::server::TlsStream;
+
+use crate::sys;
+
+/// How much is read at once.
+const PIECE: usize = 1024;
+
+/// What happened on the control connection.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// Bytes came; there may be a line.
+    Something,
+    /// The client has closed its side.
+    End,
+    /// All replies are on their way.
+    Written,
+    /// It broke.
+    Broken(io::Error),
+}
+
+enum Wire {
+    Clear(TcpStream),
+    Secured(Box<TlsStream<TcpStream>>),
+    /// In between, and after a handshake that failed.
+    None,
+}
+
+/// A control connection.
+pub(super) struct Control {
+    wire: Wire,
+    lines: Lines,
+    out: Vec<u8>,
+    written: usize,
+    /// Since when replies wait to be taken.
+    stuck: Option<Instant>,
+    ended: bool,
+}
+
+impl Control {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self::over(Wire::Clear(stream))
+    }
+
+    /// One that began with TLS.
+    pub(super) fn secured(stream: TlsStream<TcpStream>) -> Self {
+        Self::over(Wire::Secured(Box::new(stream)))
+    }
+
+    fn over(wire: Wire) -> Self {
+        Self { wire, lines: Lines::default(), out: Vec::new(), written: 0, stuck: None, ended: false }
+    }
+
+    /// The next line, in the order they came.
+    pub(super) fn next_line(&mut self) -> Option<Line> {
+        self.lines.next_line()
+    }
+
+    /// Whether the client has closed its side, and we have seen it.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether the client has closed its side, seen or not.
+    pub(super) fn hung_up(&self) -> bool {
+        self.ended || self.socket().is_none_or(sys::hung_up)
+    }
+
+    fn socket(&self) -> Option<&TcpStream> {
+        match &self.wire {
+            Wire::Clear(stream) => Some(stream),
+            Wire::Secured(stream) => Some(stream.get_ref().0),
+            Wire::None => None,
+        }
+    }
+
+    /// Queues a reply.
+    pub(super) fn say(&mut self, reply: &[u8]) {
+        self.out.extend_from_slice(reply);
+        self.stuck.get_or_insert_with(Instant::now);
+    }
+
+    /// Since when the client has left a reply untaken.
+    pub(super) fn stuck_since(&self) -> Option<Instant> {
+        self.stuck
+    }
+
+    /// Waits for the next thing to happen. Nothing is lost when it is not waited for to the end.
+    pub(super) async fn heard(&mut self) -> Heard {
+        poll_fn(|context| self.poll(context)).await
+    }
+
+    /// Takes in what is there already, without waiting.
+    pub(super) async fn catch_up(&mut self) {
+        poll_fn(|context| {
+            while let Poll::Ready(Heard::Something) = self.poll_read(context) {}
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Heard> {
+        if self.stuck.is_some() {
+            match self.poll_write(context) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Heard::Written),
+                Poll::Ready(Err(error)) => return Poll::Ready(Heard::Broken(error)),
+                Poll::Pending => {}
+            }
+        }
+        self.poll_read(context)
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Heard> {
+        if self.ended || !self.lines.has_room() {
+            return Poll::Pending;
+        }
+        let mut piece = [0; PIECE];
+        let mut piece = ReadBuf::new(&mut piece);
+        let read = match &mut self.wire {
+            Wire::Clear(stream) => Pin::new(stream).poll_read(context, &mut piece),
+            Wire::Secured(stream) => Pin::new(stream).poll_read(context, &mut piece),
+            Wire::None => Poll::Ready(Ok(())),
+        };
+        match ready!(read) {
+            Ok(()) if piece.filled().is_empty() => {
+                self.ended = true;
+                Poll::Ready(Heard::End)
+            }
+            Ok(()) => {
+                self.lines.push(piece.filled());
+                Poll::Ready(Heard::Something)
+            }
+            // TLS without close_notify: a client that is gone, as in the clear.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.ended = true;
+                Poll::Ready(Heard::End)
+            }
+            Err(error) => {
+                self.ended = true;
+                Poll::Ready(Heard::Broken(error))
+            }
+        }
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest) = self.out.get(self.written..).filter(|rest| !rest.is_empty()) {
+            let wrote = match &mut self.wire {
+                Wire::Clear(stream) => Pin::new(stream).poll_write(context, rest),
+                Wire::Secured(stream) => Pin::new(stream).poll_write(context, rest),
+                Wire::None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+            };
+            match ready!(wrote)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                wrote => self.written += wrote,
+            }
+        }
+        if let Wire::Secured(stream) = &mut self.wire {
+            ready!(Pin::new(stream).poll_flush(context))?;
+        }
+        self.out = Vec::new();
+        self.written = 0;
+        self.stuck = None;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Returns when every reply is on its way.
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        poll_fn(|context| self.poll_write(context)).await
+    }
+
+    /// The bare connection, for TLS to begin on it; whatever was received and not yet looked at is forgotten
+    /// (RFC 4217 §4; what a man in the middle put behind AUTH would else be taken for the client's).
+    pub(super) fn take_bare(&mut self) -> Option<TcpStream> {
+        self.lines.clear();
+        match std::mem::replace(&mut self.wire, Wire::None) {
+            Wire::Clear(stream) => Some(stream),
+            Wire::Secured(_) | Wire::None => None,
+        }
+    }
+
+    /// From now on within TLS.
+    pub(super) fn put_secured(&mut self, stream: TlsStream<TcpStream>) {
+        self.wire = Wire::Secured(Box::new(stream));
+    }
+
+    /// Closes it, with close_notify where there is TLS.
+    pub(super) async fn close(&mut self) -> io::Result<()> {
+        self.flush().await?;
+        match &mut self.wire {
+            Wire::Clear(stream) => poll_fn(|context| Pin::new(&mut *stream).poll_shutdown(context)).await,
+            Wire::Secured(stream) => poll_fn(|context| Pin::new(&mut *stream).poll_shutdown(context)).await,
+            Wire::None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The data connection: one that is waited for or one that is made, and then a stream of bytes, in the clear or within
+//! TLS (RFC 959 §3.2, 3.3; RFC 2428; RFC 2577 for whom it is with; RFC 4217 §7).
+//!
+//! It knows no file. Whose address may be at the other end is said by the session.
+
+use std::{
+    future::{Future as _, poll_fn},
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use haul_proto::ftp::server::{Family, Transferred};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpSocket, TcpStream},
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_rustls::server::TlsStream;
+
+use super::{settings::Passive, tls::Own};
+use crate::sys;
+
+/// Where one data connection is waited for.
+#[derive(Debug)]
+pub(super) struct Pending {
+    listener: TcpListener,
+    at: SocketAddr,
+}
+
+impl Pending {
+    /// Listens at the address that the control connection came to.
+    pub(super) fn listen(control: IpAddr, family: Option<Family>, passive: &Passive) -> io::Result<Self> {
+        let matches = match family {
+            None => true,
+            Some(Family::V4) => control.is_ipv4(),
+            Some(Family::V6) => control.is_ipv6(),
+        };
+        if !matches {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "the control connection has no such address",
+            ));
+        }
+        let Some(ports) = passive.ports.clone() else {
+            return Self::at(SocketAddr::new(control, 0));
+        };
+        // From a place nobody can guess, so that nobody waits at the next port; then every port once.
+        let (first, count) = (*ports.start(), u32::from(ports.end().saturating_sub(*ports.start())) + 1);
+        let from = random() % count;
+        let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+        for step in 0..count {
+            let port = u32::from(first) + (from + step) % count;
+            match Self::at(SocketAddr::new(control, u16::try_from(port).unwrap_or(first))) {
+                Ok(pending) => return Ok(pending),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
+    }
+
+    fn at(address: SocketAddr) -> io::Result<Self> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A port of the range may be used again while its last connection is still being forgotten.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(4)?;
+        let at = listener.local_addr()?;
+        Ok(Self { listener, at })
+    }
+
+    /// What PASV and EPSV tell.
+    pub(super) fn told(&self, family: Option<Family>, passive: &Passive) -> SocketAddr {
+        match passive.external {
+            Some(external) if family.is_none() && self.at.is_ipv4() => {
+                SocketAddr::new(external.into(), self.at.port())
+            }
+            _ => self.at,
+        }
+    }
+
+    /// The connection that comes, which must be the client's: whoever comes first from elsewhere ends it
+    /// (RFC 2577 §3), and the client is told.
+    async fn accept(self, peer: IpAddr, until: Instant) -> Result<TcpStream, Transferred> {
+        match timeout_at(until, self.listener.accept()).await {
+            Err(_) => Err(Transferred::NoData("No data connection came in time".to_owned())),
+            Ok(Err(error)) => Err(Transferred::NoData(format!("No data connection: {}", error.kind()))),
+            Ok(Ok((_, from))) if from.ip().to_canonical() != peer => Err(Transferred::NoData(
+                "A data connection came from another address, and was closed".to_owned(),
+            )),
+            Ok(Ok((stream, _))) => Ok(stream),
+        }
+    }
+}
+
+/// How a data connection comes about.
+pub(super) enum Way {
+    /// It comes here.
+    Passive(Option<Pending>),
+    /// It is made, from this address of ours.
+    Active(SocketAddr, IpAddr),
+}
+
+/// A data connection.
+pub(super) enum Stream {
+    Clear(TcpStream),
+    Secured(Box<TlsStream<TcpStream>>),
+}
+
+impl Way {
+    /// Makes the connection, and TLS on it where `own` is given.
+    pub(super) async fn open(
+        self,
+        peer: IpAddr,
+        own: Option<&Own>,
+        within: Duration,
+    ) -> Result<Stream, Transferred> {
+        let until = Instant::now() + within;
+        let stream = match self {
+            Self::Passive(None) => {
+                return Err(Transferred::NoData("Say PASV, EPSV, PORT or EPRT first".to_owned()));
+            }
+            Self::Passive(Some(pending)) => pending.accept(peer, until).await?,
+            Self::Active(to, from) => {
+                let connected = timeout_at(until, connect(to, from)).await;
+                connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|error| {
+                    Transferred::NoData(format!("Cannot connect to you: {}", error.kind()))
+                })?
+            }
+        };
+        // Where it cannot be set replies are a little slower.
+        let _ = stream.set_nodelay(true);
+        let Some(own) = own else { return Ok(Stream::Clear(stream)) };
+        let left = until.saturating_duration_since(Instant::now());
+        let secured = own.begin(stream, left).await.map_err(|error| {
+            Transferred::NotProtected(format!("TLS on the data connection failed: {error}"))
+        })?;
+        own.accepts(secured.get_ref().1.handshake_kind())
+            .map_err(|why| Transferred::NotProtected(why.to_owned()))?;
+        Ok(Stream::Secured(Box::new(secured)))
+    }
+}
+
+async fn connect(to: SocketAddr, from: IpAddr) -> io::Result<TcpStream> {
+    let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::new(from, 0))?;
+    socket.connect(to).await
+}
+
+fn random() -> u32 {
+    let mut bytes = [0; 4];
+    // Without randomness the range is used in order.
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    u32::from_le_bytes(bytes)
+}
+
+impl Stream {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Clear(stream) => stream,
+            Self::Secured(stream) => stream.get_ref().0,
+        }
+    }
+
+    /// Reads what is there, up to the buffer's spare room, at least one byte; 0 is a clean end, and without
+    /// close_notify TLS has none.
+    pub(super) async fn read(&mut self, into: &mut BytesMut) -> io::Result<usize> {
+        match self {
+            Self::Clear(stream) => stream.read_buf(into).await,
+            Self::Secured(stream) => stream.read_buf(into).await,
+        }
+    }
+
+    /// Reads more only if it is there already; 0 where it is not, or at the end, which the next read tells again.
+    pub(super) async fn read_on(&mut self, into: &mut BytesMut) -> io::Result<usize> {
+        match self {
+            Self::Clear(stream) => match stream.try_read_buf(into) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+                other => other,
+            },
+            Self::Secured(stream) => {
+                let mut reading = pin!(stream.read_buf(into));
+                poll_fn(|context| match reading.as_mut().poll(context) {
+                    Poll::Pending => Poll::Ready(Ok(0)),
+                    ready => ready,
+                })
+                .await
+            }
+        }
+    }
+
+    /// Writes all of it; no step may take longer than `stall`.
+    pub(super) async fn write(&mut self, mut bytes: &[u8], stall: Duration) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let wrote = match self {
+                Self::Clear(stream) => timeout(stall, stream.write(bytes)).await,
+                Self::Secured(stream) => timeout(stall, stream.write(bytes)).await,
+            };
+            match wrote.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                wrote => bytes = bytes.get(wrote..).unwrap_or_default(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends it as a whole file ends: FIN, and close_notify before it where there is TLS.
+    pub(super) async fn finish(mut self, stall: Duration) -> io::Result<()> {
+        let ended = match &mut self {
+            Self::Clear(stream) => timeout(stall, stream.shutdown()).await,
+            Self::Secured(stream) => timeout(stall, stream.shutdown()).await,
+        };
+        ended.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    }
+
+    /// Ends it so that nobody takes it for a whole file.
+    pub(super) fn break_off(self) {
+        // Where it cannot be set, at least no close_notify is sent.
+        let _ = sys::drop_hard(self.socket());
+    }
+
+    /// The bare connection, where bytes may be sent by the system itself.
+    pub(super) fn bare(self) -> Result<TcpStream, Self> {
+        match self {
+            Self::Clear(stream) => Ok(stream),
+            secured @ Self::Secured(_) => Err(secured),
+        }
+    }
+}
+
+/// A connection that is broken off unless it was taken out to be ended well.
+pub(super) struct Ending {
+    pub(super) stream: Option<Stream>,
+}
+
+impl Ending {
+    pub(super) fn of(stream: Stream) -> Self {
+        Self { stream: Some(stream) }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            stream.break_off();
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The door itself: where control connections come in, and how many of them.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::{TcpListener, TcpSocket, TcpStream},
+    time::{sleep, timeout},
+};
+
+use super::{
+    control::Control,
+    session::Conversation,
+    sessions::{Full, Place, Sessions},
+    settings::Settings,
+    stop::{Phase, Stop},
+};
+use crate::{ServerError, accounts::Accounts, depot::Depot, sys};
+
+/// Connections that the system holds for us before we take them.
+const BACKLOG: u32 = 1024;
+/// When the system has no socket left, so long until it is asked again.
+const BREATH: Duration = Duration::from_millis(100);
+/// A client that is sent away has so long to take that.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// A control connection that is silent for so long is asked whether it is still there.
+const KEEP_AWAKE: Duration = Duration::from_secs(60);
+
+/// What all doors of a server have in common.
+#[derive(Clone)]
+pub struct House {
+    /// The tree.
+    pub depot: Arc<Depot>,
+    /// Who may come in.
+    pub accounts: Arc<Accounts>,
+    /// Who is there.
+    pub sessions: Arc<Sessions>,
+    /// How it is closed.
+    pub stop: Stop,
+    settings: Arc<Mutex<Arc<Settings>>>,
+}
+
+/// Whether a door speaks TLS from the first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// In the clear, until AUTH TLS is said.
+    Explicit,
+    /// From the first byte (ftps).
+    Implicit,
+}
+
+/// A door: an address where clients come in.
+pub struct Door {
+    house: House,
+    listener: TcpListener,
+    kind: Kind,
+}
+
+impl House {
+    /// A house with these terms.
+    pub fn new(depot: Arc<Depot>, accounts: Arc<Accounts>, settings: Settings, stop: Stop) -> Self {
+        let settings = Arc::new(Mutex::new(Arc::new(settings)));
+        Self { depot, accounts, sessions: Arc::default(), stop, settings }
+    }
+
+    /// The present terms.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on these terms, for whoever comes next.
+    pub fn change(&self, settings: Settings) {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+}
+
+impl Door {
+    /// Opens a door at this address.
+    ///
+    /// # Errors
+    /// Where the address cannot be had, or TLS is wanted and there is no certificate.
+    pub fn bind(house: House, address: SocketAddr, kind: Kind) -> Result<Self, ServerError> {
+        if kind == Kind::Implicit && house.settings().protection.is_none() {
+            return Err(ServerError::Other("there is no certificate for TLS".to_owned()));
+        }
+        let listener = listen(address)
+            .map_err(|error| ServerError::Other(format!("cannot listen at {address}: {error}")))?;
+        Ok(Self { house, listener, kind })
+    }
+
+    /// Where it really is.
+    ///
+    /// # Errors
+    /// Where the system does not tell.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Lets clients in until the house is closed. Sessions go on by themselves.
+    pub async fn serve(self) {
+        let mut phase = self.house.stop.watch();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = phase.wait_for(|phase| *phase != Phase::Open) => return,
+                accepted = self.listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.let_in(stream, peer.ip().to_canonical()),
+                // Of one connection, or of all as long as there is no socket left: the door stays open.
+                Err(error) => {
+                    tracing::warn!(%error, "accept");
+                    sleep(BREATH).await;
+                }
+            }
+        }
+    }
+
+    fn let_in(&self, stream: TcpStream, peer: IpAddr) {
+        let settings = self.house.settings();
+        match self.house.sessions.enter(peer, &settings.limits) {
+            Ok(place) => {
+                drop(tokio::spawn(attend(self.house.clone(), settings, self.kind, stream, peer, place)))
+            }
+            Err(why) => drop(tokio::spawn(send_away(stream, why, self.kind))),
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// One session, from its first byte to its last.
+async fn attend(
+    house: House,
+    settings: Arc<Settings>,
+    kind: Kind,
+    stream: TcpStream,
+    peer: IpAddr,
+    place: Place,
+) {
+    let Ok(local) = stream.local_addr() else { return };
+    // Each of them is a convenience: without it the session is slower or hangs on longer.
+    let _ = stream.set_nodelay(true);
+    let _ = sys::keep_awake(&stream, KEEP_AWAKE);
+    let _ = sys::urgent_inline(&stream);
+    let own = settings.protection.as_ref().map(super::tls::Protection::own);
+    let control = match (kind, &own) {
+        (Kind::Explicit, _) => Control::new(stream),
+        (Kind::Implicit, Some(own)) => match Box::pin(own.begin(stream, settings.times.handshake)).await {
+            Ok(secured) => Control::secured(secured),
+            Err(error) => return tracing::debug!(%peer, %error, "TLS did not begin"),
+        },
+        (Kind::Implicit, None) => return,
+    };
+    Conversation::new(house, settings, kind, control, (peer, local.ip().to_canonical()), own, place)
+        .hold()
+        .await;
+}
+
+async fn send_away(mut stream: TcpStream, why: Full, kind: Kind) {
+    let why: &[u8] = match why {
+        Full::InAll => b"421 Too many are connected; try again later\r\n",
+        Full::ForAddress => b"421 Too many are connected from your address\r\n",
+    };
+    // Before TLS there is nothing that could be said.
+    if kind == Kind::Explicit {
+        let _ = timeout(FAREWELL, stream.write_all(why)).await;
+    }
+    let _ = timeout(FAREWELL, stream.shutdown()).await;
+}

@@ -1,0 +1,67 @@
+//! How far a transfer is: counted where bytes move, read where somebody asks.
+
+use std::{
+    fmt::Write as _,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+/// A running transfer's count.
+#[derive(Debug)]
+pub(super) struct Figures {
+    moved: AtomicU64,
+    began: Instant,
+    /// Set when no further byte may be sent: whoever moves them on another thread looks here.
+    halted: AtomicBool,
+}
+
+impl Figures {
+    pub(super) fn new() -> Self {
+        Self { moved: AtomicU64::new(0), began: Instant::now(), halted: AtomicBool::new(false) }
+    }
+
+    pub(super) fn add(&self, bytes: usize) {
+        self.moved.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn moved(&self) -> u64 {
+        self.moved.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn took(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    pub(super) fn halt(&self) {
+        self.halted.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_halted(&self) -> bool {
+        self.halted.load(Ordering::Relaxed)
+    }
+
+    /// One line of them.
+    pub(super) fn line(&self) -> String {
+        let (moved, took) = (self.moved(), self.took().as_secs_f64());
+        let mut line = format!("{moved} bytes in {took:.3} s");
+        if took > 0.0 {
+            // Whatever it is, it can be written to a string.
+            let _ = write!(line, " ({:.2} MB/s)", moved as f64 / took / 1e6);
+        }
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_moved_is_told_in_one_line() {
+        let figures = Figures::new();
+        figures.add(5);
+        figures.add(7);
+        let line = figures.line();
+        assert!(line.starts_with("12 bytes in ") && line.ends_with(" MB/s)"), "{line}");
+    }
+}

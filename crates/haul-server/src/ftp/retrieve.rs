@@ -1,0 +1,268 @@
+//! A file on its way to the client: by the system itself where it can (sendfile), else in pieces that are read and
+//! written. It ends cleanly only if every byte went and the file is still what it was.
+
+use std::{
+    fs::File,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use haul_proto::ftp::{
+    ascii::ToWire,
+    server::{Form, Retrieve, Transferred, Trouble},
+};
+use haul_store::{Body, Kind, Reading};
+use tokio::{io::Interest, net::TcpStream, task::spawn_blocking, time::timeout};
+
+use super::{
+    data::{Ending, Stream},
+    figures::Figures,
+    trouble::trouble,
+};
+use crate::{ServerError, depot::Visitor, sys};
+
+/// What is read at once, to be converted or encrypted.
+const PIECE: usize = 256 << 10;
+/// What the system sends at once.
+const BURST: usize = 1 << 20;
+/// So little is sent without leaving this thread.
+const LITTLE: u64 = 128 << 10;
+/// So long a thread sends before it looks whether it should go on …
+const TURN: Duration = Duration::from_millis(50);
+/// … and so long it waits for a client that is slower than we are.
+const SHORT_WAIT: Duration = Duration::from_millis(5);
+
+/// A file that can be sent, and which of its bytes.
+pub(super) struct Leaving {
+    reading: Reading,
+    from: u64,
+    to: u64,
+}
+
+impl Leaving {
+    pub(super) async fn open(visitor: &Visitor, wanted: &Retrieve) -> Result<Self, Trouble> {
+        let reading = visitor.read(&wanted.path).await.map_err(|error| trouble(&error))?;
+        if reading.meta.kind == Kind::Folder {
+            return Err(Trouble::NotAFile);
+        }
+        let size = reading.meta.size;
+        let to = wanted.to.map_or(size, |to| to.min(size));
+        if wanted.from > size {
+            return Err(Trouble::PastEnd { end: size });
+        }
+        Ok(Self { reading, from: wanted.from, to: to.max(wanted.from) })
+    }
+
+    /// Of the whole file.
+    pub(super) fn size(&self) -> u64 {
+        self.reading.meta.size
+    }
+}
+
+/// Sends it. Nothing but a whole range ends the connection as a whole file ends.
+pub(super) async fn send(
+    leaving: Leaving,
+    stream: Stream,
+    visitor: &Visitor,
+    form: Form,
+    figures: &Arc<Figures>,
+    stall: Duration,
+) -> Result<(), Transferred> {
+    let mut ending = Ending::of(stream);
+    let sent = pass(&leaving, &mut ending, form, figures, stall).await;
+    sent.map_err(|error| told(&error, figures))?;
+    // A reader must not take half an old and half a new file for one.
+    visitor.unchanged(&leaving.reading).await.map_err(|error| Transferred::Failed(trouble(&error)))?;
+    let Some(stream) = ending.stream.take() else { return Ok(()) };
+    stream.finish(stall).await.map_err(|error| Transferred::Broken(words(&error, figures)))
+}
+
+/// Why bytes stopped.
+enum Stopped {
+    Wire(io::Error),
+    Here(ServerError),
+    /// There were fewer than there had been.
+    Shrunk,
+}
+
+fn told(stopped: &Stopped, figures: &Figures) -> Transferred {
+    match stopped {
+        Stopped::Wire(error) => Transferred::Broken(words(error, figures)),
+        Stopped::Here(error) => Transferred::Failed(trouble(error)),
+        Stopped::Shrunk => Transferred::Failed(Trouble::Changed),
+    }
+}
+
+pub(super) fn words(error: &io::Error, figures: &Figures) -> String {
+    let sent = figures.moved();
+    match error.kind() {
+        io::ErrorKind::TimedOut => format!("The data connection stood still after {sent} bytes"),
+        kind => format!("The data connection broke after {sent} bytes: {kind}"),
+    }
+}
+
+async fn pass(
+    leaving: &Leaving,
+    ending: &mut Ending,
+    form: Form,
+    figures: &Arc<Figures>,
+    stall: Duration,
+) -> Result<(), Stopped> {
+    let mut at = leaving.from;
+    if let (Form::Image, Body::File(file)) = (form, &leaving.reading.body) {
+        match ending.stream.take().map(Stream::bare) {
+            Some(Ok(bare)) => {
+                let bare = Arc::new(bare);
+                let sent = by_system(&bare, file, &mut at, leaving.to, figures, stall).await;
+                ending.stream = Arc::into_inner(bare).map(Stream::Clear);
+                match sent {
+                    Err(Stopped::Wire(error)) if is_unsupported(&error) => {}
+                    sent => return sent,
+                }
+            }
+            Some(Err(secured)) => ending.stream = Some(secured),
+            None => {}
+        }
+    }
+    let Some(stream) = &mut ending.stream else {
+        return Err(Stopped::Wire(io::ErrorKind::NotConnected.into()));
+    };
+    by_pieces(leaving, stream, at, form, figures, stall).await
+}
+
+/// A file that this system cannot send by itself (some of FUSE, /proc).
+fn is_unsupported(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput)
+}
+
+async fn by_system(
+    stream: &Arc<TcpStream>,
+    file: &Arc<File>,
+    at: &mut u64,
+    to: u64,
+    figures: &Arc<Figures>,
+    stall: Duration,
+) -> Result<(), Stopped> {
+    while *at < to {
+        let writable = timeout(stall, stream.writable()).await;
+        writable.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(Stopped::Wire)?;
+        if to - *at <= LITTLE {
+            one_burst(stream, file, at, to, figures)?;
+            continue;
+        }
+        let (stream, file, figures) = (Arc::clone(stream), Arc::clone(file), Arc::clone(figures));
+        let mut moving = *at;
+        let sent = spawn_blocking(move || {
+            let began = Instant::now();
+            let mut sent = Ok(());
+            while moving < to && began.elapsed() < TURN && !figures.is_halted() {
+                match one_burst(&stream, &file, &mut moving, to, &figures) {
+                    Ok(true) => {}
+                    Ok(false) if sys::wait_writable(&*stream, SHORT_WAIT) => {}
+                    Ok(false) => break,
+                    Err(stopped) => {
+                        sent = Err(stopped);
+                        break;
+                    }
+                }
+            }
+            drop(stream);
+            (moving, sent)
+        });
+        let (moved, sent) = sent.await.map_err(|_| Stopped::Wire(io::ErrorKind::Interrupted.into()))?;
+        *at = moved;
+        sent?;
+    }
+    Ok(())
+}
+
+/// Whether the connection took something.
+fn one_burst(
+    stream: &TcpStream,
+    file: &File,
+    at: &mut u64,
+    to: u64,
+    figures: &Figures,
+) -> Result<bool, Stopped> {
+    let count = usize::try_from(to - *at).unwrap_or(BURST).min(BURST);
+    match stream.try_io(Interest::WRITABLE, || sys::send_file(stream, file, at, count)) {
+        Ok(0) => Err(Stopped::Shrunk),
+        Ok(sent) => {
+            figures.add(sent);
+            Ok(true)
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+        Err(error) => Err(Stopped::Wire(error)),
+    }
+}
+
+async fn by_pieces(
+    leaving: &Leaving,
+    stream: &mut Stream,
+    mut at: u64,
+    form: Form,
+    figures: &Figures,
+    stall: Duration,
+) -> Result<(), Stopped> {
+    let mut text = ToWire::default();
+    let (mut wire, mut buffer) = (Vec::new(), Vec::new());
+    while at < leaving.to {
+        let most = usize::try_from(leaving.to - at).unwrap_or(PIECE).min(PIECE);
+        let piece = match &leaving.reading.body {
+            Body::File(file) => {
+                buffer = read_piece(Arc::clone(file), at, most, buffer).await.map_err(Stopped::Here)?;
+                buffer.as_slice()
+            }
+            Body::Pieces(pieces) => {
+                let read = pieces.read(at, most).await.map_err(|error| Stopped::Here(error.into()))?;
+                buffer.clear();
+                buffer.extend_from_slice(&read);
+                buffer.as_slice()
+            }
+        };
+        if piece.is_empty() {
+            return Err(Stopped::Shrunk);
+        }
+        let sent = match form {
+            Form::Image => piece,
+            Form::Ascii => {
+                wire.clear();
+                text.take(piece, &mut wire);
+                wire.as_slice()
+            }
+        };
+        stream.write(sent, stall).await.map_err(Stopped::Wire)?;
+        figures.add(sent.len());
+        at += piece.len() as u64;
+    }
+    Ok(())
+}
+
+/// The buffer comes back filled.
+async fn read_piece(
+    file: Arc<File>,
+    at: u64,
+    most: usize,
+    mut buffer: Vec<u8>,
+) -> Result<Vec<u8>, ServerError> {
+    let read = spawn_blocking(move || {
+        buffer.resize(most, 0);
+        let read = read_at(&file, &mut buffer, at)?;
+        buffer.truncate(read);
+        Ok(buffer)
+    });
+    let read: io::Result<Vec<u8>> = read.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()));
+    read.map_err(|error| ServerError::Other(format!("reading: {}", error.kind())))
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, at)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, at)
+}

@@ -1,0 +1,94 @@
+//! On what terms the door serves: limits, times, ports, TLS. Read at the beginning of a session, so that a change
+//! holds for whoever comes next.
+
+use std::{net::Ipv4Addr, ops::RangeInclusive, time::Duration};
+
+use super::tls::Protection;
+
+/// The terms of a door.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What the greeting says.
+    pub banner: String,
+    /// A certificate and what is asked of TLS; without it there is none.
+    pub protection: Option<Protection>,
+    /// Where data connections are waited for.
+    pub passive: Passive,
+    /// How many of what.
+    pub limits: Limits,
+    /// How long for what.
+    pub times: Times,
+}
+
+/// Where data connections are waited for.
+#[derive(Clone, Debug, Default)]
+pub struct Passive {
+    /// The ports; any free one where none are named.
+    pub ports: Option<RangeInclusive<u16>>,
+    /// The address that PASV tells instead of the connection's own: of whatever translates addresses in between.
+    pub external: Option<Ipv4Addr>,
+}
+
+/// How many of what.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Sessions in all.
+    pub sessions: usize,
+    /// Sessions of one address.
+    pub per_address: usize,
+    /// Failed logins on one connection.
+    pub logins: u32,
+    /// Lines in a row that are no commands.
+    pub junk: u32,
+}
+
+/// How long for what. None of them runs while data flows.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// From the connection to a login.
+    pub login: Duration,
+    /// Without a command.
+    pub idle: Duration,
+    /// Without a transfer, whatever else is said.
+    pub no_transfer: Duration,
+    /// Without a byte in a transfer.
+    pub stall: Duration,
+    /// For a data connection to come about, its TLS too.
+    pub connect: Duration,
+    /// For a TLS handshake on the control connection.
+    pub handshake: Duration,
+    /// For a client to take a reply off our hands.
+    pub reply: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            banner: "haul is ready".to_owned(),
+            protection: None,
+            passive: Passive::default(),
+            limits: Limits::default(),
+            times: Times::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { sessions: 2000, per_address: 2000, logins: 3, junk: 20 }
+    }
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            login: Duration::from_secs(60),
+            idle: Duration::from_secs(300),
+            no_transfer: Duration::from_secs(1800),
+            stall: Duration::from_secs(120),
+            connect: Duration::from_secs(30),
+            handshake: Duration::from_secs(30),
+            reply: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! A transfer, from the question whether it can be done to what is told of its end.
+//!
+//! ```text
+//!   prepare ---> Started (150) ---> data connection ---> bytes ---> told
+//!      |                                                   |
+//!      +--> refused                          an upload: safe, watched, settled, told
+//! ```
+//!
+//! Each arrow is a future that the session waits for while it listens to its client. Nothing here knows lines or
+//! replies.
+
+use std::{net::IpAddr, sync::Arc};
+
+use haul_proto::ftp::server::{Form, Outcome, StoreWish, Transfer, Transferred, Trouble, What};
+use tokio::sync::watch;
+
+use super::{
+    data::{Stream, Way},
+    figures::Figures,
+    list::{self, Listed},
+    receive::{self, Arriving, Received},
+    retrieve::{self, Leaving},
+    settings::Times,
+    tls::Own,
+    trouble::trouble,
+};
+use crate::{
+    ServerError,
+    depot::{Visitor, Wish},
+};
+
+/// Why a transfer is ended before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Halt {
+    /// ABOR was said.
+    Aborted,
+    /// The server is being stopped.
+    Stopping,
+}
+
+/// Told to a running transfer.
+pub(super) type Halted = watch::Receiver<Option<Halt>>;
+
+/// A transfer and what it needs.
+pub(super) struct Errand {
+    pub(super) visitor: Visitor,
+    pub(super) transfer: Transfer,
+    pub(super) way: Way,
+    /// TLS for the data connection, where it is to be protected.
+    pub(super) own: Option<Own>,
+    pub(super) peer: IpAddr,
+    pub(super) times: Times,
+    pub(super) figures: Arc<Figures>,
+    pub(super) halted: Halted,
+}
+
+/// What is to be moved, once it is known that it can be.
+pub(super) enum Cargo {
+    Leaving(Leaving),
+    Arriving(Box<Arriving>),
+    Listed(Listed),
+}
+
+/// How the moving ended.
+pub(super) enum Moved {
+    /// That is all there is to tell.
+    Told(Transferred),
+    /// An upload, which is still to be judged.
+    Received(Box<Received>),
+}
+
+/// Finds out whether it can be done; what to tell then, and what to move.
+pub(super) async fn prepare(errand: &Errand) -> Result<(Outcome, Cargo), Trouble> {
+    let visitor = &errand.visitor;
+    let (started, cargo) = match &errand.transfer.what {
+        What::Retrieve(wanted) => {
+            let leaving = Leaving::open(visitor, wanted).await?;
+            let size = (errand.transfer.form == Form::Image).then_some(leaving.size());
+            (Outcome::Started { size, name: None }, Cargo::Leaving(leaving))
+        }
+        What::Store { path, wish, declared } => {
+            let told = |error: ServerError| trouble(&error);
+            let (path, wish, name) = match wish {
+                StoreWish::Anew => (path.clone(), Wish::Anew, None),
+                StoreWish::From(at) => (path.clone(), Wish::From(*at), None),
+                StoreWish::Append => (path.clone(), Wish::Append, None),
+                StoreWish::Unique => {
+                    let found = visitor.unique(path).await.map_err(told)?;
+                    let name = found.name().to_vec();
+                    (found, Wish::Anew, Some(name))
+                }
+            };
+            let receiving = visitor.receive(&path, wish, *declared).await.map_err(told)?;
+            let arriving = Arriving::new(receiving, path);
+            (Outcome::Started { size: None, name }, Cargo::Arriving(Box::new(arriving)))
+        }
+        What::List { path, glob, style, scope } => {
+            let listed = Listed::prepare(visitor, path, glob.as_deref(), *style, *scope).await?;
+            (Outcome::Started { size: None, name: None }, Cargo::Listed(listed))
+        }
+    };
+    Ok((started, cargo))
+}
+
+/// Makes the data connection and moves the bytes.
+pub(super) async fn carry(errand: Errand, cargo: Cargo) -> Moved {
+    let Errand { visitor, transfer, way, own, peer, times, figures, mut halted } = errand;
+    let opened = tokio::select! {
+        biased;
+        why = halt(&mut halted) => Err(ended_by(why)),
+        opened = way.open(peer, own.as_ref(), times.connect) => opened,
+    };
+    let stream = match (opened, cargo) {
+        (Ok(stream), cargo) => (stream, cargo),
+        (Err(told), Cargo::Arriving(arriving)) => return Moved::Received(Box::new(arriving.unbegun(told))),
+        (Err(told), Cargo::Leaving(_) | Cargo::Listed(_)) => return Moved::Told(told),
+    };
+    match stream {
+        (stream, Cargo::Arriving(arriving)) => {
+            let received =
+                receive::pour(*arriving, stream, transfer.form, &figures, &mut halted, times.stall);
+            Moved::Received(Box::new(received.await))
+        }
+        (stream, cargo) => {
+            let sent = tokio::select! {
+                biased;
+                why = halt(&mut halted) => Err(ended_by(why)),
+                sent = send(stream, cargo, &visitor, transfer.form, &figures, &times) => sent,
+            };
+            figures.halt();
+            Moved::Told(sent.map_or_else(|told| told, |()| Transferred::Complete(figures.line())))
+        }
+    }
+}
+
+async fn send(
+    stream: Stream,
+    cargo: Cargo,
+    visitor: &Visitor,
+    form: Form,
+    figures: &Arc<Figures>,
+    times: &Times,
+) -> Result<(), Transferred> {
+    match cargo {
+        Cargo::Leaving(leaving) => retrieve::send(leaving, stream, visitor, form, figures, times.stall).await,
+        Cargo::Listed(listed) => list::send(listed, stream, visitor, figures, times.stall).await,
+        Cargo::Arriving(_) => Ok(()),
+    }
+}
+
+/// Returns when the transfer is to end, and why.
+pub(super) async fn halt(halted: &mut Halted) -> Halt {
+    let told = halted.wait_for(Option::is_some).await.ok().and_then(|why| *why);
+    match told {
+        Some(why) => why,
+        // Nobody is left who could say so.
+        None => std::future::pending().await,
+    }
+}
+
+/// What is told of a transfer that was ended.
+pub(super) fn ended_by(why: Halt) -> Transferred {
+    match why {
+        Halt::Aborted => Transferred::Aborted { at: None },
+        Halt::Stopping => Transferred::Broken("The server is being stopped".to_owned()),
+    }
+}

@@ -1,0 +1,47 @@
+//! Linux: socket options, sendfile, and a look at a connection that takes nothing from it.
+
+use std::{fs::File, io, os::fd::AsFd, time::Duration};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    net::sockopt,
+};
+
+/// Asks the other end now and then whether it is still there, so that a session whose client vanished ends.
+pub(crate) fn keep_awake(socket: impl AsFd, idle: Duration) -> io::Result<()> {
+    sockopt::set_socket_keepalive(&socket, true)?;
+    sockopt::set_tcp_keepidle(&socket, idle)?;
+    sockopt::set_tcp_keepintvl(&socket, idle / 4)?;
+    sockopt::set_tcp_keepcnt(&socket, 4)?;
+    Ok(())
+}
+
+/// A byte that is sent as urgent stays in its place in the stream.
+pub(crate) fn urgent_inline(socket: impl AsFd) -> io::Result<()> {
+    Ok(sockopt::set_socket_oobinline(socket, true)?)
+}
+
+/// When it is closed the other end sees a reset, and not an end.
+pub(crate) fn drop_hard(socket: impl AsFd) -> io::Result<()> {
+    Ok(sockopt::set_socket_linger(socket, Some(Duration::ZERO))?)
+}
+
+/// Whether the other end has closed or reset the connection, whatever may still be unread.
+pub(crate) fn hung_up(socket: impl AsFd) -> bool {
+    let mut fds = [PollFd::new(&socket, PollFlags::RDHUP)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let told = poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0);
+    told && fds[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR)
+}
+
+/// Sends up to `count` bytes of a file from `offset` on, which moves; how many. 0 is the end of the file.
+pub(crate) fn send_file(socket: impl AsFd, file: &File, offset: &mut u64, count: usize) -> io::Result<usize> {
+    Ok(rustix::fs::sendfile(socket, file, Some(offset), count)?)
+}
+
+/// Waits on this thread until more can be sent; whether it can.
+pub(crate) fn wait_writable(socket: impl AsFd, at_most: Duration) -> bool {
+    let mut fds = [PollFd::new(&socket, PollFlags::OUT)];
+    let time = Timespec { tv_sec: 0, tv_nsec: i64::from(at_most.subsec_nanos()) };
+    poll(&mut fds, Some(&time)).is_ok_and(|ready| ready > 0)
+}

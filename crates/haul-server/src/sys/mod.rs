@@ -1,0 +1,13 @@
+//! What only some systems do for a server's sockets, each behind a portable answer.
+//!
+//! Nothing here knows a protocol.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod portable;
+
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{drop_hard, hung_up, keep_awake, send_file, urgent_inline, wait_writable};
+#[cfg(not(target_os = "linux"))]
+pub(crate) use portable::{drop_hard, hung_up, keep_awake, send_file, urgent_inline, wait_writable};

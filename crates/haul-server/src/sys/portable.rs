@@ -1,0 +1,33 @@
+//! Everywhere else: what cannot be asked of the system is answered so that nothing worse follows than more work.
+
+use std::{fs::File, io, time::Duration};
+
+/// The system's own idea of how long a silent connection lives stays.
+pub(crate) fn keep_awake<S>(_socket: S, _idle: Duration) -> io::Result<()> {
+    Ok(())
+}
+
+/// An urgent byte may get lost; the command behind it does not.
+pub(crate) fn urgent_inline<S>(_socket: S) -> io::Result<()> {
+    Ok(())
+}
+
+/// The connection ends as the system ends it.
+pub(crate) fn drop_hard<S>(_socket: S) -> io::Result<()> {
+    Ok(())
+}
+
+/// Not to be known without reading.
+pub(crate) fn hung_up<S>(_socket: S) -> bool {
+    false
+}
+
+/// Not here: whoever asks reads and writes instead.
+pub(crate) fn send_file<S>(_socket: S, _file: &File, _offset: &mut u64, _count: usize) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Not to be known on this thread.
+pub(crate) fn wait_writable<S>(_socket: S, _at_most: Duration) -> bool {
+    false
+}
