@@ -82,9 +82,10 @@ pub enum Ask {
     /// Move bytes on a data connection: [`Outcome::Started`] once it is known that it can be done and *before* the
     /// data connection is waited for, then [`Outcome::Transferred`]; or [`Outcome::Refused`] at once.
     Transfer(Transfer),
-    /// How far the running transfer is: [`Outcome::Figures`].
+    /// How far the running transfer is: [`Outcome::Figures`], at once. None may be running any more.
     Figures,
-    /// End the running transfer at once; its [`Outcome::Transferred`] comes as ever.
+    /// End the running transfer at once; its [`Outcome::Transferred`] comes as ever. None may be running any more, and
+    /// then there is nothing to do.
     Abort,
 }
 

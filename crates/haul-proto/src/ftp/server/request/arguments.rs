@@ -18,11 +18,6 @@ pub(super) type Read = Result<Request, Refusal>;
 /// The syntax is not that of the row.
 pub(super) const WRONG: Refusal = Refusal::Syntax("");
 
-/// What needs an argument, and does not look at it.
-pub(super) fn wanted(argument: &[u8], request: Request, syntax: &'static str) -> Read {
-    if argument.is_empty() { Err(Refusal::Syntax(syntax)) } else { Ok(request) }
-}
-
 /// AUTH (RFC 4217 §4 and appendix A): `SSL` and `TLS-P` also protect data.
 pub(super) fn auth(mechanism: &[u8]) -> Read {
     match mechanism.to_ascii_uppercase().as_slice() {
@@ -73,9 +68,11 @@ pub(super) fn opts(argument: &[u8]) -> Read {
 pub(super) fn form(argument: &[u8]) -> Read {
     match argument.to_ascii_uppercase().as_slice() {
         b"A" | b"A N" => Ok(Request::Type(Form::Ascii)),
-        b"I" | b"L 8" => Ok(Request::Type(Form::Image)),
-        b"" => Err(WRONG),
-        _ => Err(Refusal::Parameter("There are TYPE A, TYPE A N, TYPE I and TYPE L 8.")),
+        b"I" | b"L 8" | b"L8" => Ok(Request::Type(Form::Image)),
+        [b'A' | b'E' | b'L', ..] => {
+            Err(Refusal::Parameter("There are TYPE A, TYPE A N, TYPE I and TYPE L 8."))
+        }
+        _ => Err(WRONG),
     }
 }
 
@@ -83,8 +80,8 @@ pub(super) fn form(argument: &[u8]) -> Read {
 pub(super) fn structure(argument: &[u8]) -> Read {
     match argument {
         b"F" | b"f" => Ok(Request::Stru),
-        b"" => Err(WRONG),
-        _ => Err(Refusal::Parameter("There is only STRU F.")),
+        b"R" | b"r" | b"P" | b"p" => Err(Refusal::Parameter("There is only STRU F.")),
+        _ => Err(WRONG),
     }
 }
 
@@ -92,8 +89,8 @@ pub(super) fn structure(argument: &[u8]) -> Read {
 pub(super) fn mode(argument: &[u8]) -> Read {
     match argument {
         b"S" | b"s" => Ok(Request::Mode),
-        b"" => Err(WRONG),
-        _ => Err(Refusal::Parameter("There is only MODE S.")),
+        b"B" | b"b" | b"C" | b"c" | b"Z" | b"z" => Err(Refusal::Parameter("There is only MODE S.")),
+        _ => Err(WRONG),
     }
 }
 
@@ -219,7 +216,7 @@ pub(super) fn site(argument: &[u8]) -> Read {
         b"HELP" => Ok(Request::SiteHelp),
         b"WHO" => Ok(Request::Who),
         b"" => Err(WRONG),
-        _ => Err(Refusal::Parameter("No such SITE command, try SITE HELP.")),
+        _ => Err(Refusal::Argument("No such SITE command, try SITE HELP.")),
     }
 }
 

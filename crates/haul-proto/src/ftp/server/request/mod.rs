@@ -80,20 +80,8 @@ pub enum Request {
     Rang(Range),
     /// `ALLO n`; the size that is declared, if that says one.
     Allo(Option<u64>),
-    /// `RETR path`.
-    Retr(Vec<u8>),
-    /// `STOR path`.
-    Stor(Vec<u8>),
-    /// `APPE path`.
-    Appe(Vec<u8>),
-    /// `STOU`; some clients say a path, of which the folder counts.
-    Stou(Option<Vec<u8>>),
-    /// `LIST`.
-    List(List),
-    /// `NLST`.
-    Nlst(List),
-    /// `MLSD`, `MLSD folder`.
-    Mlsd(Option<Vec<u8>>),
+    /// What uses a data connection.
+    Move(Move),
     /// `MLST`, `MLST path`.
     Mlst(Option<Vec<u8>>),
     /// `STAT`.
@@ -153,6 +141,25 @@ pub enum Request {
     },
     /// `AVBL`, `AVBL path`.
     Avbl(Option<Vec<u8>>),
+}
+
+/// A command that uses a data connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// `RETR path`.
+    Retr(Vec<u8>),
+    /// `STOR path`.
+    Stor(Vec<u8>),
+    /// `APPE path`.
+    Appe(Vec<u8>),
+    /// `STOU`; some clients say a path, of which the folder counts.
+    Stou(Option<Vec<u8>>),
+    /// `LIST`.
+    List(List),
+    /// `NLST`.
+    Nlst(List),
+    /// `MLSD`, `MLSD folder`.
+    Mlsd(Option<Vec<u8>>),
 }
 
 /// What RANG says (draft-bryan-ftp-range).

@@ -2,7 +2,7 @@
 //! which function reads the argument stand in one row; `docs/ftp-commands.md` is held against it by a test.
 
 use super::{
-    Opts, Refusal, Request,
+    Move, Opts, Refusal, Request,
     arguments::{self as read, Read},
 };
 use crate::ftp::hash::Kind;
@@ -23,7 +23,7 @@ pub struct Verb {
 /// What stands behind a command.
 #[derive(Debug)]
 enum Argument {
-    /// Nothing; if there is something nevertheless, it is passed over, as servers do.
+    /// Nothing.
     Nothing(Request),
     /// Words: read without blanks around.
     Words(fn(&[u8]) -> Read),
@@ -58,9 +58,13 @@ pub static VERBS: &[Verb] = &[
     // Who, and how it is protected.
     open("USER", "USER name", Bytes(Request::User)),
     open("PASS", "PASS password", Optional(|password| Request::Pass(password.unwrap_or_default()))),
-    row("ACCT", "ACCT account", Nothing(Request::Acct)),
-    open("HOST", "HOST name", Words(|name| read::wanted(name, Request::Host, "HOST name"))),
-    open("CLNT", "CLNT name", Nothing(Request::Clnt)),
+    row("ACCT", "ACCT account", Words(|_| Ok(Request::Acct))),
+    open(
+        "HOST",
+        "HOST name",
+        Words(|name| if name.is_empty() { Err(read::WRONG) } else { Ok(Request::Host) }),
+    ),
+    open("CLNT", "CLNT name", Words(|_| Ok(Request::Clnt))),
     open("AUTH", "AUTH TLS", Words(read::auth)),
     open("ADAT", "ADAT data", NotDone("TLS needs no ADAT.")),
     open("PBSZ", "PBSZ 0", Words(read::pbsz)),
@@ -92,15 +96,15 @@ pub static VERBS: &[Verb] = &[
     row("RANG", "RANG first last", Words(read::rang)),
     row("ALLO", "ALLO bytes [R bytes]", Words(read::allo)),
     // Transfers.
-    row("RETR", "RETR path", Bytes(Request::Retr)),
-    row("STOR", "STOR path", Bytes(Request::Stor)),
-    row("APPE", "APPE path", Bytes(Request::Appe)),
-    row("STOU", "STOU", Optional(Request::Stou)),
-    row("LIST", "LIST [-aAdR] [path]", Raw(|list| Ok(Request::List(read::list(list))))),
-    row("NLST", "NLST [-aAdR] [path]", Raw(|list| Ok(Request::Nlst(read::list(list))))),
-    row("MLSD", "MLSD [folder]", Optional(Request::Mlsd)),
+    row("RETR", "RETR path", Bytes(|path| Request::Move(Move::Retr(path)))),
+    row("STOR", "STOR path", Bytes(|path| Request::Move(Move::Stor(path)))),
+    row("APPE", "APPE path", Bytes(|path| Request::Move(Move::Appe(path)))),
+    row("STOU", "STOU", Optional(|path| Request::Move(Move::Stou(path)))),
+    row("LIST", "LIST [-aAdR] [path]", Raw(|list| Ok(Request::Move(Move::List(read::list(list)))))),
+    row("NLST", "NLST [-aAdR] [path]", Raw(|list| Ok(Request::Move(Move::Nlst(read::list(list)))))),
+    row("MLSD", "MLSD [folder]", Optional(|path| Request::Move(Move::Mlsd(path)))),
     row("MLST", "MLST [path]", Optional(Request::Mlst)),
-    row("STAT", "STAT [path]", Raw(read::stat)),
+    open("STAT", "STAT [path]", Raw(read::stat)),
     row("ABOR", "ABOR", Nothing(Request::Abor)),
     // Names.
     row("CWD", "CWD folder", Bytes(Request::Cwd)),
@@ -143,7 +147,8 @@ impl Verb {
 
     pub(super) fn read(&self, argument: &[u8]) -> Read {
         match &self.argument {
-            Nothing(request) => Ok(request.clone()),
+            Nothing(request) if argument.trim_ascii().is_empty() => Ok(request.clone()),
+            Nothing(_) => Err(Refusal::Syntax(self.syntax)),
             Words(read) => read(argument.trim_ascii()).map_err(|refusal| self.in_words(refusal)),
             Raw(read) => read(argument).map_err(|refusal| self.in_words(refusal)),
             Bytes(_) if argument.is_empty() => Err(Refusal::Syntax(self.syntax)),

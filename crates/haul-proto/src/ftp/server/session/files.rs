@@ -118,7 +118,10 @@ impl Session {
         Ok(self.look(path, Looked::Facts(shown)))
     }
 
-    pub(super) fn stat(&self, list: List) -> Heard {
+    pub(super) fn stat(&self, list: &List) -> Heard {
+        if !self.who.is_in() {
+            return refuse(530, "Log in first, with USER and PASS.");
+        }
         let path = self.place(list.path.as_deref().unwrap_or_default())?;
         Ok(self.look(path.clone(), Looked::Status(path, Shown { scope: list.scope })))
     }
@@ -136,7 +139,7 @@ impl Session {
     }
 
     /// What a look leads to.
-    pub(super) fn seen(&mut self, why: Looked, seen: Listed) -> Next {
+    pub(super) fn seen(&mut self, why: Looked, seen: &Listed) -> Next {
         let refused = |trouble: Trouble| Next::Say(Answer::from(&trouble));
         match why {
             Looked::Enter(_) if !seen.folder => refused(Trouble::NotAFolder),
@@ -151,7 +154,7 @@ impl Session {
                 None => refused(Trouble::Local("its date cannot be written".to_owned())),
             },
             Looked::Facts(path) => {
-                let line = facts::line_of(&path, &seen, self.facts);
+                let line = facts::line_of(&path, seen, self.facts);
                 Next::Say(Answer::of_lines(250, "Facts:", &[line], "End."))
             }
             Looked::Rename(path) => {
@@ -162,8 +165,8 @@ impl Session {
                 Next::Ask(Ask::LookInto(path), Purpose::List(shown))
             }
             Looked::Status(..) => {
-                let line = facts::line_of(&seen.name, &seen, self.facts);
-                Next::Say(Answer::of_lines(213, "Status:", &[line], "End."))
+                // What time it is was not told: the date is written with its year.
+                Next::Say(Answer::of_lines(213, "Status:", &[long(seen, i64::MAX)], "End."))
             }
         }
     }
@@ -173,13 +176,13 @@ impl Shown {
     /// A folder on the control connection, as LIST would tell it.
     pub(super) fn folder(&self, entries: &[Listed], now: i64) -> Next {
         let shown = entries.iter().filter(|entry| self.scope.hidden || !entry.name.starts_with(b"."));
-        let lines: Vec<Vec<u8>> = shown
-            .map(|entry| {
-                let mut line = Vec::new();
-                listing::long(entry, now, &mut line);
-                line
-            })
-            .collect();
+        let lines: Vec<Vec<u8>> = shown.map(|entry| long(entry, now)).collect();
         Next::Say(Answer::of_lines(212, "Status:", &lines, "End."))
     }
+}
+
+fn long(entry: &Listed, now: i64) -> Vec<u8> {
+    let mut line = Vec::new();
+    listing::long(entry, now, &mut line);
+    line
 }

@@ -29,13 +29,12 @@ impl Who {
 
 impl Session {
     pub(super) fn user(&mut self, name: Vec<u8>) -> Heard {
-        if self.who.is_in() {
-            return refuse(503, "You are logged in already; REIN comes first.");
-        }
         if !self.protection.may_log_in(self.terms.tls) {
             return refuse(530, "TLS is required here: AUTH TLS comes first.");
         }
+        // Whoever was there is not any more; what was said of transfers stays (RFC 959 §4.1.1).
         self.who = Who::Named(name);
+        self.cwd = TreePath::ROOT;
         Ok(say(331, "Now the password."))
     }
 
@@ -48,7 +47,7 @@ impl Session {
             }
             inside @ Who::In(_) => {
                 self.who = inside;
-                refuse(503, "You are logged in already; REIN comes first.")
+                refuse(503, "USER comes first.")
             }
         }
     }

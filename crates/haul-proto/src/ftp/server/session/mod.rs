@@ -21,7 +21,7 @@
 //!   rename:  none --RNFR 350--> pending --any command; RNTO 250--> none
 //! ```
 //!
-//! Lines may be given at any time, as long as [`Session::wants_line`] says so. They wait until what came before them is
+//! Lines may be given at any time, as long as [`Session::hears`] says so. They wait until what came before them is
 //! answered, so that replies stay in order; only ABOR passes the ones that wait, and STAT and QUIT are heard during a
 //! transfer where nothing waits before them.
 //!
@@ -189,20 +189,28 @@ impl Session {
         }
     }
 
-    /// A line came. One that comes although [`Self::wants_line`] says no is lost.
+    /// A line came. One that comes although [`Self::hears`] says no is lost.
     pub fn receive(&mut self, line: Line) {
-        if self.wants_line() {
+        if self.hears(&line) {
             self.waiting.push_back(line);
         }
     }
 
-    /// Whether another line may be given. No: too many wait, or the session has ended.
-    pub fn wants_line(&self) -> bool {
-        self.waiting.len() < MOST_WAITING && !matches!(self.doing, Doing::Ended)
+    /// Whether this line may be given now. No: too many wait (there is always a place for ABOR), or the session has ended.
+    pub fn hears(&self, line: &Line) -> bool {
+        match self.doing {
+            Doing::Ended => false,
+            _ if self.waiting.len() < MOST_WAITING => true,
+            _ => self.waiting.len() == MOST_WAITING && transfer::request(line) == Some(Request::Abor),
+        }
     }
 
     /// What was asked for was done, or not. An outcome that nothing has asked for changes nothing.
     pub fn complete(&mut self, outcome: Outcome) {
+        if matches!((&self.doing, &outcome), (Doing::Asked(_), Outcome::Figures(_))) {
+            // Of a transfer that has ended meanwhile.
+            return;
+        }
         match mem::replace(&mut self.doing, Doing::Nothing) {
             Doing::Asked(purpose) => {
                 let next = self.done(purpose, outcome);
@@ -250,9 +258,9 @@ impl Session {
         }
     }
 
-    /// Whether QUIT was heard: that the control connection ends then is no accident.
+    /// Whether QUIT was said: that the control connection ends then is no accident.
     pub fn has_quit(&self) -> bool {
-        self.quit
+        self.quit || self.waiting.iter().any(|line| transfer::request(line) == Some(Request::Quit))
     }
 
     /// Whether an outcome is waited for, or TLS, or a transfer runs: a client that says nothing meanwhile is not idle.
@@ -325,13 +333,7 @@ impl Session {
             Request::Rang(range) => self.rang(range),
             Request::Allo(size) => Ok(self.allo(size)),
             Request::Abor => Ok(self.abor()),
-            Request::Retr(_)
-            | Request::Stor(_)
-            | Request::Appe(_)
-            | Request::Stou(_)
-            | Request::List(_)
-            | Request::Nlst(_)
-            | Request::Mlsd(_) => self.transfer(request),
+            Request::Move(how) => self.transfer(how),
             Request::Cwd(path) => self.cwd(&path),
             Request::Cdup => Ok(self.cdup()),
             Request::Pwd => Ok(self.pwd()),
@@ -343,7 +345,7 @@ impl Session {
             Request::Size(path) => self.size(&path),
             Request::Mdtm(path) => self.mdtm(&path),
             Request::Mlst(path) => self.mlst(path.as_deref()),
-            Request::Stat(list) => self.stat(list),
+            Request::Stat(list) => self.stat(&list),
             Request::Mfmt { to, path } => self.mfmt(to, &path),
             Request::Chmod { mode, path } => self.chmod(mode, &path),
             Request::Hash(path) => self.hash(path),
@@ -357,7 +359,7 @@ impl Session {
             (_, Outcome::Refused(trouble)) => refused(&trouble),
             (Purpose::LogIn(name), Outcome::Login(login)) => self.let_in(name, login),
             (Purpose::Listen(how), Outcome::Listening(at)) => self.listening(how, at),
-            (Purpose::Look(why), Outcome::Seen(seen)) => self.seen(why, seen),
+            (Purpose::Look(why), Outcome::Seen(seen)) => self.seen(why, &seen),
             (Purpose::List(shown), Outcome::Listed { entries, now }) => shown.folder(&entries, now),
             (Purpose::Do(answer), Outcome::Done) => Next::Say(answer),
             (Purpose::AsciiSize, Outcome::AsciiSize(size)) => say(213, size.to_string()),

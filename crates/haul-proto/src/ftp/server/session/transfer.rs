@@ -7,7 +7,7 @@ use super::{Answer, Doing, Heard, Next, Session, refuse, say};
 use crate::ftp::server::{
     glob,
     line::Line,
-    request::{List, Range, Request},
+    request::{List, Move, Range, Request},
     step::{
         Ask, Data, Form, Incomplete, Outcome, Retrieve, Scope, Step, StoreWish, Style, Transfer, Transferred,
         Trouble, What,
@@ -92,22 +92,22 @@ impl Session {
     }
 
     /// A command that uses the data connection; one that is refused uses it up as well.
-    pub(super) fn transfer(&mut self, request: Request) -> Heard {
-        let made = self.prepare(request).and_then(|(what, shown)| self.carry(what, shown));
+    pub(super) fn transfer(&mut self, how: Move) -> Heard {
+        let made = self.prepare(how).and_then(|(what, shown)| self.carry(what, shown));
         if made.is_err() {
             self.drop_data();
         }
         made
     }
 
-    fn prepare(&mut self, request: Request) -> Result<(What, Shown), Answer> {
-        match request {
-            Request::Retr(path) => {
+    fn prepare(&mut self, how: Move) -> Result<(What, Shown), Answer> {
+        match how {
+            Move::Retr(path) => {
                 let (from, to) = self.part()?;
                 let what = Retrieve { path: self.place(&path)?, from, to };
                 Ok((What::Retrieve(what), Shown::Sent(path)))
             }
-            Request::Stor(path) => {
+            Move::Stor(path) => {
                 let declared = self.declared.take();
                 let wish = match self.part()? {
                     (_, Some(_)) => return refuse(503, "RANG is for RETR and HASH; REST is for STOR."),
@@ -116,27 +116,26 @@ impl Session {
                 };
                 Ok((What::Store { path: self.new_place(&path)?, wish, declared }, Shown::Received(path)))
             }
-            Request::Appe(path) => {
+            Move::Appe(path) => {
                 let declared = self.declared.take();
                 self.no_restart("APPE begins at the end; REST is for STOR.")?;
                 let what = What::Store { path: self.new_place(&path)?, wish: StoreWish::Append, declared };
                 Ok((what, Shown::Received(path)))
             }
-            Request::Stou(path) => {
+            Move::Stou(path) => {
                 let declared = self.declared.take();
                 self.no_restart("STOU begins a new file; REST is for STOR.")?;
                 let place = path.map(|path| self.new_place(&path)).transpose()?;
                 let folder = place.and_then(|place| place.parent()).unwrap_or_else(|| self.cwd.clone());
                 Ok((What::Store { path: folder, wish: StoreWish::Unique, declared }, Shown::Unique))
             }
-            Request::List(list) => self.list(&list, Style::Long),
-            Request::Nlst(list) => self.list(&list, Style::Names),
-            Request::Mlsd(path) => {
+            Move::List(list) => self.list(&list, Style::Long),
+            Move::Nlst(list) => self.list(&list, Style::Names),
+            Move::Mlsd(path) => {
                 let path = self.place(path.as_deref().unwrap_or_default())?;
                 let scope = Scope { hidden: true, ..Scope::default() };
                 Ok((What::List { path, glob: None, style: Style::Facts(self.facts), scope }, Shown::List))
             }
-            _ => refuse(500, "That moves no bytes."),
         }
     }
 
@@ -266,7 +265,8 @@ impl Session {
     }
 }
 
-fn request(line: &Line) -> Option<Request> {
+/// What a line that waits says.
+pub(super) fn request(line: &Line) -> Option<Request> {
     match line {
         Line::Command(line) => Request::parse(line).ok(),
         Line::TooLong => None,
