@@ -15,13 +15,13 @@
 //!     +-- QUIT 221, HTTP 421, too many failed logins or bad lines 421, stop() 421 --> Close --> Ended
 //!
 //!   login:   Nobody --USER 331--> Named --PASS 230--> In --REIN 220, AUTH 234--> Nobody
-//!                                   `----- 530, 421 ----> Nobody
+//!                                   `----- 530, 421 ----> Nobody;   In --USER 331--> Named
 //!   data:    nothing --PASV 227, EPSV 229, PORT 200, EPRT 200--> set up --any transfer, ABOR, REIN--> nothing
 //!   restart: none --REST n 350, RANG a b 350--> pending --RETR STOR APPE STOU HASH, however they end--> none
 //!   rename:  none --RNFR 350--> pending --any command; RNTO 250--> none
 //! ```
 //!
-//! Lines may be given at any time, as long as [`Session::hears`] says so. They wait until what came before them is
+//! Lines may be given at any time, as long as [`Session::wants_line`] says so. They wait until what came before them is
 //! answered, so that replies stay in order; only ABOR passes the ones that wait, and STAT and QUIT are heard during a
 //! transfer where nothing waits before them.
 //!
@@ -189,20 +189,16 @@ impl Session {
         }
     }
 
-    /// A line came. One that comes although [`Self::hears`] says no is lost.
+    /// A line came. One that comes although [`Self::wants_line`] says no is lost.
     pub fn receive(&mut self, line: Line) {
-        if self.hears(&line) {
+        if self.wants_line() {
             self.waiting.push_back(line);
         }
     }
 
-    /// Whether this line may be given now. No: too many wait (there is always a place for ABOR), or the session has ended.
-    pub fn hears(&self, line: &Line) -> bool {
-        match self.doing {
-            Doing::Ended => false,
-            _ if self.waiting.len() < MOST_WAITING => true,
-            _ => self.waiting.len() == MOST_WAITING && transfer::request(line) == Some(Request::Abor),
-        }
+    /// Whether another line may be given. No: too many wait, or the session has ended.
+    pub fn wants_line(&self) -> bool {
+        self.waiting.len() < MOST_WAITING && !matches!(self.doing, Doing::Ended)
     }
 
     /// What was asked for was done, or not. An outcome that nothing has asked for changes nothing.
