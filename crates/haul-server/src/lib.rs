@@ -6,9 +6,11 @@
 
 pub mod account;
 pub mod accounts;
+pub mod config;
 pub mod depot;
 mod error;
 pub mod ftp;
+pub mod log;
 mod sys;
 
 pub use error::ServerError;

@@ -1,0 +1,177 @@
+//! The file as tables and values, each with its line. Reading goes on after a mistake, so that all of them are told at
+//! once. What is asked for is taken out; what is left at the end is a mistake, too.
+
+use std::{collections::BTreeSet, ops::Range};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::problem::Problem;
+
+/// A document that is being read.
+pub(super) struct Document<'a> {
+    text: &'a str,
+    /// What was wrong so far.
+    pub(super) problems: Vec<Problem>,
+    /// Every key that was asked for.
+    pub(super) asked: BTreeSet<String>,
+}
+
+/// A table of it, without what was taken out.
+pub(super) struct Table<'a> {
+    /// What stands before its keys, with the dot.
+    prefix: String,
+    entries: DeTable<'a>,
+    /// Its own line.
+    line: Option<usize>,
+}
+
+impl<'a> Document<'a> {
+    /// Reads the whole text; where that is no TOML, what could be read.
+    pub(super) fn parse(text: &'a str) -> (Self, Table<'a>) {
+        let (root, errors) = DeTable::parse_recoverable(text);
+        let mut this = Self { text, problems: Vec::new(), asked: BTreeSet::new() };
+        for error in errors {
+            let line = error.span().map(|span| this.line(&span));
+            this.problems.push(Problem::new(line, None, error.message().to_owned()));
+        }
+        (this, Table { prefix: String::new(), entries: root.into_inner(), line: None })
+    }
+
+    /// The table of this name; an empty one where there is none.
+    pub(super) fn table(&mut self, from: &mut Table<'a>, name: &str) -> Table<'a> {
+        let (entries, line) = match self.take(from, name) {
+            None => (DeTable::new(), None),
+            Some((DeValue::Table(entries), line)) => (entries, Some(line)),
+            Some((_, line)) => {
+                self.wrong(line, from, name, format!("is a table: write [{name}]"));
+                (DeTable::new(), None)
+            }
+        };
+        Table { prefix: format!("{name}."), entries, line }
+    }
+
+    /// The tables of this name, `[[name]]`.
+    pub(super) fn tables(&mut self, from: &mut Table<'a>, name: &str) -> Vec<Table<'a>> {
+        let (items, line) = match self.take(from, name) {
+            None => return Vec::new(),
+            Some((DeValue::Array(items), line)) => (items, line),
+            Some((_, line)) => {
+                self.wrong(line, from, name, format!("is a list of tables: write [[{name}]]"));
+                return Vec::new();
+            }
+        };
+        let mut tables = Vec::new();
+        for item in items {
+            let at = self.line(&item.span());
+            match item.into_inner() {
+                DeValue::Table(entries) => {
+                    tables.push(Table { prefix: format!("{name}."), entries, line: Some(at) });
+                }
+                _ => self.wrong(line, from, name, format!("is a list of tables: write [[{name}]]")),
+            }
+        }
+        tables
+    }
+
+    /// A text, as what `parse` makes of it.
+    pub(super) fn text<T>(
+        &mut self,
+        from: &mut Table<'a>,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        self.shown(from, key, true, parse)
+    }
+
+    /// As [`Self::text`], but what was given is never shown.
+    pub(super) fn secret<T>(
+        &mut self,
+        from: &mut Table<'a>,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        self.shown(from, key, false, parse)
+    }
+
+    fn shown<T>(
+        &mut self,
+        from: &mut Table<'a>,
+        key: &str,
+        show: bool,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let (value, line) = self.take(from, key)?;
+        let DeValue::String(text) = value else {
+            self.wrong(line, from, key, "is a text: write it in quotes".to_owned());
+            return None;
+        };
+        match parse(&text) {
+            Ok(value) => Some(value),
+            Err(why) => {
+                let given = if show { format!("{text:?} ") } else { String::new() };
+                self.wrong(line, from, key, format!("{given}{why}"));
+                None
+            }
+        }
+    }
+
+    /// A whole number in this range.
+    pub(super) fn number(&mut self, from: &mut Table<'a>, key: &str, range: &Range<u32>) -> Option<u32> {
+        let (value, line) = self.take(from, key)?;
+        let number = value.as_integer().and_then(|n| u32::from_str_radix(n.as_str(), n.radix()).ok());
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            let last = range.end.saturating_sub(1);
+            self.wrong(line, from, key, format!("is a whole number from {} to {last}", range.start));
+        }
+        number
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, from: &mut Table<'a>, key: &str) -> Option<bool> {
+        let (value, line) = self.take(from, key)?;
+        if value.as_bool().is_none() {
+            self.wrong(line, from, key, "is true or false".to_owned());
+        }
+        value.as_bool()
+    }
+
+    /// A key that must be there.
+    pub(super) fn demand(&mut self, table: &Table<'a>, key: &str) {
+        if !table.entries.contains_key(key) {
+            let key = format!("{}{key}", table.prefix);
+            self.problems.push(Problem::new(table.line, Some(key), "is missing".to_owned()));
+        }
+    }
+
+    /// All that is left in this table is a mistake.
+    pub(super) fn finish(&mut self, table: Table<'a>) {
+        let known: Vec<_> = self.asked.iter().filter_map(|key| key.strip_prefix(&table.prefix)).collect();
+        let known = known.into_iter().filter(|key| !key.contains('.')).collect::<Vec<_>>().join(", ");
+        for (key, _) in table.entries {
+            let line = self.line(&key.span());
+            let name = format!("{}{}", table.prefix, key.get_ref());
+            let what = format!("there is no such key; here may be {known}");
+            self.problems.push(Problem::new(Some(line), Some(name), what));
+        }
+    }
+
+    fn take(&mut self, from: &mut Table<'a>, key: &str) -> Option<(DeValue<'a>, usize)> {
+        self.asked.insert(format!("{}{key}", from.prefix));
+        let value: Spanned<DeValue<'a>> = from.entries.remove(key)?;
+        let line = self.line(&value.span());
+        Some((value.into_inner(), line))
+    }
+
+    fn wrong(&mut self, line: usize, from: &Table<'a>, key: &str, what: String) {
+        self.problems.push(Problem::new(Some(line), Some(format!("{}{key}", from.prefix)), what));
+    }
+
+    /// The line in which a span begins, counted from 1.
+    fn line(&self, span: &Range<usize>) -> usize {
+        1 + self.text.as_bytes().iter().take(span.start).filter(|byte| **byte == b'\n').count()
+    }
+}

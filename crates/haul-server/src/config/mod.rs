@@ -1,0 +1,151 @@
+//! What a server is told: a TOML file, and over it the options of the command line, become one [`Config`] in which
+//! nothing contradicts anything else.
+//!
+//! All that is wrong is told at once, with key and line. What each key means stands in docs/configuration.md. The
+//! world is looked at only by [`Config::check`].
+
+mod document;
+mod flags;
+mod problem;
+mod resolve;
+mod value;
+
+use std::{
+    net::Ipv4Addr,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub use flags::Flags;
+pub use problem::{Problem, Problems};
+pub use value::{AnonymousAccess, Listen, PlainUser, Ports, TlsMode, TlsReuse};
+
+use crate::{
+    accounts::{Anonymous, User, throttle::Patience},
+    depot::Rules,
+    log::Format,
+};
+
+/// Everything that a server is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The folder that is served.
+    pub dir: PathBuf,
+    /// Where the server keeps what it remembers.
+    pub state: PathBuf,
+    /// How long a transfer may go on once the server was asked to stop.
+    pub drain: Duration,
+    /// The doors that speak FTP.
+    pub ftp: Ftp,
+    /// The certificate, and what is asked of clients; `None`: there is no TLS.
+    pub tls: Option<Tls>,
+    /// Those who have a name.
+    pub users: Vec<User>,
+    /// Those who have none.
+    pub anonymous: Anonymous,
+    /// How often somebody may be wrong.
+    pub patience: Patience,
+    /// How uploads are dealt with.
+    pub uploads: Rules,
+    /// What is written down, and how.
+    pub log: Logging,
+}
+
+/// The doors that speak FTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ftp {
+    /// Where plain FTP, and FTP with AUTH TLS, is spoken.
+    pub listen: Listen,
+    /// Where FTP begins with TLS.
+    pub listen_tls: Listen,
+    /// Ports for passive data connections; any free one where none are named.
+    pub passive_ports: Option<RangeInclusive<u16>>,
+    /// What PASV tells instead of the connection's own address.
+    pub external_address: Option<Ipv4Addr>,
+    /// What the greeting says behind 220.
+    pub banner: String,
+    /// Without a command, while nothing is transferred.
+    pub idle: Duration,
+    /// Without a transfer, whatever else is said.
+    pub no_transfer: Duration,
+    /// Without a byte in a transfer.
+    pub stall: Duration,
+    /// Sessions in all.
+    pub sessions: u32,
+    /// Sessions of one address.
+    pub sessions_per_address: u32,
+    /// Failed logins on one connection.
+    pub logins: u32,
+    /// How a data connection with TLS proves whose it is.
+    pub tls_reuse: TlsReuse,
+}
+
+/// TLS for all doors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Whose the server says it is.
+    pub certificate: Certificate,
+    /// Whether FTP may be spoken without it.
+    pub mode: TlsMode,
+}
+
+/// Where a certificate comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// PEM files.
+    Files {
+        /// The chain, the server's own first.
+        cert: PathBuf,
+        /// Its key.
+        key: PathBuf,
+    },
+    /// Made by the server for itself, and kept in its state: clients must be told to trust it.
+    SelfSigned,
+}
+
+/// What is written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logging {
+    /// How lines on standard error look.
+    pub format: Format,
+    /// A file with a line for each transfer.
+    pub xferlog: Option<PathBuf>,
+}
+
+impl Config {
+    /// The file's text, if there is one, and over it the command line. Relative paths in a file begin at its folder.
+    pub fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Self, Problems> {
+        resolve::resolve(file, flags)
+    }
+
+    /// Looks at the world: whether the folders and files are there that this speaks of.
+    pub fn check(&self) -> Result<(), Problems> {
+        let mut list = Vec::new();
+        if !self.dir.is_dir() {
+            list.push(Problem::of("dir", format!("{} is no folder", self.dir.display())));
+        } else if let (Ok(dir), Ok(state)) = (self.dir.canonicalize(), self.state.canonicalize())
+            && resolve::is_served(&dir, &state)
+        {
+            list.push(resolve::served_state(&self.state));
+        }
+        if let Some(Tls { certificate: Certificate::Files { cert, key }, .. }) = &self.tls {
+            for (name, file) in [("tls.cert", cert), ("tls.key", key)] {
+                if let Err(why) = std::fs::File::open(file) {
+                    list.push(Problem::of(name, format!("{}: {why}", file.display())));
+                }
+            }
+        }
+        let folder = self.log.xferlog.as_deref().map(|file| match file.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        });
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            list.push(Problem::of("log.xferlog", format!("{} is no folder", folder.display())));
+        }
+        if list.is_empty() { Ok(()) } else { Err(Problems { file: None, list }) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,297 @@
+//! File and command line become one: defaults under the file, the file under the options, then what must fit together.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use haul_core::TreePath;
+use haul_store::Durability;
+
+use super::{
+    Certificate, Config, Flags, Ftp, Logging, Problem, Problems, Tls,
+    document::{Document, Table},
+    value::{self, AnonymousAccess, Listen, Ports, TlsMode},
+};
+use crate::{
+    account::Completion,
+    accounts::{Anonymous, Password, User, throttle::Patience},
+    depot::Rules,
+};
+
+/// How long a newcomer waits for an older session of the same user to show that it is dead.
+const TAKEOVER: Duration = Duration::from_secs(2);
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// What the file says, as far as it says anything.
+struct File {
+    dir: Option<PathBuf>,
+    state: Option<PathBuf>,
+    drain: Option<Duration>,
+    ftp: Ftp,
+    tls: TlsKeys,
+    users: Vec<User>,
+    anonymous: (AnonymousAccess, TreePath),
+    patience: Patience,
+    uploads: Rules,
+    log: Logging,
+}
+
+#[derive(Default)]
+struct TlsKeys {
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+    self_signed: bool,
+    mode: Option<TlsMode>,
+}
+
+pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Config, Problems> {
+    let folder = file.and_then(|(path, _)| path.parent()).unwrap_or(Path::new(""));
+    let (mut document, root) = Document::parse(file.map_or("", |(_, text)| text));
+    let told = read(&mut document, root, folder);
+    let mut problems = std::mem::take(&mut document.problems);
+
+    let dir = flags.dir.or(told.dir).unwrap_or_else(|| PathBuf::from("."));
+    let state = flags.state.or(told.state).unwrap_or_else(|| dir.join(haul_core::RESERVED));
+    if is_served(&dir, &state) {
+        problems.push(served_state(&state));
+    }
+    let ftp = Ftp {
+        listen: flags.ftp.unwrap_or(told.ftp.listen),
+        listen_tls: flags.ftps.unwrap_or(told.ftp.listen_tls),
+        passive_ports: flags.passive_ports.map(|Ports(ports)| ports).or(told.ftp.passive_ports),
+        external_address: flags.external_address.or(told.ftp.external_address),
+        ..told.ftp
+    };
+    // A certificate on the command line replaces that of the file as a whole.
+    let mode = flags.tls.or(told.tls.mode);
+    let given = flags.tls_cert.is_some() || flags.tls_key.is_some() || flags.tls_self_signed;
+    let keys = if given {
+        TlsKeys { cert: flags.tls_cert, key: flags.tls_key, self_signed: flags.tls_self_signed, mode }
+    } else {
+        TlsKeys { mode, ..told.tls }
+    };
+    let tls = tls(keys, ftp.listen_tls, &mut problems);
+    if ftp.listen == Listen::Off && ftp.listen_tls == Listen::Off {
+        problems.push(Problem::of(
+            "ftp.listen",
+            "is off, and so is every other door: there is nothing to serve at",
+        ));
+    }
+    let users = users(told.users, flags.users.into_iter().map(|user| user.0), &mut problems);
+    let (access, home) = told.anonymous;
+    let anonymous = match flags.anonymous.unwrap_or(access) {
+        AnonymousAccess::Off => Anonymous::Off,
+        AnonymousAccess::Read => Anonymous::On { write: false, home },
+        AnonymousAccess::ReadWrite => Anonymous::On { write: true, home },
+    };
+    if users.is_empty() && anonymous == Anonymous::Off {
+        problems.push(Problem::of("user", "there is none, and anonymous is off: nobody could come in"));
+    }
+    if !problems.is_empty() {
+        problems.sort_by_key(|problem| (problem.line.is_none(), problem.line));
+        return Err(Problems { file: file.map(|(path, _)| path.to_owned()), list: problems });
+    }
+    Ok(Config {
+        dir,
+        state,
+        drain: flags.drain.or(told.drain).unwrap_or(Duration::from_secs(10)),
+        ftp,
+        tls,
+        users,
+        anonymous,
+        patience: told.patience,
+        uploads: told.uploads,
+        log: Logging { format: flags.log.unwrap_or(told.log.format), ..told.log },
+    })
+}
+
+/// Whether somebody could fetch what the server remembers: only below the reserved name nobody can.
+pub(super) fn is_served(dir: &Path, state: &Path) -> bool {
+    let reserved = |part: &std::ffi::OsStr| part.eq_ignore_ascii_case(haul_core::RESERVED);
+    state.strip_prefix(dir).is_ok_and(|rest| !rest.iter().any(reserved))
+}
+
+pub(super) fn served_state(state: &Path) -> Problem {
+    let what = format!(
+        "{} lies in the folder that is served, where clients could fetch it: choose one outside, or below {}",
+        state.display(),
+        haul_core::RESERVED
+    );
+    Problem::of("state", what)
+}
+
+/// Everything in the file.
+fn read<'a>(document: &mut Document<'a>, mut root: Table<'a>, folder: &Path) -> File {
+    let path = |text: &str| path(folder, text);
+    let file = File {
+        dir: document.text(&mut root, "dir", path),
+        state: document.text(&mut root, "state", path),
+        drain: document.text(&mut root, "drain", value::time),
+        ftp: ftp(document, &mut root),
+        tls: tls_keys(document, &mut root, folder),
+        anonymous: anonymous(document, &mut root),
+        patience: patience(document, &mut root),
+        uploads: uploads(document, &mut root),
+        log: logging(document, &mut root, folder),
+        users: document
+            .tables(&mut root, "user")
+            .into_iter()
+            .filter_map(|table| user(document, table))
+            .collect(),
+    };
+    document.finish(root);
+    file
+}
+
+fn path(folder: &Path, text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() || text.contains('\0') { Err("is no path".to_owned()) } else { Ok(folder.join(text)) }
+}
+
+fn ftp<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> Ftp {
+    let mut table = document.table(root, "ftp");
+    let table_ = &mut table;
+    let seconds = Duration::from_secs;
+    let ftp = Ftp {
+        listen: document
+            .text(table_, "listen", str::parse)
+            .unwrap_or(Listen::At(([127, 0, 0, 1], 2121).into())),
+        listen_tls: document.text(table_, "listen_tls", str::parse).unwrap_or(Listen::Off),
+        passive_ports: document.text(table_, "passive_ports", str::parse).map(|Ports(ports)| ports),
+        external_address: document.text(table_, "external_address", value::external_address),
+        banner: document.text(table_, "banner", value::line).unwrap_or_else(|| "haul is ready".to_owned()),
+        idle: document.text(table_, "idle", value::time).unwrap_or(seconds(300)),
+        no_transfer: document.text(table_, "no_transfer", value::time).unwrap_or(seconds(1800)),
+        stall: document.text(table_, "stall", value::time).unwrap_or(seconds(120)),
+        sessions: document.number(table_, "sessions", &(1..1_000_001)).unwrap_or(2000),
+        sessions_per_address: document
+            .number(table_, "sessions_per_address", &(1..1_000_001))
+            .unwrap_or(2000),
+        logins: document.number(table_, "logins", &(1..101)).unwrap_or(3),
+        tls_reuse: document.text(table_, "tls_reuse", str::parse).unwrap_or_default(),
+    };
+    document.finish(table);
+    ftp
+}
+
+fn tls_keys<'a>(document: &mut Document<'a>, root: &mut Table<'a>, folder: &Path) -> TlsKeys {
+    let mut table = document.table(root, "tls");
+    let keys = TlsKeys {
+        cert: document.text(&mut table, "cert", |text| path(folder, text)),
+        key: document.text(&mut table, "key", |text| path(folder, text)),
+        self_signed: document.flag(&mut table, "self_signed").unwrap_or(false),
+        mode: document.text(&mut table, "mode", str::parse),
+    };
+    document.finish(table);
+    keys
+}
+
+/// What a certificate, its key and the doors make together.
+fn tls(keys: TlsKeys, listen_tls: Listen, problems: &mut Vec<Problem>) -> Option<Tls> {
+    let mut wrong = |key: &str, what: &str| {
+        problems.push(Problem::of(key, what));
+        None
+    };
+    let certificate = match (keys.cert, keys.key, keys.self_signed) {
+        (None, None, true) => Some(Certificate::SelfSigned),
+        (Some(cert), Some(key), false) => Some(Certificate::Files { cert, key }),
+        (None, None, false) => None,
+        (Some(_), None, _) => return wrong("tls.key", "is missing beside tls.cert"),
+        (None, Some(_), _) => return wrong("tls.cert", "is missing beside tls.key"),
+        (Some(_), Some(_), true) => {
+            return wrong("tls.self_signed", "there is a certificate already: it is one or the other");
+        }
+    };
+    const NEEDS: &str = "needs a certificate: tls.cert and tls.key, or tls.self_signed";
+    let Some(certificate) = certificate else {
+        if keys.mode == Some(TlsMode::Required) {
+            wrong("tls.mode", NEEDS);
+        }
+        if listen_tls != Listen::Off {
+            problems.push(Problem::of("ftp.listen_tls", NEEDS));
+        }
+        return None;
+    };
+    Some(Tls { certificate, mode: keys.mode.unwrap_or_default() })
+}
+
+fn anonymous<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> (AnonymousAccess, TreePath) {
+    let mut table = document.table(root, "anonymous");
+    let access = document.text(&mut table, "access", str::parse).unwrap_or_default();
+    let home = document.text(&mut table, "home", value::home).unwrap_or_default();
+    document.finish(table);
+    (access, home)
+}
+
+fn patience<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> Patience {
+    let mut table = document.table(root, "login");
+    let default = Patience::default();
+    let patience = Patience {
+        failures: document.number(&mut table, "failures", &(0..1001)).unwrap_or(default.failures),
+        refuse: document.text(&mut table, "refuse", value::time).unwrap_or(default.refuse),
+    };
+    document.finish(table);
+    patience
+}
+
+fn uploads<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> Rules {
+    let mut table = document.table(root, "uploads");
+    let (whole, durability) = (
+        [("whole", false), ("in-place", true)],
+        [("full", Durability::Full), ("relaxed", Durability::Relaxed)],
+    );
+    let rules = Rules {
+        in_place: document.text(&mut table, "mode", |text| value::one_of(text, &whole)).unwrap_or(false),
+        durability: document
+            .text(&mut table, "durability", |text| value::one_of(text, &durability))
+            .unwrap_or(Durability::Full),
+        expire: document.text(&mut table, "expire", value::time).unwrap_or(DAY * 7),
+        takeover: TAKEOVER,
+    };
+    document.finish(table);
+    rules
+}
+
+fn logging<'a>(document: &mut Document<'a>, root: &mut Table<'a>, folder: &Path) -> Logging {
+    let mut table = document.table(root, "log");
+    let logging = Logging {
+        format: document.text(&mut table, "format", str::parse).unwrap_or_default(),
+        xferlog: document.text(&mut table, "xferlog", |text| path(folder, text)),
+    };
+    document.finish(table);
+    logging
+}
+
+fn user<'a>(document: &mut Document<'a>, mut table: Table<'a>) -> Option<User> {
+    const COMPLETION: [(&str, Completion); 2] =
+        [("strict", Completion::Strict), ("lenient", Completion::Lenient)];
+    document.demand(&table, "name");
+    document.demand(&table, "password");
+    let name = document.text(&mut table, "name", value::user_name);
+    let password = document.secret(&mut table, "password", |text| {
+        Password::hashed(text).ok_or_else(|| "is no argon2 hash: let `haul passwd` make one".to_owned())
+    });
+    let home = document.text(&mut table, "home", value::home).unwrap_or_default();
+    let may = document.text(&mut table, "permissions", value::permissions).unwrap_or(value::ALL);
+    let completion =
+        document.text(&mut table, "completion", |text| value::one_of(text, &COMPLETION)).unwrap_or_default();
+    document.finish(table);
+    Some(User { name: name?, password: password?, home, may, completion })
+}
+
+/// Users of the file, and over them those of the command line.
+fn users(file: Vec<User>, flags: impl Iterator<Item = User>, problems: &mut Vec<Problem>) -> Vec<User> {
+    let mut flags: Vec<User> = flags.collect();
+    let mut twice = |users: &[User], key: &str| {
+        for (index, user) in users.iter().enumerate() {
+            if users.iter().take(index).any(|earlier| earlier.name == user.name) {
+                problems.push(Problem::of(key, format!("{:?} is there twice", user.name)));
+            }
+        }
+    };
+    twice(&file, "user.name");
+    twice(&flags, "--user");
+    let kept: Vec<User> =
+        file.into_iter().filter(|user| !flags.iter().any(|flag| flag.name == user.name)).collect();
+    flags.extend(kept);
+    flags
+}

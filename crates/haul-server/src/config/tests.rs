@@ -1,0 +1,211 @@
+//! What a file and a command line come to, and how mistakes are told.
+
+use std::ffi::OsStr;
+
+use haul_store::Durability;
+
+use super::*;
+use crate::account::{Completion, Permissions};
+
+const HASH: &str = "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0$wkLMKLAjZZxCmBdLGbpLEbYZeWPZSCpWmGpZ5j9dbZA";
+
+fn read(text: &str) -> Result<Config, Problems> {
+    Config::resolve(Some((Path::new("/etc/haul/serve.toml"), text)), Flags::default())
+}
+
+fn problems(text: &str) -> Vec<String> {
+    read(text).unwrap_err().to_string().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn nothing_at_all_is_the_current_folder_for_anonymous_readers() {
+    let config = Config::resolve(None, Flags::default()).unwrap();
+    assert_eq!((config.dir.as_os_str(), config.state.as_os_str()), (OsStr::new("."), OsStr::new("./.haul")));
+    assert_eq!(config.ftp.listen.to_string(), "127.0.0.1:2121");
+    assert_eq!((config.ftp.listen_tls, config.tls), (Listen::Off, None));
+    assert_eq!(config.anonymous, Anonymous::On { write: false, home: haul_core::TreePath::ROOT });
+    assert_eq!(
+        (config.drain, config.uploads.expire),
+        (Duration::from_secs(10), Duration::from_secs(604_800))
+    );
+    assert!(!config.uploads.in_place && config.uploads.durability == Durability::Full);
+}
+
+#[test]
+fn every_key_of_a_file_is_heard() {
+    let text = format!(
+        r#"
+        dir = "files"
+        state = "/var/lib/haul"
+        drain = "1m"
+        [ftp]
+        listen = ":21"
+        listen_tls = "[::]:990"
+        passive_ports = "50000-50999"
+        external_address = "203.0.113.7"
+        banner = "welcome"
+        idle = "1m"
+        no_transfer = "2m"
+        stall = "3m"
+        sessions = 100
+        sessions_per_address = 10
+        logins = 5
+        tls_reuse = "require"
+        [tls]
+        cert = "cert.pem"
+        key = "/key.pem"
+        mode = "required"
+        [anonymous]
+        access = "rw"
+        home = "/incoming"
+        [login]
+        failures = 4
+        refuse = "1h"
+        [uploads]
+        mode = "in-place"
+        durability = "relaxed"
+        expire = "1d"
+        [log]
+        format = "json"
+        xferlog = "/var/log/xferlog"
+        [[user]]
+        name = "ann"
+        password = "{HASH}"
+        home = "/homes/ann"
+        permissions = "rl"
+        completion = "lenient"
+        "#
+    );
+    let config = read(&text).unwrap();
+    assert_eq!(config.dir, Path::new("/etc/haul/files"), "relative to the file");
+    assert_eq!(config.state, Path::new("/var/lib/haul"));
+    let minutes = |number: u64| Duration::from_secs(number * 60);
+    let expected = Ftp {
+        listen: Listen::Everywhere(21),
+        listen_tls: Listen::At("[::]:990".parse().unwrap()),
+        passive_ports: Some(50_000..=50_999),
+        external_address: Some([203, 0, 113, 7].into()),
+        banner: "welcome".to_owned(),
+        idle: minutes(1),
+        no_transfer: minutes(2),
+        stall: minutes(3),
+        sessions: 100,
+        sessions_per_address: 10,
+        logins: 5,
+        tls_reuse: TlsReuse::Require,
+    };
+    assert_eq!((config.ftp, config.drain), (expected, minutes(1)));
+    let (cert, key) = ("/etc/haul/cert.pem".into(), "/key.pem".into());
+    let tls = Tls { certificate: Certificate::Files { cert, key }, mode: TlsMode::Required };
+    assert_eq!(config.tls, Some(tls));
+    assert!(
+        matches!(config.anonymous, Anonymous::On { write: true, home } if home.as_bytes() == b"incoming")
+    );
+    assert_eq!(config.patience, Patience { failures: 4, refuse: minutes(60) });
+    assert!(config.uploads.in_place && config.uploads.durability == Durability::Relaxed);
+    assert_eq!(config.uploads.expire, minutes(1440));
+    assert_eq!(config.log.format, Format::Json);
+    assert_eq!(config.log.xferlog.as_deref(), Some(Path::new("/var/log/xferlog")));
+    let [ann] = config.users.as_slice() else { panic!() };
+    assert_eq!((ann.name.as_str(), ann.home.as_bytes()), ("ann", &b"homes/ann"[..]));
+    assert_eq!(ann.may, Permissions { read: true, list: true, ..Permissions::default() });
+    assert_eq!(ann.completion, Completion::Lenient);
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once_with_key_and_line() {
+    let text = "dri = \"/srv\"\n[ftp]\nidle = \"5\"\nlisten = 21\nsessions = 0\n[[user]]\nname = \"ann\"\n\
+                password = \"secret\"\n[[user]]\nhome = \"/a/.haul\"\n";
+    let told = problems(text);
+    let expected = [
+        "/etc/haul/serve.toml:1: dri: there is no such key; here may be anonymous, dir, drain, ftp, log, login, \
+         state, tls, uploads, user",
+        "/etc/haul/serve.toml:3: ftp.idle: \"5\" is no time: write 45s, 10m, 12h or 7d, at most ten years",
+        "/etc/haul/serve.toml:4: ftp.listen: is a text: write it in quotes",
+        "/etc/haul/serve.toml:5: ftp.sessions: is a whole number from 1 to 1000000",
+        "/etc/haul/serve.toml:8: user.password: is no argon2 hash: let `haul passwd` make one",
+        "/etc/haul/serve.toml:9: user.name: is missing",
+        "/etc/haul/serve.toml:9: user.password: is missing",
+        "/etc/haul/serve.toml:10: user.home: \"/a/.haul\" is no place in the tree: the name .haul is reserved",
+    ];
+    assert_eq!(told, expected);
+    assert!(!told.join("").contains("secret"));
+}
+
+#[test]
+fn what_is_no_toml_is_told_with_its_line() {
+    let told = problems("dir = \"/srv\"\n[ftp\n");
+    assert!(told[0].starts_with("/etc/haul/serve.toml:2: "), "{told:?}");
+    assert!(problems("ftp = 1")[0].ends_with("ftp: is a table: write [ftp]"));
+    assert!(problems("user = 1")[0].ends_with("user: is a list of tables: write [[user]]"));
+    assert!(problems("user = [1]")[0].ends_with("user: is a list of tables: write [[user]]"));
+    assert!(problems("[[user]]\nname = \"a\"")[0].ends_with("serve.toml:1: user.password: is missing"));
+}
+
+#[test]
+fn the_command_line_wins() {
+    let text = format!(
+        "dir = \"/srv\"\n[ftp]\nlisten = \":21\"\n[tls]\nself_signed = true\nmode = \"required\"\n\
+         [anonymous]\nhome = \"/pub\"\n[[user]]\nname = \"ann\"\npassword = \"{HASH}\"\n\
+         [[user]]\nname = \"bob\"\npassword = \"{HASH}\"\n"
+    );
+    let flags = Flags {
+        dir: Some("/other".into()),
+        ftp: Some(Listen::Off),
+        ftps: Some(Listen::Everywhere(990)),
+        users: vec!["ann:secret:r".parse().unwrap()],
+        anonymous: Some(AnonymousAccess::ReadWrite),
+        tls_cert: Some("c".into()),
+        tls_key: Some("k".into()),
+        drain: Some(Duration::ZERO),
+        log: Some(Format::Json),
+        ..Flags::default()
+    };
+    let config = Config::resolve(Some((Path::new("f"), &text)), flags).unwrap();
+    assert_eq!(
+        (config.dir.as_path(), config.state.as_path()),
+        (Path::new("/other"), Path::new("/other/.haul"))
+    );
+    assert_eq!((config.ftp.listen, config.ftp.listen_tls), (Listen::Off, Listen::Everywhere(990)));
+    let certificate = Certificate::Files { cert: "c".into(), key: "k".into() };
+    assert_eq!(config.tls, Some(Tls { certificate, mode: TlsMode::Required }), "the file's mode stays");
+    let users: Vec<_> = config.users.iter().map(|user| (user.name.as_str(), user.may.write)).collect();
+    assert_eq!(users, [("ann", false), ("bob", true)]);
+    assert!(matches!(config.anonymous, Anonymous::On { write: true, home } if home.as_bytes() == b"pub"));
+    assert_eq!((config.drain, config.log.format), (Duration::ZERO, Format::Json));
+}
+
+#[test]
+fn what_does_not_fit_together_is_told() {
+    let wrong = |text: &str, expected: &str| {
+        let told = problems(text);
+        assert!(told.iter().any(|line| line.contains(expected)), "{text}: {told:?}");
+    };
+    wrong("[ftp]\nlisten = \"off\"", "there is nothing to serve at");
+    wrong("[ftp]\nlisten_tls = \":990\"", "ftp.listen_tls: needs a certificate");
+    wrong("[tls]\nmode = \"required\"", "tls.mode: needs a certificate");
+    wrong("[tls]\ncert = \"a\"", "tls.key: is missing");
+    wrong("[tls]\nkey = \"a\"", "tls.cert: is missing");
+    wrong("[tls]\ncert = \"a\"\nkey = \"b\"\nself_signed = true", "tls.self_signed: there is a certificate");
+    wrong("[anonymous]\naccess = \"off\"", "nobody could come in");
+    wrong("dir = \"/srv\"\nstate = \"/srv/state\"", "where clients could fetch it");
+    let user = format!("[[user]]\nname = \"a\"\npassword = \"{HASH}\"\n");
+    wrong(&user.repeat(2), "user.name: \"a\" is there twice");
+    assert!(read("dir = \"/srv\"\nstate = \"/srv/.haul/state\"").is_ok());
+    assert!(read("[tls]\nmode = \"offered\"").is_ok(), "there is just nothing to offer");
+}
+
+#[test]
+fn a_check_looks_at_the_world() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = |dir: &Path| Flags { dir: Some(dir.to_owned()), ..Flags::default() };
+    assert_eq!(Config::resolve(None, flags(folder.path())).unwrap().check(), Ok(()));
+    let none = folder.path().join("none");
+    let mut config = Config::resolve(None, flags(&none)).unwrap();
+    let certificate = Certificate::Files { cert: none.clone(), key: none.clone() };
+    config.tls = Some(Tls { certificate, mode: TlsMode::Offered });
+    config.log.xferlog = Some(none.join("xferlog"));
+    let keys: Vec<_> =
+        config.check().unwrap_err().list.into_iter().filter_map(|problem| problem.key).collect();
+    assert_eq!(keys, ["dir", "tls.cert", "tls.key", "log.xferlog"]);
+}

@@ -1,0 +1,312 @@
+//! What one value of the configuration means, the same on the command line and in the file. Errors are the end of a
+//! sentence that began with what was given.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
+    str::FromStr,
+    time::Duration,
+};
+
+use haul_core::TreePath;
+
+use crate::{
+    account::{Completion, Permissions},
+    accounts::{Password, User, is_anonymous},
+};
+
+/// The longest time that can be configured.
+const LONGEST: Duration = Duration::from_secs(3650 * 86_400);
+
+/// Where a door listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Nowhere.
+    Off,
+    /// On every address of this machine, at this port (0: any free one).
+    Everywhere(u16),
+    /// There.
+    At(SocketAddr),
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        if let Some(port) = text.strip_prefix(':').and_then(|port| port.parse().ok()) {
+            return Ok(Self::Everywhere(port));
+        }
+        let named = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+        let address = named.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        address.or_else(|| text.parse().ok()).map(Self::At).ok_or_else(|| {
+            "is no address to listen at: write 127.0.0.1:2121, [::1]:2121, :2121 (everywhere) or off"
+                .to_owned()
+        })
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Everywhere(port) => write!(f, ":{port}"),
+            Self::At(address) => write!(f, "{address}"),
+        }
+    }
+}
+
+/// Ports for data connections, `50000-50999`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ports(pub RangeInclusive<u16>);
+
+impl FromStr for Ports {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ports = text.split_once('-').and_then(|(first, last)| {
+            let (first, last): (u16, u16) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+            (1..=last).contains(&first).then_some(first..=last)
+        });
+        ports.map(Self).ok_or_else(|| "is no range of ports: write 50000-50999".to_owned())
+    }
+}
+
+/// What those without a name may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AnonymousAccess {
+    /// Not even come in.
+    Off,
+    /// Read and list.
+    #[default]
+    Read,
+    /// Create files and folders, too.
+    ReadWrite,
+}
+
+impl FromStr for AnonymousAccess {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        one_of(text, &[("off", Self::Off), ("r", Self::Read), ("rw", Self::ReadWrite)])
+    }
+}
+
+/// Whether FTP may be spoken without TLS, where there is a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsMode {
+    /// It may.
+    #[default]
+    Offered,
+    /// It may not.
+    Required,
+}
+
+impl FromStr for TlsMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        one_of(text, &[("offered", Self::Offered), ("required", Self::Required)])
+    }
+}
+
+/// How a data connection proves that it is the control connection's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsReuse {
+    /// By the same TLS session, or else by the client's address.
+    #[default]
+    Prefer,
+    /// By the same TLS session only. Clients that use a ticket of TLS 1.3 once and never read a new one are refused
+    /// after some uploads.
+    Require,
+    /// By the client's address; sessions are never resumed.
+    Off,
+}
+
+impl FromStr for TlsReuse {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        one_of(text, &[("prefer", Self::Prefer), ("require", Self::Require), ("off", Self::Off)])
+    }
+}
+
+/// `NAME:PASSWORD[:PERMS]`. What follows the last colon is PERMS if it is made of those letters, else it belongs to
+/// the password.
+#[derive(Clone, Debug)]
+pub struct PlainUser(pub User);
+
+impl FromStr for PlainUser {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // What was given has a password in it and is not shown.
+        let (name, rest) = text.split_once(':').ok_or("a user is NAME:PASSWORD or NAME:PASSWORD:PERMS")?;
+        let with_letters = rest.rsplit_once(':').and_then(|(password, letters)| {
+            let may = permissions(letters).ok().filter(|_| !letters.is_empty())?;
+            Some((password, may))
+        });
+        let (password, may) = with_letters.unwrap_or((rest, ALL));
+        let name = user_name(name).map_err(|why| format!("{name:?} {why}"))?;
+        if password.is_empty() {
+            return Err(format!("the user {name:?} has no password"));
+        }
+        Ok(Self(User {
+            name,
+            password: Password::plain(password),
+            home: TreePath::ROOT,
+            may,
+            completion: Completion::default(),
+        }))
+    }
+}
+
+/// Everything.
+pub(super) const ALL: Permissions = Permissions { read: true, write: true, delete: true, list: true };
+
+/// Letters of r, w, d and l.
+pub(super) fn permissions(letters: &str) -> Result<Permissions, String> {
+    let mut may = Permissions::default();
+    for letter in letters.chars() {
+        let one = match letter {
+            'r' => &mut may.read,
+            'w' => &mut may.write,
+            'd' => &mut may.delete,
+            'l' => &mut may.list,
+            _ => {
+                return Err("is not made of r (read), w (write), d (remove, rename) and l (list)".to_owned());
+            }
+        };
+        if std::mem::replace(one, true) {
+            return Err(format!("has {letter} twice"));
+        }
+    }
+    Ok(may)
+}
+
+/// A name that somebody may have.
+pub(super) fn user_name(name: &str) -> Result<String, String> {
+    if name.is_empty() || name.len() > 128 || name.chars().any(|c| c.is_control() || matches!(c, ':' | '/')) {
+        return Err("is no name for a user: 1 to 128 bytes, no colon, slash or control character".to_owned());
+    }
+    // Owners of unfinished uploads are `anonymous@ADDRESS`.
+    if is_anonymous(name) || name.to_ascii_lowercase().starts_with("anonymous@") {
+        return Err("is a name of those who have none: see [anonymous]".to_owned());
+    }
+    Ok(name.to_owned())
+}
+
+/// A place in the served tree.
+pub(super) fn home(text: &str) -> Result<TreePath, String> {
+    TreePath::ROOT.join(text.as_bytes()).map_err(|why| format!("is no place in the tree: {why}"))
+}
+
+/// An address that PASV can tell.
+pub(super) fn external_address(text: &str) -> Result<Ipv4Addr, String> {
+    match text.parse() {
+        Ok(IpAddr::V4(address)) if !address.is_unspecified() => Ok(address),
+        _ => Err("is no IPv4 address (over IPv6 no address is told)".to_owned()),
+    }
+}
+
+/// `45s`, `10m`, `12h`, `7d`.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
+    let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)];
+    let read = units.iter().find_map(|(unit, seconds)| {
+        let number: u64 = text.strip_suffix(*unit)?.trim_end().parse().ok()?;
+        number.checked_mul(*seconds).map(Duration::from_secs)
+    });
+    read.filter(|time| !time.is_zero() && *time <= LONGEST)
+        .ok_or_else(|| "is no time: write 45s, 10m, 12h or 7d, at most ten years".to_owned())
+}
+
+/// One line that can be told to a client.
+pub(super) fn line(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > 500 || text.chars().any(char::is_control) {
+        return Err("is no line of 1 to 500 bytes".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// What these words mean.
+pub(super) fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
+    let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+    found.ok_or_else(|| {
+        let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        format!("is none of {}", words.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doors_listen_where_they_are_told() {
+        let listen = |text: &str| text.parse::<Listen>();
+        assert_eq!(listen("off"), Ok(Listen::Off));
+        assert_eq!(listen(":2121"), Ok(Listen::Everywhere(2121)));
+        for text in ["127.0.0.1:0", "[::1]:21", ":80"] {
+            assert_eq!(listen(text).map(|listen| listen.to_string()).as_deref(), Ok(text));
+        }
+        assert_eq!(listen("localhost:1"), listen("127.0.0.1:1"));
+        for bad in ["", "2121", "::1:x", ":", ":65536", "example.org:21", "127.0.0.1"] {
+            assert!(listen(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_user_is_a_name_a_password_and_perhaps_letters() {
+        let user = |text: &str| {
+            let PlainUser(user) = text.parse().unwrap();
+            let may = [user.may.read, user.may.write, user.may.delete, user.may.list];
+            (user.name, may)
+        };
+        assert_eq!(user("ann:secret"), ("ann".to_owned(), [true; 4]));
+        assert_eq!(user("ann:secret:rl"), ("ann".to_owned(), [true, false, false, true]));
+        assert_eq!(user("ann:se:cret"), ("ann".to_owned(), [true; 4]), "the password has a colon in it");
+        assert_eq!(user("ann:se:cret:w"), ("ann".to_owned(), [false, true, false, false]));
+        for bad in ["ann", "ann:", ":secret", "anonymous:x", "FTP:x", "anonymous@::1:x", "a/b:x", "ann::rw"] {
+            let error = bad.parse::<PlainUser>().unwrap_err();
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn letters_are_known_and_stand_once() {
+        assert_eq!(permissions(""), Ok(Permissions::default()));
+        assert_eq!(permissions("ldwr"), Ok(ALL));
+        assert!(permissions("rx").is_err());
+        assert!(permissions("rr").is_err());
+    }
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(time("45s"), Ok(Duration::from_secs(45)));
+        assert_eq!(time("7d"), Ok(Duration::from_secs(604_800)));
+        assert_eq!(time("2 h"), Ok(Duration::from_secs(7200)));
+        for bad in ["", "5", "0s", "-1s", "1w", "s", "1.5h", "99999999999999999999s", "3651d"] {
+            assert!(time(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ranges_of_ports_go_up() {
+        assert_eq!("50000-50999".parse(), Ok(Ports(50_000..=50_999)));
+        assert_eq!("21 - 21".parse(), Ok(Ports(21..=21)));
+        for bad in ["50000", "2-1", "0-10", "1-65536", "-", "a-b"] {
+            assert!(bad.parse::<Ports>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_an_address_that_pasv_can_tell_is_external() {
+        assert!(external_address("203.0.113.7").is_ok());
+        for bad in ["::1", "0.0.0.0", "example.org"] {
+            assert!(external_address(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! What a server tells of itself: each event once, as a name and fields, for whatever form a line has.
+//!
+//! Names of events and fields are held on to by those who read logs: add, never rename.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use haul_core::TreePath;
+
+/// Something that happened. No password is ever part of one.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Somebody came.
+    Connected {
+        /// The number of the session, in this run.
+        session: u64,
+        /// From where.
+        address: SocketAddr,
+        /// To which door: `ftp`, `ftps`.
+        door: &'static str,
+    },
+    /// Somebody was let in.
+    LoggedIn {
+        /// The session.
+        session: u64,
+        /// The account.
+        user: String,
+        /// From where.
+        address: IpAddr,
+    },
+    /// Somebody was not: the line that fail2ban reads.
+    LoginFailed {
+        /// The session.
+        session: u64,
+        /// The name that was given.
+        user: Vec<u8>,
+        /// From where.
+        address: IpAddr,
+    },
+    /// Somebody was not even listened to, after too many failures.
+    LoginRefused {
+        /// The session.
+        session: u64,
+        /// From where.
+        address: IpAddr,
+        /// For how long still.
+        remaining: Duration,
+    },
+    /// A connection was not taken: too many are there.
+    Refused {
+        /// From where.
+        address: IpAddr,
+        /// Why.
+        why: String,
+    },
+    /// A file was sent or received, or not.
+    Transferred(Transfer),
+    /// Something in the tree was changed.
+    Changed {
+        /// The session.
+        session: u64,
+        /// The account.
+        user: String,
+        /// What was done.
+        what: Change,
+        /// To what.
+        path: TreePath,
+        /// What it is called now.
+        to: Option<TreePath>,
+    },
+    /// A session has ended.
+    Closed {
+        /// The session.
+        session: u64,
+        /// From where.
+        address: IpAddr,
+        /// Why.
+        why: String,
+    },
+    /// The configuration was read again.
+    Reloaded,
+    /// The server was asked to stop.
+    Stopping {
+        /// How many sessions there are.
+        sessions: usize,
+    },
+    /// Something that whoever runs the server should know.
+    Problem {
+        /// What.
+        what: String,
+    },
+}
+
+/// What was done to something in the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A file or an unfinished upload.
+    Removed,
+    /// A file, a folder or an unfinished upload.
+    Renamed,
+    /// A folder.
+    FolderMade,
+    /// A folder.
+    FolderRemoved,
+    /// A file's date.
+    Dated,
+    /// The permission bits of a file or folder.
+    ModeSet,
+}
+
+/// A file that was sent or received.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transfer {
+    /// The session.
+    pub session: u64,
+    /// The account.
+    pub user: String,
+    /// Whether that is one without a name.
+    pub anonymous: bool,
+    /// From where.
+    pub address: IpAddr,
+    /// Which way.
+    pub direction: Direction,
+    /// Which file: its place in the served tree.
+    pub path: TreePath,
+    /// The first byte.
+    pub from: u64,
+    /// How many bytes went over the line.
+    pub bytes: u64,
+    /// In which time.
+    pub took: Duration,
+    /// Whether line ends were converted.
+    pub ascii: bool,
+    /// Whether the data connection was protected by TLS.
+    pub protected: bool,
+    /// How it ended.
+    pub ended: Ended,
+}
+
+/// Which way a file went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the client.
+    Sent,
+    /// From the client.
+    Received,
+}
+
+/// How a transfer ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All of it is where it should be.
+    Complete,
+    /// What was received is kept, and can be gone on with.
+    Kept {
+        /// From there.
+        at: u64,
+        /// Why it is not complete.
+        why: String,
+    },
+    /// It is not.
+    Failed {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What a field holds.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    Text(Vec<u8>),
+    /// One word that needs no quotes.
+    Word(String),
+    Number(u64),
+    Seconds(Duration),
+    Flag(bool),
+}
+
+pub(super) type Fields = Vec<(&'static str, Value)>;
+
+impl Event {
+    /// Its name, and what there is to tell of it.
+    pub(super) fn told(&self) -> (&'static str, Fields) {
+        let session = |number: &u64| ("session", Value::Number(*number));
+        let user = |name: &str| ("user", Value::Text(name.as_bytes().to_vec()));
+        let from = |address: &IpAddr| ("address", Value::Word(address.to_canonical().to_string()));
+        let text = |key, text: &str| (key, Value::Text(text.as_bytes().to_vec()));
+        match self {
+            Self::Connected { session: number, address, door } => {
+                let port = Value::Number(address.port().into());
+                let door = Value::Word((*door).to_owned());
+                ("connected", vec![session(number), ("door", door), from(&address.ip()), ("port", port)])
+            }
+            Self::LoggedIn { session: number, user: name, address } => {
+                ("login", vec![session(number), user(name), from(address)])
+            }
+            // The address stands last, and what the client sent is quoted, so that a line can be read from its end.
+            Self::LoginFailed { session: number, user: name, address } => {
+                let name = name.get(..256).unwrap_or(name).to_vec();
+                ("login failed", vec![session(number), ("user", Value::Text(name)), from(address)])
+            }
+            Self::LoginRefused { session: number, address, remaining } => {
+                let remaining = ("remaining", Value::Seconds(*remaining));
+                ("login refused", vec![session(number), remaining, from(address)])
+            }
+            Self::Refused { address, why } => ("refused", vec![text("why", why), from(address)]),
+            Self::Transferred(transfer) => (transfer.name(), transfer.fields()),
+            Self::Changed { session: number, user: name, what, path, to } => {
+                let mut fields = vec![session(number), user(name), ("path", Value::Text(path.absolute()))];
+                fields.extend(to.iter().map(|to| ("to", Value::Text(to.absolute()))));
+                (what.name(), fields)
+            }
+            Self::Closed { session: number, address, why } => {
+                ("closed", vec![session(number), text("why", why), from(address)])
+            }
+            Self::Reloaded => ("reloaded", Vec::new()),
+            Self::Stopping { sessions } => {
+                let sessions = u64::try_from(*sessions).unwrap_or(u64::MAX);
+                ("stopping", vec![("sessions", Value::Number(sessions))])
+            }
+            Self::Problem { what } => ("problem", vec![text("what", what)]),
+        }
+    }
+}
+
+impl Change {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Removed => "removed",
+            Self::Renamed => "renamed",
+            Self::FolderMade => "folder made",
+            Self::FolderRemoved => "folder removed",
+            Self::Dated => "dated",
+            Self::ModeSet => "mode set",
+        }
+    }
+}
+
+impl Transfer {
+    fn name(&self) -> &'static str {
+        match self.direction {
+            Direction::Sent => "sent",
+            Direction::Received => "received",
+        }
+    }
+
+    fn fields(&self) -> Fields {
+        let mut fields = vec![
+            ("session", Value::Number(self.session)),
+            ("user", Value::Text(self.user.as_bytes().to_vec())),
+            ("address", Value::Word(self.address.to_canonical().to_string())),
+            ("path", Value::Text(self.path.absolute())),
+            ("from", Value::Number(self.from)),
+            ("bytes", Value::Number(self.bytes)),
+            ("seconds", Value::Seconds(self.took)),
+            ("tls", Value::Flag(self.protected)),
+            ("complete", Value::Flag(self.ended == Ended::Complete)),
+        ];
+        match &self.ended {
+            Ended::Complete => {}
+            Ended::Kept { at, why } => {
+                fields.push(("kept", Value::Number(*at)));
+                fields.push(("why", Value::Text(why.as_bytes().to_vec())));
+            }
+            Ended::Failed { why } => fields.push(("why", Value::Text(why.as_bytes().to_vec()))),
+        }
+        fields
+    }
+}

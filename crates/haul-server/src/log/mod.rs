@@ -1,0 +1,203 @@
+//! What happened, written down: events on standard error as text or JSON, and a line for each file in an xferlog.
+//!
+//! [`Log::tell`] never waits: a thread writes. When whatever reads standard error stands still, events are dropped
+//! and counted, because a server that waits for its log stands still with it.
+
+mod event;
+mod line;
+mod xferlog;
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+pub use event::{Change, Direction, Ended, Event, Transfer};
+
+use crate::ServerError;
+
+/// So many events may wait to be written.
+const WAITING: usize = 8192;
+
+/// So long [`Log::flush`] waits for whoever reads.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How lines on standard error look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// For people, and for fail2ban.
+    #[default]
+    Text,
+    /// One object a line.
+    Json,
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("is none of text, json".to_owned()),
+        }
+    }
+}
+
+/// Where events are told. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Log {
+    to: SyncSender<Message>,
+    lost: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Event(SystemTime, Event),
+    /// Everything before this is written: then say so.
+    Flush(SyncSender<()>),
+    /// The xferlog was moved away.
+    Reopen,
+}
+
+impl Log {
+    /// Begins to write to standard error, and to the xferlog, which is opened at once.
+    pub fn start(format: Format, xferlog: Option<&Path>) -> Result<Self, ServerError> {
+        Self::write_to(Box::new(io::stderr()), format, xferlog)
+    }
+
+    /// Begins to write there.
+    pub fn write_to(
+        to: Box<dyn Write + Send>,
+        format: Format,
+        xferlog: Option<&Path>,
+    ) -> Result<Self, ServerError> {
+        let xferlog = xferlog.map(Xferlog::open).transpose()?;
+        let (sender, receiver) = sync_channel(WAITING);
+        let lost = Arc::new(AtomicU64::new(0));
+        let writer = Writer { to: BufWriter::new(to), format, xferlog, lost: Arc::clone(&lost) };
+        thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || writer.run(&receiver))
+            .map_err(|why| ServerError::Other(format!("cannot start a thread: {why}")))?;
+        Ok(Self { to: sender, lost })
+    }
+
+    /// Tells of something. Never waits.
+    pub fn tell(&self, event: Event) {
+        if self.to.try_send(Message::Event(SystemTime::now(), event)).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Opens the xferlog again, which was moved away to begin a new one.
+    pub fn reopen(&self) {
+        // Where there is no room for this there is none for events either, and that is told.
+        let _ = self.to.try_send(Message::Reopen);
+    }
+
+    /// Waits until all that was told is written, but not for ever: for the end of the process. Blocks.
+    pub fn flush(&self) {
+        let (done, wait) = sync_channel(1);
+        let until = Instant::now() + PATIENCE;
+        let mut message = Message::Flush(done);
+        while let Err(TrySendError::Full(back)) = self.to.try_send(message) {
+            if Instant::now() >= until {
+                return;
+            }
+            message = back;
+            thread::sleep(Duration::from_millis(5));
+        }
+        let _ = wait.recv_timeout(until.saturating_duration_since(Instant::now()));
+    }
+}
+
+/// The thread's side.
+struct Writer {
+    to: BufWriter<Box<dyn Write + Send>>,
+    format: Format,
+    xferlog: Option<Xferlog>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Writer {
+    fn run(mut self, from: &Receiver<Message>) {
+        loop {
+            // Lines are written together as long as there are more.
+            let message = match from.try_recv() {
+                Ok(message) => Some(message),
+                Err(TryRecvError::Disconnected) => None,
+                Err(TryRecvError::Empty) => {
+                    self.flush();
+                    from.recv().ok()
+                }
+            };
+            match message {
+                Some(Message::Event(when, event)) => self.event(when, &event),
+                Some(Message::Flush(done)) => {
+                    self.flush();
+                    let _ = done.try_send(());
+                }
+                Some(Message::Reopen) => self.reopen(),
+                None => return self.flush(),
+            }
+        }
+    }
+
+    fn event(&mut self, when: SystemTime, event: &Event) {
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            self.line(when, &Event::Problem { what: format!("{lost} events could not be written") });
+        }
+        self.line(when, event);
+        if let (Event::Transferred(transfer), Some(xferlog)) = (event, &mut self.xferlog)
+            && let Err(why) = xferlog.to.write_all(xferlog::of(when, transfer).as_bytes())
+        {
+            let what = format!("cannot write {}: {why}", xferlog.path.display());
+            self.line(when, &Event::Problem { what });
+        }
+    }
+
+    fn line(&mut self, when: SystemTime, event: &Event) {
+        // Nobody is left to be told that this fails.
+        let _ = self.to.write_all(line::of(self.format, when, event).as_bytes());
+    }
+
+    fn flush(&mut self) {
+        let _ = self.to.flush();
+    }
+
+    fn reopen(&mut self) {
+        let Some(path) = self.xferlog.as_ref().map(|xferlog| xferlog.path.clone()) else { return };
+        match Xferlog::open(&path) {
+            Ok(xferlog) => self.xferlog = Some(xferlog),
+            Err(why) => self.line(SystemTime::now(), &Event::Problem { what: why.to_string() }),
+        }
+    }
+}
+
+/// A line at a time, so that it can be followed and a crash leaves whole ones.
+struct Xferlog {
+    path: PathBuf,
+    to: File,
+}
+
+impl Xferlog {
+    fn open(path: &Path) -> Result<Self, ServerError> {
+        let to = File::options().append(true).create(true).open(path);
+        let to = to.map_err(|why| ServerError::Other(format!("cannot open {}: {why}", path.display())))?;
+        Ok(Self { path: path.to_owned(), to })
+    }
+}
+
+#[cfg(test)]
+mod tests;
