@@ -176,6 +176,11 @@ impl Caller {
         self.protected = true;
     }
 
+    /// Data connections know nothing of the control connection's TLS session from here on.
+    pub fn forgets_session(&mut self, config: Arc<ClientConfig>) {
+        self.tls = Some(config);
+    }
+
     /// Data connections speak no TLS from here on, whatever was agreed.
     pub fn forgets_protection(&mut self) {
         self.protected = false;

@@ -9,6 +9,15 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tempfile::TempDir;
 
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// 1.2.
+    Tls12,
+    /// 1.3.
+    Tls13,
+}
+
 /// An authority that nobody trusts by default, and a certificate it signed.
 #[derive(Debug)]
 pub struct Certificates {
@@ -59,14 +68,18 @@ impl Certificates {
     }
 
     /// What a client of our own needs that trusts this authority; both versions of TLS, or only this one.
-    pub fn client_config(&self, only: Option<&'static SupportedProtocolVersion>) -> Arc<ClientConfig> {
+    pub fn client_config(&self, only: Option<Version>) -> Arc<ClientConfig> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let versions = only.map_or_else(|| rustls::ALL_VERSIONS.to_vec(), |version| vec![version]);
+        let versions: &[&SupportedProtocolVersion] = match only {
+            None => rustls::ALL_VERSIONS,
+            Some(Version::Tls12) => &[&rustls::version::TLS12],
+            Some(Version::Tls13) => &[&rustls::version::TLS13],
+        };
         let authority = CertificateDer::from_pem_file(self.ca_pem_path()).expect("ca.pem");
         let mut roots = RootCertStore::empty();
         roots.add(authority).expect("our own authority");
         let config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&versions)
+            .with_protocol_versions(versions)
             .expect("TLS versions")
             .with_root_certificates(roots)
             .with_no_client_auth();

@@ -68,6 +68,15 @@ pub(crate) fn serve(root: &Path) -> Serve {
     Serve::over(env!("CARGO_BIN_EXE_haul"), root)
 }
 
+/// What `haul passwd` makes of a password.
+#[track_caller]
+pub(crate) fn hash_of(password: &str) -> String {
+    let end = super::haul().args(["passwd"]).input(format!("{password}\n")).run().expect_code(0);
+    let hash = String::from_utf8(end.stdout).unwrap().trim().to_owned();
+    assert!(hash.starts_with("$argon2"), "{hash}");
+    hash
+}
+
 /// The size of the largest file in a folder and below.
 fn largest(folder: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };

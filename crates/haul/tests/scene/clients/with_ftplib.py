@@ -1,6 +1,6 @@
-"""python's ftplib. Arguments: get|put HOST PORT USER PASSWORD LOCAL REMOTE FROM STOP [CACERT].
+"""python's ftplib. Arguments: get|put HOST PORT USER PASSWORD LOCAL REMOTE FROM STOP [CACERT [VERSION]].
 
-The transfer begins at byte FROM, and hangs for ever when STOP bytes (0: none) have gone by."""
+LOCAL and REMOTE may be several names each, with commas between them. The transfer begins at byte FROM, and hangs for ever when STOP bytes (0: none) have gone by."""
 
 import ftplib
 import ssl
@@ -40,27 +40,41 @@ class Slow:
         return data
 
 
-ftp = Reusing(context=ssl.create_default_context(cafile=authority[0])) if authority else ftplib.FTP()
+def secure(cafile, version="both"):
+    context = ssl.create_default_context(cafile=cafile)
+    if version != "both":
+        context.minimum_version = context.maximum_version = ssl.TLSVersion["TLSv" + version.replace(".", "_")]
+    return Reusing(context=context)
+
+
+ftp = secure(*authority) if authority else ftplib.FTP()
 ftp.connect(host, int(port), timeout=60)
 ftp.login(user, password)
 if authority:
     ftp.prot_p()
-ftp.set_pasv(True)
-if verb == "put":
+
+
+def put(local, remote):
     with open(local, "rb") as file:
         file.seek(start)
         ftp.storbinary("STOR " + remote, Slow(file), rest=start or None)
-else:
+
+
+def get(local, remote):
     with open(local, "r+b" if start else "wb") as file:
         file.seek(start)
         received = 0
 
         def take(data):
-            global received
+            nonlocal received
             file.write(data)
             file.flush()
             received += len(data)
             if stop and received >= stop:
                 hang()
         ftp.retrbinary("RETR " + remote, take, rest=start or None)
+
+
+for one, other in zip(local.split(","), remote.split(",")):
+    {"get": get, "put": put}[verb](one, other)
 ftp.quit()
