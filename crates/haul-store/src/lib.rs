@@ -39,6 +39,8 @@ pub use ledger::{Lease, Ledger, MemoryLedger, SqliteLedger, Unfinished, UploadKe
 pub use partial::{Geometry, Held, Note, Partial, Publish};
 pub use subject::{SourceRecord, Subject};
 pub use sys::free_space;
+#[cfg(any(test, feature = "testing"))]
+pub use tree::conformance as tree_conformance;
 #[cfg(unix)]
 pub use tree::fs::{FsStore, Resolver};
 pub use tree::pool::{Job, Pool};

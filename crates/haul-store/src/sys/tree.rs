@@ -129,8 +129,17 @@ fn sync_all_around(folder: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Begins to write back what is in memory, without waiting for it. Only advice.
-pub(crate) fn begin_write_back(_file: &File) {}
+/// Sets permission bits of an open file or folder, also of one that was opened only to be passed through.
+pub(crate) fn set_mode(of: BorrowedFd<'_>, mode: u32) -> io::Result<()> {
+    let mode = Mode::from_raw_mode(mode.try_into().map_err(|_| Errno::INVAL)?);
+    match fs::fchmod(of, mode) {
+        Err(Errno::BADF) => {
+            use std::os::fd::AsRawFd;
+            Ok(fs::chmod(format!("/proc/self/fd/{}", of.as_raw_fd()), mode)?)
+        }
+        done => Ok(done?),
+    }
+}
 
 /// Gives the empty `to` the first `upto` bytes of `from` without moving one, where the medium can share them.
 pub(crate) fn share(from: &File, to: &File, upto: u64) -> bool {

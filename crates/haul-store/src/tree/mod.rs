@@ -7,6 +7,8 @@
 //!
 //! Every method returns a boxed future, so that a server holds a `dyn Store` and nothing above names its kind.
 
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
 #[cfg(unix)]
 pub(crate) mod fs;
 pub(crate) mod pool;
@@ -108,7 +110,8 @@ pub enum When {
 pub enum Durability {
     /// It survives a power cut.
     Full,
-    /// It survives the end of this process; a power cut may undo it, but leaves nothing half-done.
+    /// It survives the end of this process; a power cut may undo it. Where a file system saves names before bytes (as
+    /// ext4 does for some seconds), a power cut may also leave the name with bytes missing.
     Relaxed,
 }
 

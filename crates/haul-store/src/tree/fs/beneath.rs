@@ -12,7 +12,7 @@ use std::{
 
 use haul_core::TreePath;
 use rustix::{
-    fs::{self, Mode, OFlags},
+    fs::{self, AtFlags, Mode, OFlags, Stat},
     io::Errno,
 };
 
@@ -69,6 +69,18 @@ impl Beneath {
 
     pub(super) fn real(&self) -> &[u8] {
         &self.real
+    }
+
+    /// What the path means, looked at; never a symbolic link.
+    pub(super) fn look(&self, path: &TreePath) -> io::Result<Stat> {
+        if let Some(opened) = self.at_once(path, PASSING | OFlags::CLOEXEC)? {
+            return Ok(fs::fstat(opened)?);
+        }
+        let walk = Walk::to(self, path)?;
+        Ok(match walk.end() {
+            End::Folder => fs::fstat(walk.here())?,
+            End::Leaf(name) => fs::statat(walk.here(), name, AtFlags::SYMLINK_NOFOLLOW)?,
+        })
     }
 
     /// What the path means, opened; never a symbolic link. `flags` create nothing.

@@ -50,7 +50,10 @@ impl Dates {
         let fresh = written.seconds >= now.seconds - STALE && written.seconds <= now.seconds;
         match last {
             Some(last) if now.seconds <= last => {
-                Some(Modified { seconds: last.saturating_add(1), nanos: 0, strong: false })
+                let seconds = last.saturating_add(1);
+                // Ahead of the clock: remembered from now on, because it may go away unseen, with its folder.
+                self.remember(path, seconds);
+                Some(Modified { seconds, nanos: 0, strong: false })
             }
             Some(last) if written.seconds <= last => Some(now),
             _ if fresh => None,
@@ -96,6 +99,8 @@ mod tests {
         assert_eq!(dates.next(&path("a"), now, Some(now.seconds - 5)), None);
         let later = dates.next(&path("a"), now, Some(now.seconds + 10)).unwrap();
         assert_eq!((later.seconds, later.nanos), (now.seconds + 11, 0));
+        let gone = dates.next(&path("a"), now, None).unwrap();
+        assert_eq!(gone.seconds, now.seconds + 12, "whatever became of the one before");
     }
 
     #[test]

@@ -96,6 +96,27 @@ impl Homes {
         self.lock().retain(|_, open| open.unique != home.unique);
     }
 
+    /// Removes the staging folder in a folder that has nothing else in it, if nothing is staged there; whether it did.
+    pub(super) fn leave(&self, folder: &Folder) -> io::Result<bool> {
+        let mut entries = fs::Dir::read_from(&folder.fd)?;
+        while let Some(entry) = entries.read() {
+            let entry = entry?;
+            if !matches!(entry.file_name().to_bytes(), b"." | b"..") && entry.file_name() != c".haul" {
+                return Ok(false);
+            }
+        }
+        let haul = fs::openat(&folder.fd, RESERVED, FOLDER, Mode::empty())?;
+        for (above, name) in [(&haul, STAGING), (&folder.fd, RESERVED)] {
+            match fs::unlinkat(above, name, AtFlags::REMOVEDIR) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(Errno::NOTEMPTY | Errno::EXIST) => return Ok(false),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        self.lock().retain(|_, home| home.at != folder.real);
+        Ok(true)
+    }
+
     /// Whether this is a folder that no path may lead into.
     pub(super) fn hides(&self, unique: (u64, u64)) -> bool {
         self.hidden.read().unwrap_or_else(PoisonError::into_inner).contains(&unique)
@@ -134,11 +155,11 @@ impl Homes {
             // Two began at once; or there are two of them on one medium: either will do.
             return Ok(if first.at == home.at { Arc::clone(first) } else { home });
         }
-        open.insert(medium, Arc::clone(&home));
-        drop(open);
+        // Before anybody can stage something in it.
         if let Some(kept) = &*self.kept.lock().unwrap_or_else(PoisonError::into_inner) {
             home.sweep(kept)?;
         }
+        open.insert(medium, Arc::clone(&home));
         Ok(home)
     }
 
@@ -157,8 +178,7 @@ impl Home {
         if self.at.is_root() {
             return StageId(name.to_owned());
         }
-        let hex: String = self.at.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        StageId(format!("{name}@{hex}"))
+        StageId(format!("{name}@{}", hex(&self.at)))
     }
 
     fn sweep(&self, keep: &HashSet<String>) -> io::Result<usize> {
@@ -189,7 +209,13 @@ pub(super) fn parsed(id: &StageId) -> Option<(TreePath, &str)> {
     is_staged_name(name).then_some((at, name))
 }
 
-fn unhex(hex: &str) -> Option<TreePath> {
+/// A path as printable text without blanks.
+pub(super) fn hex(path: &TreePath) -> String {
+    path.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What [`hex`] was made of.
+pub(super) fn unhex(hex: &str) -> Option<TreePath> {
     let digits = hex.as_bytes().chunks(2).map(std::str::from_utf8);
     let bytes: Option<Vec<u8>> =
         digits.map(|pair| pair.ok().and_then(|pair| u8::from_str_radix(pair, 16).ok())).collect();
@@ -224,7 +250,14 @@ fn make(above: BorrowedFd<'_>, door: &dyn Door) -> io::Result<Made> {
 fn make_private(above: BorrowedFd<'_>, name: &str, door: &dyn Door) -> io::Result<OwnedFd> {
     match fs::openat(above, name, FOLDER, Mode::empty()) {
         Err(Errno::NOENT) => {}
-        opened => return Ok(opened?),
+        opened => {
+            let opened = opened?;
+            // Made by other means, or by another hand: what is staged is nobody else's.
+            if fs::fstat(&opened)?.st_mode & 0o077 != 0 {
+                fs::fchmod(&opened, OWNER_ONLY)?;
+            }
+            return Ok(opened);
+        }
     }
     match fs::mkdirat(above, name, OWNER_ONLY) {
         Ok(()) | Err(Errno::EXIST) => {}
@@ -267,8 +300,7 @@ mod tests {
         let name = new_name();
         assert_eq!(parsed(&StageId(name.clone())), Some((TreePath::ROOT, name.as_str())));
         let mounted = TreePath::ROOT.join("mnt/ä b".as_bytes()).unwrap();
-        let hex: String = mounted.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(parsed(&StageId(format!("{name}@{hex}"))), Some((mounted, name.as_str())));
+        assert_eq!(parsed(&StageId(format!("{name}@{}", hex(&mounted)))), Some((mounted, name.as_str())));
         for bad in ["", "../../etc/passwd", "x", &format!("{name}/"), &format!("{name}@zz"), &name[1..]] {
             assert_eq!(parsed(&StageId(bad.to_owned())), None, "{bad}");
         }

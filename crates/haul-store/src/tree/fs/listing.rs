@@ -10,7 +10,7 @@ use haul_core::{RESERVED, TreePath};
 use rustix::fs::{self, AtFlags, Dir, FileType};
 
 use super::{fault::fault, seen, tree::Tree};
-use crate::{Entry, Listing, StoreError, Work, sys::tree::PASSING, tree::pool::hop};
+use crate::{Entry, Listing, StoreError, Work, tree::pool::hop};
 
 /// How many names are looked at in one go.
 const PAGE: usize = 512;
@@ -73,7 +73,7 @@ fn entry(tree: &Tree, folder: &TreePath, dir: BorrowedFd<'_>, name: Vec<u8>) -> 
                 return tree.allowed(seen);
             }
             let path = folder.join(&name).map_err(|_| io::ErrorKind::NotFound)?;
-            tree.allowed(fs::fstat(tree.root.open(&path, PASSING)?)?)
+            tree.allowed(tree.root.look(&path)?)
         });
     match looked {
         Ok(seen) => Ok(seen::meta(&seen, &tree.owners).map(|meta| Entry { name, meta })),

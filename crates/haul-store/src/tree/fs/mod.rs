@@ -16,6 +16,7 @@ mod door;
 mod dress;
 mod fault;
 mod gate;
+mod handles;
 mod home;
 mod listing;
 mod publish;
@@ -91,6 +92,7 @@ impl FsStore {
             owners: seen::Owners::default(),
             dates: dates::Dates::default(),
             gates: gate::Gates::default(),
+            open: handles::Handles::default(),
             door,
             pool,
         };
@@ -192,7 +194,8 @@ impl Store for FsStore {
 
     fn in_place<'a>(&'a self, target: &'a TreePath, from: u64) -> Work<'a, Box<dyn Staged>> {
         self.hop(target, move |tree, target| {
-            let opened = in_place(tree, target, from).map_err(|error| fault("opening", target, error))?;
+            let opened = in_place(tree, target, from, Make::IfMissing)
+                .map_err(|error| fault("opening", target, error))?;
             Ok(Box::new(opened) as Box<dyn Staged>)
         })
     }
@@ -228,6 +231,12 @@ fn stage(tree: &Arc<Tree>, target: &TreePath) -> io::Result<FsStaged> {
 }
 
 fn staged(tree: &Arc<Tree>, id: StageId) -> Result<FsStaged, StoreError> {
+    // What was written by a handle that is still open counts, what it would write later does not.
+    tree.open.end(&id);
+    if let Some(target) = in_place_target(&id) {
+        return in_place(tree, &target, u64::MAX, Make::Never)
+            .map_err(|error| fault("opening", &target, error));
+    }
     let told = || PathBuf::from("an unfinished upload");
     let failed = |error: io::Error| fault::sorted("opening", told(), error);
     let (at, name) = home::parsed(&id).ok_or_else(|| failed(Errno::NOENT.into()))?;
@@ -240,10 +249,19 @@ fn staged(tree: &Arc<Tree>, id: StageId) -> Result<FsStaged, StoreError> {
     Ok(FsStaged::new(Arc::clone(tree), id, file, place, told(), len))
 }
 
-fn in_place(tree: &Arc<Tree>, target: &TreePath, from: u64) -> io::Result<FsStaged> {
+/// Whether a file that is to be written in place is made where there is none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Make {
+    IfMissing,
+    Never,
+}
+
+fn in_place(tree: &Arc<Tree>, target: &TreePath, from: u64, make: Make) -> io::Result<FsStaged> {
+    let id = in_place_id(target);
+    tree.open.end(&id);
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let (opened, created) = match tree.root.open(target, flags) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && make == Make::IfMissing => {
             let spot = tree.spot(target)?;
             let flags = flags | OFlags::CREATE | OFlags::EXCL;
             (fs::openat(&spot.folder.fd, &spot.name, flags, Mode::from_raw_mode(0o666))?, true)
@@ -255,12 +273,21 @@ fn in_place(tree: &Arc<Tree>, target: &TreePath, from: u64) -> io::Result<FsStag
         return Err(Errno::ISDIR.into());
     }
     let file = File::from(opened);
-    let len = u64::try_from(seen.st_size).unwrap_or(0).min(from);
-    tree.door.cut(&file, len)?;
+    let there = u64::try_from(seen.st_size).unwrap_or(0);
+    let len = there.min(from);
+    if len < there {
+        tree.door.cut(&file, len)?;
+    }
     let place = Place::InPlace { created };
-    let id = StageId(format!(
-        "in-place@{}",
-        target.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-    ));
     Ok(FsStaged::new(Arc::clone(tree), id, file, place, fault::told(target), len))
+}
+
+const IN_PLACE: &str = "in-place";
+
+fn in_place_id(target: &TreePath) -> StageId {
+    StageId(format!("{IN_PLACE}@{}", home::hex(target)))
+}
+
+fn in_place_target(id: &StageId) -> Option<TreePath> {
+    home::unhex(id.0.strip_prefix(IN_PLACE)?.strip_prefix('@')?)
 }

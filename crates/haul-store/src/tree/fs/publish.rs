@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     Durability, Meta, StoreError, When,
-    sys::tree::{begin_write_back, device, medium},
+    sys::tree::{device, medium},
 };
 
 /// Gives a received file its name.
@@ -37,6 +37,7 @@ pub(super) fn publish(
     when: &When,
     how: Durability,
 ) -> Result<Meta, StoreError> {
+    received.close()?;
     let tree = &*received.tree;
     let (home, name) = match &received.place {
         Place::Staged { home, name } => (home, name),
@@ -92,10 +93,8 @@ impl Give<'_> {
         let into = self.spot.folder.fd.as_fd();
         let dressed = dress(whole.file, into, &self.folder).map_err(failed)?;
         let dated = self.date(whole.file).map_err(failed)?;
-        match self.how {
-            Durability::Full if !saved || dressed || dated => save()?,
-            Durability::Full => {}
-            Durability::Relaxed => begin_write_back(whole.file),
+        if self.how == Durability::Full && (!saved || dressed || dated) {
+            save()?;
         }
         // Between the look at what has the name and this rename, another program may put something there that is then
         // replaced: no system call compares and renames. Other uploads do not: whoever publishes to a name holds its

@@ -77,8 +77,17 @@ pub(super) struct Tail {
     saved: Option<u64>,
     /// Whether its name in the staging folder survives a power cut.
     named: bool,
-    /// Whether a sync has failed.
-    lost: bool,
+    /// Why nothing more may be done to it.
+    over: Option<Over>,
+}
+
+/// Why nothing more is done to a file by this handle, not even by a call that nobody waits for any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    /// A sync has failed.
+    Lost,
+    /// It was opened again, published or discarded.
+    Left,
 }
 
 impl FsStaged {
@@ -90,9 +99,11 @@ impl FsStaged {
         told: PathBuf,
         len: u64,
     ) -> Self {
-        let tail = Tail { len, safe: len, version: 0, cuts: 0, saved: None, named: false, lost: false };
+        let tail = Tail { len, safe: len, version: 0, cuts: 0, saved: None, named: false, over: None };
         let (tail, len) = (Mutex::new(tail), AtomicU64::new(len));
-        Self { id, received: Arc::new(Received { tree, file, place, told, tail, len }) }
+        let received = Arc::new(Received { tree, file, place, told, tail, len });
+        received.tree.open.enter(&id, &received);
+        Self { id, received }
     }
 
     fn hop<T: Send + 'static>(
@@ -161,11 +172,14 @@ impl Staged for FsStaged {
     }
 
     fn discard(self: Box<Self>) -> Work<'static, ()> {
-        self.hop(|received| match &received.place {
-            Place::Staged { home, name } => fs::unlinkat(&home.staging, name.as_str(), AtFlags::empty())
-                .map_err(|errno| received.failed("removing", errno)),
-            // What readers have seen stays.
-            Place::InPlace { .. } => Ok(()),
+        self.hop(|received| {
+            received.leave();
+            match &received.place {
+                Place::Staged { home, name } => fs::unlinkat(&home.staging, name.as_str(), AtFlags::empty())
+                    .map_err(|errno| received.failed("removing", errno)),
+                // What readers have seen stays.
+                Place::InPlace { .. } => Ok(()),
+            }
         })
     }
 }
@@ -205,7 +219,23 @@ impl Received {
     /// The tail, for a change.
     fn usable(&self) -> Result<MutexGuard<'_, Tail>, StoreError> {
         let tail = self.lock();
-        if tail.lost { Err(StoreError::Unclaimed { path: self.told.clone() }) } else { Ok(tail) }
+        let path = || self.told.clone();
+        match tail.over {
+            None => Ok(tail),
+            Some(Over::Lost) => Err(StoreError::Unclaimed { path: path() }),
+            Some(Over::Left) => Err(StoreError::Fenced { path: path() }),
+        }
+    }
+
+    /// As [`Self::close`], whatever happened before.
+    pub(super) fn leave(&self) {
+        self.lock().over.get_or_insert(Over::Left);
+    }
+
+    /// Lets nothing more be written, not even by a call that nobody waits for any more; waits for one that runs.
+    pub(super) fn close(&self) -> Result<(), StoreError> {
+        self.usable()?.over = Some(Over::Left);
+        Ok(())
     }
 
     fn append(&self, bytes: &[u8]) -> Result<(), StoreError> {
@@ -326,7 +356,7 @@ impl Received {
 
     /// After a failed sync nothing counts that was not safe before.
     fn give_up(&self, tail: &mut Tail) {
-        tail.lost = true;
+        tail.over = Some(Over::Lost);
         if let Place::Staged { .. } = self.place
             && self.tree.door.cut(&self.file, tail.safe).is_ok()
         {
@@ -337,7 +367,6 @@ impl Received {
 
     /// As [`Self::save`], of everything, for publishing.
     pub(super) fn save_all(&self) -> Result<(), StoreError> {
-        drop(self.usable()?);
         self.tree.door.sync_all(&self.file).map_err(|error| {
             self.give_up(&mut self.lock());
             self.failed("saving", error)

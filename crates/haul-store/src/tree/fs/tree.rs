@@ -15,6 +15,7 @@ use super::{
     door::Door,
     fault::fault,
     gate::Gates,
+    handles::Handles,
     home::Homes,
     seen::{self, Owners},
 };
@@ -27,17 +28,15 @@ pub(super) struct Tree {
     pub(super) owners: Owners,
     pub(super) dates: Dates,
     pub(super) gates: Gates,
+    pub(super) open: Handles,
     pub(super) door: Box<dyn Door>,
     pub(super) pool: Arc<dyn Pool>,
 }
 
 impl Tree {
     pub(super) fn stat(&self, path: &TreePath) -> Result<Meta, StoreError> {
-        let look = || {
-            let opened = self.root.open(path, sys::tree::PASSING | OFlags::NONBLOCK)?;
-            self.allowed(fs::fstat(opened)?)
-        };
-        let seen = look().map_err(|error| fault("looking at", path, error))?;
+        let seen = self.root.look(path).and_then(|seen| self.allowed(seen));
+        let seen = seen.map_err(|error| fault("looking at", path, error))?;
         seen::meta(&seen, &self.owners).ok_or_else(|| StoreError::NotFound { path: super::fault::told(path) })
     }
 
@@ -75,7 +74,7 @@ impl Tree {
         let spot = self.spot(path)?;
         let seen = fs::statat(&spot.folder.fd, &spot.name, AtFlags::SYMLINK_NOFOLLOW)?;
         if FileType::from_raw_mode(seen.st_mode) == FileType::Symlink {
-            self.allowed(fs::fstat(self.root.open(path, sys::tree::PASSING)?)?)?;
+            self.allowed(self.root.look(path)?)?;
         }
         Ok((spot, self.allowed(seen)?))
     }
@@ -100,7 +99,13 @@ impl Tree {
             if FileType::from_raw_mode(seen.st_mode) != FileType::Directory {
                 return Err(Errno::NOTDIR.into());
             }
-            fs::unlinkat(&spot.folder.fd, &spot.name, AtFlags::REMOVEDIR)?;
+            match fs::unlinkat(&spot.folder.fd, &spot.name, AtFlags::REMOVEDIR) {
+                // What is haul's own does not count as in it.
+                Err(Errno::NOTEMPTY | Errno::EXIST) if self.homes.leave(&self.folder(path)?)? => {
+                    fs::unlinkat(&spot.folder.fd, &spot.name, AtFlags::REMOVEDIR)?;
+                }
+                removed => removed?,
+            }
             self.dates.remember(path, super::dates::now().seconds);
             Ok(())
         });
@@ -159,11 +164,15 @@ impl Tree {
     }
 
     pub(super) fn set_mode(&self, path: &TreePath, mode: u32) -> Result<(), StoreError> {
-        let set =
-            self.root.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY).and_then(|opened| {
-                self.allowed(fs::fstat(&opened)?)?;
-                Ok(fs::fchmod(opened, Mode::from_raw_mode((mode & 0o777) as _))?)
-            });
+        let set = self.root.look(path).and_then(|seen| {
+            seen::meta(&self.allowed(seen)?, &self.owners).ok_or(Errno::NOENT)?;
+            let opened = match self.root.open(path, sys::tree::PASSING) {
+                // Where nothing can be opened only to be named, it has to be read.
+                Err(_) => self.root.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?,
+                Ok(opened) => opened,
+            };
+            sys::tree::set_mode(opened.as_fd(), mode & 0o777)
+        });
         set.map_err(|error| fault("setting the mode of", path, error))
     }
 
