@@ -7,7 +7,7 @@
 //! - [`real`]: nginx, Apache, lighttpd, caddy, python, proxies, and FTP servers, started on loopback over a scratch folder.
 //! - [`haul_process`]: the haul binary itself, watched, interrupted, killed; [`served`]: the same as a server.
 //! - [`caller`]: an FTP client that says what the test says, and nothing else.
-//! - [`disk`]: small and read-only file systems.
+//! - [`disk`]: small and read-only file systems; [`limits`]: of this process.
 //!
 //! An end-to-end test: every connection is cut, haul is killed in the middle, and no byte is fetched twice for it.
 //!
@@ -45,6 +45,7 @@ pub mod content;
 pub mod disk;
 pub mod haul_process;
 pub mod hostile;
+pub mod limits;
 pub mod link;
 pub mod pace;
 mod port;
