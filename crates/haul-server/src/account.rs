@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use haul_core::TreePath;
+pub use haul_core::receiving::Completion;
 
 /// What an account may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,16 +16,6 @@ pub struct Permissions {
     pub delete: bool,
     /// l: list folders.
     pub list: bool,
-}
-
-/// When an upload whose size nobody declared is complete.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Completion {
-    /// Its data connection ended cleanly, and the control connection outlived it.
-    #[default]
-    Strict,
-    /// Its data connection ended cleanly: for devices that just hang up.
-    Lenient,
 }
 
 /// Somebody who was let in.

@@ -1,0 +1,168 @@
+//! What an account may do to names: each change first has the seats of the uploads that it concerns.
+//!
+//! A name means its owner's unfinished upload before the finished file. A folder takes along what is unfinished in it,
+//! of every owner; what is still being received there is waited for as any second writer waits, and is
+//! [`ServerError::Busy`] while bytes come.
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use haul_core::{Modified, TreePath};
+use haul_store::{Durability, Kind, StoreError, UploadKey};
+
+use super::{Depot, Visitor, seats::Sitting, unfinished};
+use crate::ServerError;
+
+impl Visitor {
+    fn may_write(&self) -> Result<(), ServerError> {
+        if self.depot().read_only || !self.account().may.write { Err(ServerError::Denied) } else { Ok(()) }
+    }
+
+    /// To change what is there, and not only to add to it.
+    fn may_change(&self, permitted: bool) -> Result<(), ServerError> {
+        if self.depot().read_only || !permitted || self.account().anonymous.is_some() {
+            return Err(ServerError::Denied);
+        }
+        Ok(())
+    }
+
+    /// A name in this folder that nothing has, for STOU.
+    pub async fn unique(&self, folder: &TreePath) -> Result<TreePath, ServerError> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        self.may_write()?;
+        loop {
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("upload-{:x}-{:x}-{count:x}", unfinished::now(), std::process::id());
+            let path = folder.join(name.as_bytes())?;
+            let place = self.place(&path)?;
+            let taken = self.depot().unfinished(&self.key(&place)).await?.is_some()
+                || self.depot().what_is_replaced(&place).await?.is_some();
+            if !taken {
+                return Ok(path);
+            }
+        }
+    }
+
+    /// Makes a folder.
+    pub async fn make_folder(&self, path: &TreePath) -> Result<(), ServerError> {
+        self.may_write()?;
+        let place = self.place(path)?;
+        if self.depot().unfinished(&self.key(&place)).await?.is_some() {
+            return Err(StoreError::Exists { path: PathBuf::from(place.to_string()) }.into());
+        }
+        Ok(self.depot().store.make_folder(&place).await?)
+    }
+
+    /// Removes an empty folder, and every unfinished upload that was to become something in it.
+    pub async fn remove_folder(&self, path: &TreePath) -> Result<(), ServerError> {
+        self.may_change(self.account().may.delete)?;
+        let (depot, place) = (self.depot(), self.place(path)?);
+        self.is_no_root(&place)?;
+        let _seats = depot.sit_within(&place).await?;
+        depot.store.remove_folder(&place).await?;
+        if !depot.rules.in_place {
+            for (key, _) in depot.ledger.within(&place).await? {
+                depot.drop_unfinished(&key).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the unfinished upload of that name, or else removes the file.
+    pub async fn remove(&self, path: &TreePath) -> Result<(), ServerError> {
+        self.may_change(self.account().may.delete)?;
+        let (depot, place) = (self.depot(), self.place(path)?);
+        let sitting = depot.sit(self.writes(&place)).await?;
+        if depot.drop_unfinished(&sitting.seat.key).await? {
+            return Ok(());
+        }
+        Ok(depot.store.remove(&place).await?)
+    }
+
+    /// Renames: the unfinished upload of that name, or else the file or folder. A file that has the new name is replaced,
+    /// now or when the upload is finished, and an unfinished upload of that name is dropped; a folder never is.
+    pub async fn rename(&self, from: &TreePath, to: &TreePath) -> Result<(), ServerError> {
+        self.may_change(self.account().may.delete)?;
+        let (depot, old, new) = (self.depot(), self.place(from)?, self.place(to)?);
+        self.is_no_root(&old)?;
+        if old == new {
+            return self.stat(from).await.map(drop);
+        }
+        let here = depot.sit(self.writes(&old)).await?;
+        let there = depot.sit(self.writes(&new)).await?;
+        if depot.unfinished(&here.seat.key).await?.is_some() {
+            depot.what_is_replaced(&new).await?;
+            depot.drop_unfinished(&there.seat.key).await?;
+            return depot.rename_unfinished(&here.seat.key, &there.seat.key).await;
+        }
+        match depot.store.stat(&old).await?.kind {
+            Kind::File => {
+                depot.store.rename(&old, &new, true).await?;
+                depot.drop_unfinished(&there.seat.key).await?;
+            }
+            Kind::Folder => {
+                let _inside = depot.sit_within(&old).await?;
+                depot.store.rename(&old, &new, false).await?;
+                depot.drop_unfinished(&there.seat.key).await?;
+                if !depot.rules.in_place {
+                    depot.ledger.moved(None, &old, &new).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the date of a file. An unfinished upload has none yet: [`ServerError::Unfinished`].
+    pub async fn set_modified(&self, path: &TreePath, to: Modified) -> Result<(), ServerError> {
+        let place = self.settable(path).await?;
+        Ok(self.depot().store.set_modified(&place, to).await?)
+    }
+
+    /// Sets permission bits; of an unfinished upload as with its date.
+    pub async fn set_mode(&self, path: &TreePath, mode: u32) -> Result<(), ServerError> {
+        let place = self.settable(path).await?;
+        Ok(self.depot().store.set_mode(&place, mode).await?)
+    }
+
+    async fn settable(&self, path: &TreePath) -> Result<TreePath, ServerError> {
+        self.may_change(self.account().may.write)?;
+        let place = self.place(path)?;
+        match self.depot().unfinished(&self.key(&place)).await? {
+            Some(seen) => Err(ServerError::Unfinished { at: seen.meta.size }),
+            None => Ok(place),
+        }
+    }
+
+    /// The account's own root stays where it is.
+    fn is_no_root(&self, place: &TreePath) -> Result<(), ServerError> {
+        if *place == self.account().home || place.is_root() { Err(ServerError::Denied) } else { Ok(()) }
+    }
+}
+
+impl Depot {
+    /// The seats of all that is being received within a folder.
+    async fn sit_within(self: &std::sync::Arc<Self>, folder: &TreePath) -> Result<Vec<Sitting>, ServerError> {
+        let mut seats = Vec::new();
+        for key in self.seats.within(folder) {
+            // The folder's own name is nobody's upload; whoever changes it has that seat already.
+            if key.path != *folder {
+                seats.push(self.sit(key).await?);
+            }
+        }
+        Ok(seats)
+    }
+
+    /// Gives an unfinished upload another name. What it was a continuation of is another name's.
+    async fn rename_unfinished(&self, from: &UploadKey, to: &UploadKey) -> Result<(), ServerError> {
+        self.ledger.moved(Some(&from.owner), &from.path, &to.path).await?;
+        let (lease, known) = self.ledger.claim(to).await?;
+        if let Some(mut record) = known
+            && record.base.take().is_some()
+        {
+            self.ledger.save(&lease, &record, Durability::Full).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,225 @@
+//! The beginning and the end of an upload, and what a door holds meanwhile.
+
+use std::{path::PathBuf, sync::Arc};
+
+use bytes::Bytes;
+use haul_core::{
+    TreePath,
+    receiving::{Begin, Declared, There, begin},
+};
+use haul_store::{Kind, Meta, Reading, Staged, StoreError, Unfinished, UploadKey};
+
+use super::{
+    Announced, Control, DataEnd, Depot, Settled, Visitor, Wish,
+    seats::{Phase, Sitting},
+    unfinished,
+    upload::{Plan, Upload},
+};
+use crate::ServerError;
+
+/// An upload that is being received.
+///
+/// Its futures are to be waited for: one that is dropped half-way may have done its work or not. A `Receiving` that is
+/// dropped without [`settle`](Self::settle) is kept as after an unclean end.
+pub struct Receiving {
+    /// `None` once it is being settled.
+    sitting: Option<Sitting>,
+    offset: u64,
+}
+
+impl Visitor {
+    /// Begins or goes on with an upload. Nothing changes before its first byte: what is there until then stays.
+    pub async fn receive(
+        &self,
+        path: &TreePath,
+        wish: Wish,
+        declared: impl Into<Announced>,
+    ) -> Result<Receiving, ServerError> {
+        let declared = declared.into();
+        let depot = self.depot();
+        if depot.read_only || !self.account().may.write {
+            return Err(ServerError::Denied);
+        }
+        let target = self.place(path)?;
+        let sitting = depot.sit(self.writes(&target)).await?;
+        let published = depot.what_is_replaced(&target).await?;
+        if published.is_some() && self.account().anonymous.is_some() {
+            return Err(ServerError::Denied);
+        }
+        let (earlier, mut staged) = depot.what_goes_on(&sitting.seat.key, wish).await?;
+        let there = There {
+            unfinished: earlier.as_ref().map(|record| record.offset),
+            published: published.as_ref().map(|meta| meta.size),
+        };
+        let begin = begin(wish, there).map_err(|past| ServerError::PastEnd { end: past.end })?;
+        let (mut source, mut base) = (None, None);
+        let mut before = None;
+        match begin {
+            Begin::Create => staged = None,
+            Begin::Copy { upto } if !depot.rules.in_place => {
+                let reading = depot.source(&target, upto).await?;
+                base = Some(unfinished::base(&reading.meta));
+                source = Some(reading);
+            }
+            Begin::Copy { .. } => {}
+            Begin::Continue { .. } | Begin::Cut { .. } => {
+                base = earlier.as_ref().and_then(|record| record.base.clone());
+                // Who cuts has another file in mind than before.
+                let goes_on = matches!(begin, Begin::Continue { .. });
+                before = earlier.as_ref().and_then(|record| record.declared).filter(|_| goes_on);
+            }
+        }
+        let declared = match declared {
+            Announced::Nothing => Declared::earlier(before),
+            Announced::Whole(size) => Declared::Size(size),
+            Announced::WholeOrRest(size) => Declared::allo(size, begin.at(), before),
+        };
+        let plan = Plan {
+            target,
+            completion: self.account().completion,
+            only_new: self.account().anonymous.is_some(),
+            begin,
+            declared,
+            source,
+            base,
+            earlier,
+            staged,
+        };
+        let upload = Upload::new(Arc::clone(depot), Arc::clone(&sitting.seat), plan);
+        *sitting.seat.turn.lock().await = Phase::Open(Box::new(upload));
+        Ok(Receiving { sitting: Some(sitting), offset: begin.at() })
+    }
+
+    /// The seat of whoever writes there: one for each owner, or one in all where everybody sees what is written.
+    pub(super) fn writes(&self, target: &TreePath) -> UploadKey {
+        let owner = if self.depot().rules.in_place { String::new() } else { self.account().owner() };
+        UploadKey { owner, path: target.clone() }
+    }
+}
+
+impl Depot {
+    /// The finished file at a place where a file is to be put; it must be possible to put one there.
+    pub(super) async fn what_is_replaced(&self, target: &TreePath) -> Result<Option<Meta>, ServerError> {
+        let not_a_file = || StoreError::NotAFile { path: PathBuf::from(target.to_string()) };
+        let folder = target.parent().ok_or_else(not_a_file)?;
+        match self.store.stat(target).await {
+            Ok(Meta { kind: Kind::Folder, .. }) => Err(not_a_file().into()),
+            Ok(meta) => Ok(Some(meta)),
+            Err(StoreError::NotFound { .. }) => match self.store.stat(&folder).await?.kind {
+                Kind::Folder => Ok(None),
+                Kind::File => Err(StoreError::NotAFolder { path: PathBuf::from(folder.to_string()) }.into()),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The unfinished upload of that name, and its bytes if they are to be gone on with. A record without bytes is
+    /// forgotten, and none says more than is there.
+    async fn what_goes_on(
+        &self,
+        key: &UploadKey,
+        wish: Wish,
+    ) -> Result<(Option<Unfinished>, Option<Box<dyn Staged>>), ServerError> {
+        if self.rules.in_place {
+            return Ok((None, None));
+        }
+        let Some(mut record) = self.ledger.load(key).await? else { return Ok((None, None)) };
+        if matches!(wish, Wish::Anew | Wish::From(0)) {
+            return Ok((Some(record), None));
+        }
+        match self.store.staged(&record.stage).await {
+            Ok(staged) => {
+                if staged.len() < record.offset {
+                    let (path, there) = (&key.path, staged.len());
+                    tracing::warn!(%path, there, told = record.offset, "an unfinished upload was cut by another program");
+                    record.offset = there;
+                }
+                Ok((Some(record), Some(staged)))
+            }
+            Err(StoreError::NotFound { .. }) => {
+                tracing::warn!(path = %key.path, "the bytes of an unfinished upload are gone");
+                self.drop_unfinished(key).await?;
+                Ok((None, None))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The finished file whose first bytes an upload begins with.
+    async fn source(&self, target: &TreePath, upto: u64) -> Result<Reading, ServerError> {
+        let reading = self.store.read(target).await?;
+        if reading.meta.size < upto {
+            // It was longer a moment ago.
+            return Err(StoreError::Changed { path: PathBuf::from(target.to_string()) }.into());
+        }
+        Ok(reading)
+    }
+}
+
+impl Receiving {
+    /// The byte that comes next.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// More bytes. Every few seconds and 64 MiB what is there is made safe, beside.
+    ///
+    /// [`StoreError::Fenced`] when a newer session has taken over. After another error the upload can still be settled.
+    pub async fn append(&mut self, bytes: Bytes) -> Result<(), ServerError> {
+        let len = bytes.len() as u64;
+        let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
+        match &mut *sitting.seat.turn.lock().await {
+            Phase::Open(upload) => upload.append(bytes).await?,
+            Phase::Busy | Phase::Over => return Err(fenced(sitting).into()),
+        }
+        self.offset += len;
+        Ok(())
+    }
+
+    /// Makes all of it safe: before the end is judged, while the control connection is watched.
+    pub async fn sync(&mut self) -> Result<(), ServerError> {
+        let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
+        match &mut *sitting.seat.turn.lock().await {
+            Phase::Open(upload) => Ok(upload.sync().await?),
+            Phase::Busy | Phase::Over => Err(fenced(sitting).into()),
+        }
+    }
+
+    /// Publishes it, or keeps it. What can't be published for want of room, or because its name was taken or changed
+    /// meanwhile, is kept, and the error is told.
+    pub async fn settle(mut self, data: DataEnd, control: Control) -> Result<Settled, ServerError> {
+        let sitting = self.sitting.take().ok_or(ServerError::Busy)?;
+        // In a task: it comes to its end even if the session does not.
+        let ended = tokio::spawn(end(sitting, data, control)).await;
+        ended.unwrap_or_else(|error| Err(ServerError::Other(format!("settling an upload: {error}"))))
+    }
+}
+
+impl Drop for Receiving {
+    fn drop(&mut self) {
+        let Some(sitting) = self.sitting.take() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            // The server is at its end; the next one finds what is there.
+            return;
+        };
+        runtime.spawn(async move {
+            let path = sitting.seat.key.path.clone();
+            match end(sitting, DataEnd::Unclean, Control::Gone).await {
+                Ok(_) | Err(ServerError::Store(StoreError::Fenced { .. })) => {}
+                Err(error) => tracing::warn!(%path, %error, "an upload that was given up could not be kept"),
+            }
+        });
+    }
+}
+
+async fn end(sitting: Sitting, data: DataEnd, control: Control) -> Result<Settled, ServerError> {
+    let phase = std::mem::replace(&mut *sitting.seat.turn.lock().await, Phase::Over);
+    match phase {
+        Phase::Open(upload) => upload.finish(data, control).await,
+        Phase::Busy | Phase::Over => Err(fenced(&sitting).into()),
+    }
+}
+
+fn fenced(sitting: &Sitting) -> StoreError {
+    StoreError::Fenced { path: PathBuf::from(sitting.seat.key.path.to_string()) }
+}

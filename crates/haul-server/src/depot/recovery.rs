@@ -1,0 +1,105 @@
+//! What a server does about the uploads that the last one left: after a kill all that was written is there, after a power
+//! cut what was synced, and an offset that was told stays.
+
+use std::sync::Arc;
+
+use haul_core::{
+    TreePath,
+    receiving::{Declared, recovered},
+};
+use haul_store::{Durability, StageId, StoreError, Unfinished, UploadKey, boot};
+use tokio::task::JoinSet;
+
+use super::{Depot, unfinished};
+use crate::ServerError;
+
+/// So many uploads are looked at at once: they share their syncs.
+const AT_ONCE: usize = 16;
+
+/// Puts every upload in order, and removes all bytes that no record speaks of.
+pub(super) async fn recover(depot: &Arc<Depot>) -> Result<(), ServerError> {
+    let mut kept: Vec<StageId> = Vec::new();
+    let mut looks = JoinSet::new();
+    let mut known = depot.ledger.within(&TreePath::ROOT).await?.into_iter();
+    loop {
+        while looks.len() < AT_ONCE
+            && let Some((key, record)) = known.next()
+        {
+            let depot = Arc::clone(depot);
+            looks.spawn(async move { one(&depot, &key, &record).await });
+        }
+        match looks.join_next().await {
+            Some(Ok(seen)) => kept.extend(seen?),
+            Some(Err(error)) => {
+                return Err(ServerError::Other(format!("looking at unfinished uploads: {error}")));
+            }
+            None => break,
+        }
+    }
+    let swept = depot.store.sweep(&kept).await?;
+    if !kept.is_empty() || swept > 0 {
+        tracing::info!(kept = kept.len(), removed = swept, "unfinished uploads of the last run");
+    }
+    Ok(())
+}
+
+/// Puts one upload in order; its staged file, if it is kept.
+async fn one(depot: &Depot, key: &UploadKey, record: &Unfinished) -> Result<Option<StageId>, ServerError> {
+    let path = &key.path;
+    let mut staged = match depot.store.staged(&record.stage).await {
+        Ok(staged) => staged,
+        Err(StoreError::NotFound { .. }) => {
+            // It was published and not yet forgotten, or never got as far as the disk.
+            tracing::warn!(%path, owner = key.owner, "the bytes of an unfinished upload are gone; it is forgotten");
+            let (lease, _) = depot.ledger.claim(key).await?;
+            depot.ledger.forget(&lease).await?;
+            return Ok(None);
+        }
+        Err(error) => {
+            // A medium that is not there now may come back.
+            tracing::warn!(%path, %error, "an unfinished upload cannot be looked at; it is left as it is");
+            return Ok(Some(record.stage.clone()));
+        }
+    };
+    let there = staged.len();
+    if there < record.offset {
+        tracing::warn!(%path, there, told = record.offset, "an unfinished upload was cut by another program");
+    }
+    let same_boot = record.boot == boot();
+    let relied_on = if same_boot { there } else { there.min(record.offset) };
+    let declared = Declared::earlier(record.declared);
+    let offset = recovered(record.offset, record.settled, relied_on, declared);
+    if record.settled && offset == record.offset {
+        return Ok(Some(record.stage.clone()));
+    }
+    staged.cut(offset).await?;
+    // First it is safe, then it is told.
+    let safe = staged.sync().await?;
+    let settled =
+        Unfinished { offset: offset.min(safe), settled: true, boot: boot().to_owned(), ..record.clone() };
+    let (lease, _) = depot.ledger.claim(key).await?;
+    depot.ledger.save(&lease, &settled, Durability::Full).await?;
+    Ok(Some(record.stage.clone()))
+}
+
+/// Forgets what has had no byte for too long.
+pub(super) async fn expire(depot: &Arc<Depot>) -> Result<usize, ServerError> {
+    if depot.rules.in_place {
+        return Ok(0);
+    }
+    let longest = i64::try_from(depot.rules.expire.as_secs()).unwrap_or(i64::MAX);
+    let oldest = unfinished::now().saturating_sub(longest);
+    let mut expired = 0;
+    for (key, record) in depot.ledger.within(&TreePath::ROOT).await? {
+        // What somebody writes at this moment is not old.
+        if record.touched >= oldest || depot.seats.is_taken(&key) {
+            continue;
+        }
+        let sitting = depot.sit(key).await?;
+        if depot.drop_unfinished(&sitting.seat.key).await? {
+            tracing::info!(path = %sitting.seat.key.path, owner = sitting.seat.key.owner, "an unfinished upload has expired");
+            expired += 1;
+        }
+    }
+    Ok(expired)
+}

@@ -1,0 +1,216 @@
+//! Who is writing what at the moment: one seat for each unfinished upload, and the rule by which a newer session of its
+//! owner gets it.
+//!
+//! Whoever has the seat may write the upload's bytes and its record, or change what has its name. It is given back when
+//! [`Sitting`] ends, whatever became of the session.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use haul_core::{
+    TreePath,
+    receiving::{Control, DataEnd, Takeover, takeover},
+};
+use haul_store::{StageId, UploadKey};
+use tokio::{
+    sync::{Mutex as Turn, watch},
+    time::timeout,
+};
+
+use super::{Depot, Seen, unfinished, upload::Upload};
+use crate::ServerError;
+
+/// All seats that are taken.
+#[derive(Default)]
+pub(super) struct Seats(Mutex<HashMap<UploadKey, Arc<Seat>>>);
+
+/// One of them.
+pub(super) struct Seat {
+    pub(super) key: UploadKey,
+    /// What is being received; locked while something is done to it.
+    pub(super) turn: Turn<Phase>,
+    pace: Mutex<Pace>,
+    over: watch::Sender<bool>,
+}
+
+/// What the one who has the seat does.
+pub(super) enum Phase {
+    /// Prepares, or changes what has the name: soon done.
+    Busy,
+    /// Receives.
+    Open(Box<Upload>),
+    /// It is being settled, or was taken over.
+    Over,
+}
+
+/// What others see of it, without waiting for their turn.
+struct Pace {
+    /// When the last byte came.
+    last: Instant,
+    touched: i64,
+    /// The staged file and the offset that may be told, once something was begun.
+    told: Option<(StageId, u64)>,
+}
+
+/// A seat that is had. Ends with it.
+pub(super) struct Sitting {
+    depot: Arc<Depot>,
+    pub(super) seat: Arc<Seat>,
+}
+
+impl Drop for Sitting {
+    fn drop(&mut self) {
+        self.depot.seats.leave(&self.seat);
+    }
+}
+
+impl Seat {
+    fn new(key: UploadKey) -> Self {
+        let pace = Pace { last: Instant::now(), touched: unfinished::now(), told: None };
+        Self { key, turn: Turn::new(Phase::Busy), pace: Mutex::new(pace), over: watch::Sender::new(false) }
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes came.
+    pub(super) fn received(&self) {
+        let mut pace = self.pace();
+        pace.last = Instant::now();
+    }
+
+    /// So much may be told from now on.
+    pub(super) fn tell(&self, stage: &StageId, at: u64) {
+        let mut pace = self.pace();
+        pace.touched = unfinished::now();
+        pace.told = Some((stage.clone(), at));
+    }
+
+    /// Nothing is there to tell any more.
+    pub(super) fn tell_nothing(&self) {
+        self.pace().told = None;
+    }
+
+    /// What was told last.
+    pub(super) fn told(&self) -> Option<u64> {
+        self.pace().told.as_ref().map(|(_, at)| *at)
+    }
+
+    fn seen(&self) -> Option<Seen> {
+        let pace = self.pace();
+        pace.told.as_ref().map(|(stage, at)| unfinished::seen(stage, *at, pace.touched))
+    }
+}
+
+impl Seats {
+    fn taken(&self) -> MutexGuard<'_, HashMap<UploadKey, Arc<Seat>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is being received, as its owner may see it.
+    pub(super) fn seen(&self, key: &UploadKey) -> Option<Seen> {
+        let seat = Arc::clone(self.taken().get(key)?);
+        seat.seen()
+    }
+
+    /// What this owner receives into a folder.
+    pub(super) fn seen_in(&self, owner: &str, folder: &TreePath) -> Vec<(Vec<u8>, Seen)> {
+        let taken = self.taken();
+        let inside = taken
+            .values()
+            .filter(|seat| seat.key.owner == owner && seat.key.path.parent().as_ref() == Some(folder));
+        inside.filter_map(|seat| Some((seat.key.path.name().to_vec(), seat.seen()?))).collect()
+    }
+
+    /// What is being received within a folder, by whomever.
+    pub(super) fn within(&self, folder: &TreePath) -> Vec<UploadKey> {
+        self.taken().keys().filter(|key| key.path.is_within(folder)).cloned().collect()
+    }
+
+    /// Whether somebody has this seat.
+    pub(super) fn is_taken(&self, key: &UploadKey) -> bool {
+        self.taken().contains_key(key)
+    }
+
+    fn leave(&self, seat: &Arc<Seat>) {
+        let mut taken = self.taken();
+        if taken.get(&seat.key).is_some_and(|other| Arc::ptr_eq(other, seat)) {
+            taken.remove(&seat.key);
+        }
+        drop(taken);
+        seat.over.send_replace(true);
+    }
+}
+
+impl Depot {
+    /// Takes the seat of an upload: at once, after its holder is done, or from a holder who has received nothing for as
+    /// long as the rules say. What that one had is kept first. Else [`ServerError::Busy`].
+    pub(super) async fn sit(self: &Arc<Self>, key: UploadKey) -> Result<Sitting, ServerError> {
+        let came = Instant::now();
+        loop {
+            let other = {
+                let mut taken = self.seats.taken();
+                match taken.get(&key) {
+                    Some(other) => Arc::clone(other),
+                    None => {
+                        let seat = Arc::new(Seat::new(key.clone()));
+                        taken.insert(key, Arc::clone(&seat));
+                        return Ok(Sitting { depot: Arc::clone(self), seat });
+                    }
+                }
+            };
+            match self.judge(&other, came) {
+                Judged::Taken(upload) => self.put_down(upload, &other).await,
+                Judged::Wait(time) => {
+                    let mut over = other.over.subscribe();
+                    // Whether it is over or the time is, what is next is seen by looking again.
+                    let _ = timeout(time, over.wait_for(|over| *over)).await;
+                }
+                Judged::Busy => return Err(ServerError::Busy),
+            }
+        }
+    }
+
+    /// What to do about who has the seat.
+    fn judge(&self, other: &Seat, came: Instant) -> Judged {
+        // Who is at work is not idle, however long a disk takes.
+        let turn = other.turn.try_lock().ok();
+        let mut open = turn.filter(|phase| matches!(**phase, Phase::Open(_)));
+        let idle = open.as_ref().map(|_| other.pace().last.elapsed()).unwrap_or_default();
+        match (takeover(idle, came.elapsed(), self.rules.takeover), open.as_mut()) {
+            (Takeover::Take, Some(phase)) => match std::mem::replace(&mut **phase, Phase::Over) {
+                Phase::Open(upload) => Judged::Taken(upload),
+                Phase::Busy | Phase::Over => Judged::Busy,
+            },
+            // Only where nobody is waited for at all.
+            (Takeover::Take, None) | (Takeover::Busy, _) => Judged::Busy,
+            (Takeover::Wait(time), _) => Judged::Wait(time),
+        }
+    }
+
+    /// Ends what an older session had begun, as if its connection had broken.
+    async fn put_down(&self, upload: Box<Upload>, seat: &Arc<Seat>) {
+        let path = seat.key.path.clone();
+        // In a task: whoever wants the seat may go away meanwhile.
+        let ended = tokio::spawn(upload.finish(DataEnd::Unclean, Control::Gone)).await;
+        match ended {
+            Ok(Ok(settled)) => tracing::info!(%path, ?settled, "an upload was taken over by a newer session"),
+            Ok(Err(error)) => {
+                tracing::warn!(%path, %error, "an upload that was taken over could not be kept")
+            }
+            Err(error) => tracing::warn!(%path, %error, "an upload that was taken over could not be kept"),
+        }
+        self.seats.leave(seat);
+    }
+}
+
+/// What comes of looking at who has the seat.
+enum Judged {
+    Taken(Box<Upload>),
+    Wait(std::time::Duration),
+    Busy,
+}

@@ -1,0 +1,81 @@
+//! What is remembered of an unfinished upload, and how it is told to its owner.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use haul_core::Modified;
+use haul_store::{Kind, Meta, StageId, StoreError, Unfinished, UploadKey};
+
+use super::{Depot, Seen};
+use crate::ServerError;
+
+/// A finished file as a record remembers it.
+pub(super) type Base = (Vec<u8>, u64, i64, u32);
+
+/// Seconds since 1970-01-01T00:00:00Z.
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// A finished file, for a record.
+pub(super) fn base(meta: &Meta) -> Base {
+    (meta.unique.clone(), meta.size, meta.modified.seconds, meta.modified.nanos)
+}
+
+/// A finished file as its record remembers it, to be compared.
+pub(super) fn meta_of(base: &Base) -> Meta {
+    let (unique, size, seconds, nanos) = base.clone();
+    let modified = Modified { seconds, nanos, strong: false };
+    Meta { kind: Kind::File, size, modified, unique, mode: None, owner: None }
+}
+
+/// An unfinished upload as its owner sees it.
+pub(super) fn seen(stage: &StageId, at: u64, touched: i64) -> Seen {
+    let modified = Modified { seconds: touched, nanos: 0, strong: false };
+    let unique = stage.0.clone().into_bytes();
+    Seen {
+        meta: Meta { kind: Kind::File, size: at, modified, unique, mode: None, owner: None },
+        unfinished: true,
+    }
+}
+
+impl Depot {
+    /// The unfinished upload that is to become this: as it is while it is received, or else as it is remembered.
+    pub(super) async fn unfinished(&self, key: &UploadKey) -> Result<Option<Seen>, ServerError> {
+        if self.rules.in_place {
+            return Ok(None);
+        }
+        if let Some(seen) = self.seats.seen(key) {
+            return Ok(Some(seen));
+        }
+        let known = self.ledger.load(key).await?;
+        Ok(known.map(|record| seen(&record.stage, record.offset, record.touched)))
+    }
+
+    /// Forgets an unfinished upload and removes its bytes; whether there was one. Its seat is the caller's.
+    pub(super) async fn drop_unfinished(&self, key: &UploadKey) -> Result<bool, ServerError> {
+        if self.rules.in_place || self.ledger.load(key).await?.is_none() {
+            return Ok(false);
+        }
+        let (lease, known) = self.ledger.claim(key).await?;
+        self.ledger.forget(&lease).await?;
+        if let Some(Unfinished { stage, .. }) = known {
+            self.remove_staged(&stage).await;
+        }
+        Ok(true)
+    }
+
+    /// Removes bytes that nothing speaks of any more. If they stay, the next start of a server removes them.
+    pub(super) async fn remove_staged(&self, stage: &StageId) {
+        let removed = match self.store.staged(stage).await {
+            Ok(staged) => staged.discard().await,
+            Err(error) => Err(error),
+        };
+        match removed {
+            Ok(()) | Err(StoreError::NotFound { .. }) => {}
+            Err(error) => {
+                tracing::warn!(%error, "bytes of an upload that was dropped stay until the next start")
+            }
+        }
+    }
+}

@@ -1,0 +1,447 @@
+//! One upload from its first byte to its end.
+//!
+//! ```text
+//!  planned ── first byte, or a clean end without one ──> begun ──> finish ──> published
+//!     └────── any other end: nothing has changed              └─────────────> kept
+//! ```
+//! Invariant: the ledger's offset is never more than what is synced, and what others are told is never more than the
+//! ledger's offset.
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use haul_core::{
+    TreePath,
+    receiving::{Begin, Completion, Control, DataEnd, Declared, Ended, Settle, held, settle, told},
+};
+use haul_store::{Durability, Lease, Reading, Staged, StoreError, Unfinished, When, boot};
+use tokio::task::JoinHandle;
+
+use super::{
+    Depot, Settled,
+    seats::Seat,
+    unfinished::{self, Base},
+};
+use crate::ServerError;
+
+/// What is there is made safe at the latest after so long …
+const SYNC_AFTER: Duration = Duration::from_secs(5);
+/// … or so many bytes.
+const SYNC_BYTES: u64 = 64 << 20;
+/// An upload is remembered after so long …
+const SAVE_AFTER: Duration = Duration::from_millis(200);
+/// … or so many bytes: most small files are whole before, and cost the ledger nothing.
+const SAVE_BYTES: u64 = 256 << 10;
+/// What is given back of a full disk so that its record finds room.
+const ROOM: u64 = 1 << 20;
+
+/// What an upload is to be.
+pub(super) struct Plan {
+    pub(super) target: TreePath,
+    pub(super) completion: Completion,
+    /// Nothing may be replaced.
+    pub(super) only_new: bool,
+    pub(super) begin: Begin,
+    pub(super) declared: Declared,
+    /// What is copied first.
+    pub(super) source: Option<Reading>,
+    /// The finished file that this goes on from.
+    pub(super) base: Option<Base>,
+    /// The unfinished upload that has the name.
+    pub(super) earlier: Option<Unfinished>,
+    /// Its bytes, where they are gone on with.
+    pub(super) staged: Option<Box<dyn Staged>>,
+}
+
+/// An upload under way.
+pub(super) struct Upload {
+    depot: Arc<Depot>,
+    seat: Arc<Seat>,
+    plan: Plan,
+    begun: Option<Begun>,
+}
+
+/// What there is of it after its first byte.
+struct Begun {
+    staged: Box<dyn Staged>,
+    /// `None` in place.
+    lease: Option<Lease>,
+    /// Whether the ledger knows of it, or soon will.
+    saved: bool,
+    since: Instant,
+    synced: Instant,
+    /// So many bytes are safe.
+    durable: u64,
+    beside: Option<Beside>,
+}
+
+/// What is being done beside the bytes that come in.
+struct Beside {
+    task: JoinHandle<Result<(), StoreError>>,
+    /// How many bytes are safe when it is done, if it syncs.
+    upto: Option<u64>,
+}
+
+impl Upload {
+    pub(super) fn new(depot: Arc<Depot>, seat: Arc<Seat>, plan: Plan) -> Self {
+        Self { depot, seat, plan, begun: None }
+    }
+
+    fn start(&self) -> u64 {
+        self.plan.begin.at()
+    }
+
+    /// Adds bytes at its end.
+    pub(super) async fn append(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+        self.seat.received();
+        let begun = self.begin().await?;
+        begun.look_beside(false).await?;
+        begun.staged.append(bytes).await?;
+        self.seat.received();
+        self.keep_safe().await
+    }
+
+    /// What the first byte needs.
+    async fn begin(&mut self) -> Result<&mut Begun, StoreError> {
+        let begun = match self.begun.take() {
+            Some(begun) => begun,
+            None => self.first().await?,
+        };
+        Ok(self.begun.insert(begun))
+    }
+
+    async fn first(&mut self) -> Result<Begun, StoreError> {
+        let depot = Arc::clone(&self.depot);
+        let start = self.start();
+        if depot.rules.in_place {
+            let staged = depot.store.in_place(&self.plan.target, start).await?;
+            return Ok(Begun::new(staged, None, false, start));
+        }
+        let (lease, known) = depot.ledger.claim(&self.seat.key).await?;
+        let begun = match self.plan.begin {
+            Begin::Create => self.create(lease.clone()).await,
+            Begin::Continue { at } | Begin::Cut { at } => self.go_on(lease.clone(), at).await,
+            Begin::Copy { upto } => self.copy(lease.clone(), upto).await,
+        };
+        match &begun {
+            Ok(begun) => self.seat.tell(begun.staged.id(), start),
+            // Nobody needs a lease of what is not there.
+            Err(_) if known.is_none() => depot.ledger.forget(&lease).await?,
+            Err(_) => {}
+        }
+        begun
+    }
+
+    /// The unfinished upload, up to `at`.
+    async fn go_on(&mut self, lease: Lease, at: u64) -> Result<Begun, StoreError> {
+        let mut staged = match (self.plan.staged.take(), &self.plan.earlier) {
+            (Some(staged), _) => staged,
+            (None, Some(earlier)) => self.depot.store.staged(&earlier.stage).await?,
+            (None, None) => {
+                return Err(StoreError::NotFound { path: PathBuf::from(self.plan.target.to_string()) });
+            }
+        };
+        if matches!(self.plan.begin, Begin::Cut { .. }) {
+            // First the claim is taken back, then what it spoke of.
+            let record = self.record(staged.as_ref(), at, true);
+            self.depot.ledger.save(&lease, &record, Durability::Full).await?;
+        }
+        // Else this is the byte that was held back, and what was never synced.
+        staged.cut(at).await?;
+        Ok(Begun::new(staged, Some(lease), false, at))
+    }
+
+    /// An empty file; an earlier upload of that name is given up for it.
+    async fn create(&mut self, lease: Lease) -> Result<Begun, StoreError> {
+        let staged = self.depot.store.stage(&self.plan.target).await?;
+        let Some(earlier) = &self.plan.earlier else { return Ok(Begun::new(staged, Some(lease), false, 0)) };
+        let record = self.record(staged.as_ref(), 0, false);
+        if let Err(error) = self.depot.ledger.save(&lease, &record, Durability::Relaxed).await {
+            discard(staged).await;
+            return Err(error);
+        }
+        self.depot.remove_staged(&earlier.stage).await;
+        Ok(Begun::new(staged, Some(lease), true, 0))
+    }
+
+    /// The first bytes of the finished file.
+    async fn copy(&mut self, lease: Lease, upto: u64) -> Result<Begun, StoreError> {
+        let path = || PathBuf::from(self.plan.target.to_string());
+        let source = self.plan.source.take().ok_or_else(|| StoreError::Changed { path: path() })?;
+        let mut staged = self.depot.store.stage(&self.plan.target).await?;
+        let mut durable = 0;
+        let copied = async {
+            staged.copy_from(&source, upto).await?;
+            self.depot.store.unchanged(&source).await?;
+            // Whoever asked for the size of the finished file was told these bytes.
+            durable = staged.sync().await?;
+            Ok(())
+        };
+        if let Err(error) = copied.await {
+            discard(staged).await;
+            self.plan.source = Some(source);
+            return Err(error);
+        }
+        Ok(Begun::new(staged, Some(lease), false, durable))
+    }
+
+    /// What the ledger is to remember.
+    fn record(&self, staged: &dyn Staged, offset: u64, settled: bool) -> Unfinished {
+        Unfinished {
+            stage: staged.id().clone(),
+            offset,
+            settled,
+            boot: boot().to_owned(),
+            declared: self.plan.declared.given(staged.len()).certain(),
+            base: self.plan.base.clone(),
+            touched: unfinished::now(),
+        }
+    }
+
+    /// The offset that may be told when so many bytes are safe.
+    fn told(&self, durable: u64) -> u64 {
+        told(self.start(), durable, self.plan.declared)
+    }
+
+    /// Sees to it that what came is synced and remembered in time, without waiting for it, unless as much again has come
+    /// since.
+    async fn keep_safe(&mut self) -> Result<(), StoreError> {
+        let Some(begun) = &mut self.begun else { return Ok(()) };
+        let end = begun.staged.len();
+        let safe_soon = begun.beside.as_ref().and_then(|beside| beside.upto).unwrap_or(begun.durable);
+        let full = end.saturating_sub(safe_soon) >= SYNC_BYTES;
+        if begun.beside.is_some() {
+            return if full { begun.look_beside(true).await } else { Ok(()) };
+        }
+        let due = full || (begun.synced.elapsed() >= SYNC_AFTER && end > begun.durable);
+        let new = !begun.saved
+            && (end.saturating_sub(self.plan.begin.at()) >= SAVE_BYTES
+                || begun.since.elapsed() >= SAVE_AFTER);
+        if due {
+            self.sync_beside(end);
+        } else if new {
+            self.save_beside();
+        }
+        Ok(())
+    }
+
+    fn sync_beside(&mut self, upto: u64) {
+        let Some(begun) = &self.begun else { return };
+        let record = self.record(begun.staged.as_ref(), self.told(upto), false);
+        let (syncer, lease) = (begun.staged.syncer(), begun.lease.clone());
+        let (depot, seat) = (Arc::clone(&self.depot), Arc::clone(&self.seat));
+        let task = tokio::spawn(async move {
+            syncer.sync().await?;
+            if let Some(lease) = lease {
+                depot.ledger.save(&lease, &record, Durability::Full).await?;
+                seat.tell(&record.stage, record.offset);
+            }
+            Ok(())
+        });
+        if let Some(begun) = &mut self.begun {
+            begun.saved = true;
+            begun.synced = Instant::now();
+            begun.beside = Some(Beside { task, upto: Some(upto) });
+        }
+    }
+
+    fn save_beside(&mut self) {
+        let Some(begun) = &self.begun else { return };
+        let Some(lease) = begun.lease.clone() else { return };
+        let record = self.record(begun.staged.as_ref(), self.told(begun.durable), false);
+        let depot = Arc::clone(&self.depot);
+        let task = tokio::spawn(async move { depot.ledger.save(&lease, &record, Durability::Relaxed).await });
+        if let Some(begun) = &mut self.begun {
+            begun.saved = true;
+            begun.beside = Some(Beside { task, upto: None });
+        }
+    }
+
+    /// Makes all of it safe, where an end promises that.
+    pub(super) async fn sync(&mut self) -> Result<(), StoreError> {
+        match (&mut self.begun, self.depot.rules.durability) {
+            (Some(begun), Durability::Full) => {
+                begun.look_beside(true).await?;
+                begun.durable = begun.staged.sync().await?;
+                Ok(())
+            }
+            (None, _) | (Some(_), Durability::Relaxed) => Ok(()),
+        }
+    }
+
+    /// Publishes or keeps it.
+    pub(super) async fn finish(
+        mut self: Box<Self>,
+        data: DataEnd,
+        control: Control,
+    ) -> Result<Settled, ServerError> {
+        let start = self.start();
+        let mut sound = Ok(());
+        if let Some(begun) = &mut self.begun {
+            sound = begun.look_beside(true).await;
+        }
+        let end = self.begun.as_ref().map_or(start, |begun| begun.staged.len());
+        let (completion, declared) = (self.plan.completion, self.plan.declared);
+        let verdict = settle(Ended { data, control, completion, start, end, declared });
+        match (verdict, sound) {
+            (Settle::Publish, Ok(())) => self.publish().await,
+            (Settle::Publish, Err(error)) => self.publish_after(error).await,
+            (Settle::Keep { at }, _) => self.keep(at).await,
+        }
+    }
+
+    /// A record that could not be saved meanwhile does not matter any more. Bytes that could not be synced do: what the
+    /// disk did not take then, it does not tell again.
+    async fn publish_after(mut self: Box<Self>, error: StoreError) -> Result<Settled, ServerError> {
+        tracing::warn!(path = %self.plan.target, %error, "an upload could not be kept safe while it came");
+        let synced = match &mut self.begun {
+            Some(begun) => begun.staged.sync().await,
+            None => Ok(0),
+        };
+        match synced {
+            Ok(_) => self.publish().await,
+            Err(_) => {
+                let told = self.seat.told().unwrap_or(0);
+                self.keep(told).await?;
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn publish(mut self: Box<Self>) -> Result<Settled, ServerError> {
+        self.begin().await?;
+        let Some(Begun { staged, lease, saved, since, synced, durable, beside }) = self.begun.take() else {
+            return Err(ServerError::Busy);
+        };
+        let when = match (&self.plan.base, self.plan.only_new) {
+            (_, true) => When::Absent,
+            (Some(base), false) => When::Same(unfinished::meta_of(base)),
+            (None, false) => When::Always,
+        };
+        let id = staged.id().clone();
+        let end = staged.len();
+        match staged.publish(&self.plan.target, when, self.depot.rules.durability).await {
+            Ok(meta) => {
+                self.forget(lease).await;
+                Ok(Settled::Published(meta))
+            }
+            Err(error) if lease.is_none() => Err(error.into()),
+            Err(error) => {
+                // It is staged again, or else it has its name in spite of the error.
+                match self.depot.store.staged(&id).await {
+                    Ok(staged) => {
+                        self.begun = Some(Begun { staged, lease, saved, since, synced, durable, beside });
+                        let at = held(self.start(), end, self.plan.declared);
+                        self.keep(at).await?;
+                    }
+                    Err(StoreError::NotFound { .. }) => self.forget(lease).await,
+                    Err(again) => {
+                        tracing::warn!(path = %self.plan.target, error = %again, "an upload could not be kept");
+                    }
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Nothing is unfinished any more.
+    async fn forget(&self, lease: Option<Lease>) {
+        self.seat.tell_nothing();
+        if let Some(lease) = lease
+            && let Err(error) = self.depot.ledger.forget(&lease).await
+        {
+            tracing::warn!(path = %self.plan.target, %error, "a published upload is still remembered as unfinished");
+        }
+    }
+
+    async fn keep(mut self: Box<Self>, at: u64) -> Result<Settled, ServerError> {
+        let Some(begun) = &mut self.begun else {
+            // Nothing came, so nothing has changed.
+            let at = self.plan.earlier.as_ref().map_or(self.start(), |record| record.offset);
+            return Ok(Settled::Kept { at, declared: self.plan.declared.certain() });
+        };
+        let synced = if begun.durable >= at { Ok(at) } else { begun.staged.sync().await };
+        let end = begun.staged.len();
+        let Some(lease) = begun.lease.clone() else {
+            synced?;
+            return Ok(Settled::Kept { at: end, declared: self.missing(end) });
+        };
+        let at = match synced {
+            Ok(safe) => at.min(safe),
+            // Nothing is claimed of what the disk did not take.
+            Err(error) => {
+                let told = self.seat.told().unwrap_or(0);
+                tracing::warn!(path = %self.plan.target, %error, told, "an upload could not be made safe");
+                told
+            }
+        };
+        let at = self.remember(&lease, at).await?;
+        Ok(Settled::Kept { at, declared: self.missing(at) })
+    }
+
+    /// The size that was declared and not reached.
+    fn missing(&self, at: u64) -> Option<u64> {
+        self.plan.declared.given(at).certain().filter(|size| *size > at)
+    }
+
+    /// Saves the offset for good. Where not even a record finds room, a little of what came is given back for it: sent
+    /// again it costs less than all of it.
+    async fn remember(&mut self, lease: &Lease, at: u64) -> Result<u64, StoreError> {
+        let told = self.seat.told().unwrap_or(0);
+        let mut at = at;
+        loop {
+            let Some(begun) = &self.begun else { return Ok(at) };
+            let record = self.record(begun.staged.as_ref(), at, true);
+            let saved = self.depot.ledger.save(lease, &record, Durability::Full).await;
+            let less = at.saturating_sub(ROOM).max(told);
+            match (saved, &mut self.begun) {
+                (Ok(()), _) => {
+                    self.seat.tell(&record.stage, at);
+                    return Ok(at);
+                }
+                (Err(StoreError::NoSpace { .. }), Some(begun)) if less < at => {
+                    begun.staged.cut(less).await?;
+                    at = less;
+                }
+                (Err(error), _) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Begun {
+    fn new(staged: Box<dyn Staged>, lease: Option<Lease>, saved: bool, durable: u64) -> Self {
+        let now = Instant::now();
+        Self { staged, lease, saved, since: now, synced: now, durable, beside: None }
+    }
+
+    /// Takes in what was done beside, if it is done or is to be waited for.
+    async fn look_beside(&mut self, wait: bool) -> Result<(), StoreError> {
+        if !self.beside.as_ref().is_some_and(|beside| wait || beside.task.is_finished()) {
+            return Ok(());
+        }
+        let Some(Beside { task, upto }) = self.beside.take() else { return Ok(()) };
+        match task.await {
+            Ok(Ok(())) => {
+                self.durable = upto.unwrap_or(self.durable);
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                // It is tried again with the next bytes, or at the end.
+                self.saved = false;
+                Err(error)
+            }
+            Err(_) => Err(StoreError::Unclaimed { path: PathBuf::from(&self.staged.id().0) }),
+        }
+    }
+}
+
+async fn discard(staged: Box<dyn Staged>) {
+    if let Err(error) = staged.discard().await {
+        tracing::warn!(%error, "bytes of an upload that was not begun stay until the next start");
+    }
+}
