@@ -5,6 +5,7 @@
 
 pub(crate) mod probe;
 pub(crate) mod put;
+pub(crate) mod serve;
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Put(Box<put::PutArgs>),
     Status(StatusArgs),
     Probe(Box<probe::ProbeArgs>),
+    Serve(Box<serve::ServeArgs>),
+    Passwd(PasswdArgs),
 }
 
 /// Download files; the same command again goes on where it stopped.
@@ -201,6 +204,14 @@ pub(crate) struct StatusArgs {
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+/// Read a password and print its argon2 hash, for the configuration of `haul serve`.
+///
+/// At a terminal it is asked for twice, without echo; else the first line of standard input is the password.
+///
+/// Exit codes: 0 done, 2 there is no password, or two different ones were typed.
+#[derive(Args, Debug)]
+pub(crate) struct PasswdArgs {}
 
 /// `--on-change`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

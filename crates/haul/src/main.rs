@@ -8,11 +8,13 @@ mod get;
 mod human;
 mod listing;
 mod log;
+mod passwd;
 mod plan;
 mod probe;
 mod put;
 mod run;
 mod screen;
+mod serve;
 mod signals;
 mod status;
 mod usage;
@@ -35,6 +37,8 @@ fn main() -> ExitCode {
         Ok(Cli { command: Command::Put(args) }) => put::run(*args),
         Ok(Cli { command: Command::Status(args) }) => status::run(&args),
         Ok(Cli { command: Command::Probe(args) }) => probe::run(*args),
+        Ok(Cli { command: Command::Serve(args) }) => serve::run(*args),
+        Ok(Cli { command: Command::Passwd(args::PasswdArgs {}) }) => passwd::run(),
         Err(error) => not_run(&error),
     };
     ExitCode::from(code)
@@ -44,7 +48,7 @@ fn main() -> ExitCode {
 fn not_run(error: &clap::Error) -> u8 {
     let words: Vec<_> = env::args_os().skip(1).collect();
     let command = words.first().and_then(|word| word.to_str());
-    let command = command.filter(|word| ["get", "put", "status", "probe"].contains(word));
+    let command = command.filter(|word| ["get", "put", "status", "probe", "serve", "passwd"].contains(word));
     match usage::answer(error, command) {
         Answer::Help => {
             // Whoever reads it may stop reading.

@@ -1,6 +1,6 @@
 //! What the session asks that is no transfer: one question of the depot or the accounts, one answer.
 
-use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
+use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 use haul_proto::ftp::server::{Ask, Login, Outcome, Trouble};
 
@@ -19,6 +19,8 @@ pub(super) struct Entered {
     pub(super) login: Login,
     pub(super) visitor: Option<Visitor>,
     pub(super) user: Vec<u8>,
+    /// For how long still the address is not listened to.
+    pub(super) refused_for: Option<Duration>,
 }
 
 /// Lets somebody in, or not.
@@ -28,6 +30,7 @@ pub(super) async fn enter(
     (user, password): (Vec<u8>, Vec<u8>),
     peer: IpAddr,
 ) -> Entered {
+    let mut refused_for = None;
     let (login, visitor) = match accounts.login(&user, &password, peer).await {
         Entry::In(account) => {
             let banner = format!("Welcome, {}", account.name);
@@ -36,10 +39,11 @@ pub(super) async fn enter(
         Entry::No => (Login::No, None),
         Entry::Refused(left) => {
             let why = format!("Too many failed logins from your address; wait {} s", left.as_secs().max(1));
+            refused_for = Some(left);
             (Login::Never { why }, None)
         }
     };
-    Entered { login, visitor, user }
+    Entered { login, visitor, user, refused_for }
 }
 
 /// Answers everything that needs a visitor and no connection.

@@ -52,6 +52,8 @@ pub(super) struct Control {
     /// Since when replies wait to be taken.
     stuck: Option<Instant>,
     ended: bool,
+    /// Nothing can be said any more.
+    mute: bool,
 }
 
 impl Control {
@@ -65,7 +67,15 @@ impl Control {
     }
 
     fn over(wire: Wire) -> Self {
-        Self { wire, lines: Lines::default(), out: Vec::new(), written: 0, stuck: None, ended: false }
+        Self {
+            wire,
+            lines: Lines::default(),
+            out: Vec::new(),
+            written: 0,
+            stuck: None,
+            ended: false,
+            mute: false,
+        }
     }
 
     /// The next line, in the order they came.
@@ -93,6 +103,9 @@ impl Control {
 
     /// Queues a reply.
     pub(super) fn say(&mut self, reply: &[u8]) {
+        if self.mute {
+            return;
+        }
         self.out.extend_from_slice(reply);
         self.stuck.get_or_insert_with(Instant::now);
     }
@@ -120,7 +133,7 @@ impl Control {
         if self.stuck.is_some() {
             match self.poll_write(context) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Heard::Written),
-                Poll::Ready(Err(error)) => return Poll::Ready(Heard::Broken(error)),
+                Poll::Ready(Err(error)) => return Poll::Ready(self.broken(error)),
                 Poll::Pending => {}
             }
         }
@@ -152,11 +165,14 @@ impl Control {
                 self.ended = true;
                 Poll::Ready(Heard::End)
             }
-            Err(error) => {
-                self.ended = true;
-                Poll::Ready(Heard::Broken(error))
-            }
+            Err(error) => Poll::Ready(self.broken(error)),
         }
+    }
+
+    fn broken(&mut self, error: io::Error) -> Heard {
+        (self.ended, self.mute) = (true, true);
+        (self.out, self.written, self.stuck) = (Vec::new(), 0, None);
+        Heard::Broken(error)
     }
 
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -19,8 +19,15 @@ use super::{
     sessions::{Full, Place, Sessions},
     settings::Settings,
     stop::{Phase, Stop},
+    tls::Protection,
 };
-use crate::{ServerError, accounts::Accounts, depot::Depot, sys};
+use crate::{
+    ServerError,
+    accounts::Accounts,
+    depot::Depot,
+    log::{Event, Log},
+    sys,
+};
 
 /// Connections that the system holds for us before we take them.
 const BACKLOG: u32 = 1024;
@@ -42,6 +49,8 @@ pub struct House {
     pub sessions: Arc<Sessions>,
     /// How it is closed.
     pub stop: Stop,
+    /// Where it is written down.
+    pub log: Log,
     settings: Arc<Mutex<Arc<Settings>>>,
 }
 
@@ -63,9 +72,9 @@ pub struct Door {
 
 impl House {
     /// A house with these terms.
-    pub fn new(depot: Arc<Depot>, accounts: Arc<Accounts>, settings: Settings, stop: Stop) -> Self {
+    pub fn new(depot: Arc<Depot>, accounts: Arc<Accounts>, settings: Settings, log: Log) -> Self {
         let settings = Arc::new(Mutex::new(Arc::new(settings)));
-        Self { depot, accounts, sessions: Arc::default(), stop, settings }
+        Self { depot, accounts, sessions: Arc::default(), stop: Stop::new(), log, settings }
     }
 
     /// The present terms.
@@ -111,23 +120,35 @@ impl Door {
                 accepted = self.listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => self.let_in(stream, peer.ip().to_canonical()),
+                Ok((stream, peer)) => {
+                    self.let_in(stream, SocketAddr::new(peer.ip().to_canonical(), peer.port()))
+                }
                 // Of one connection, or of all as long as there is no socket left: the door stays open.
                 Err(error) => {
-                    tracing::warn!(%error, "accept");
+                    self.house.log.tell(Event::Problem { what: format!("cannot let anybody in: {error}") });
                     sleep(BREATH).await;
                 }
             }
         }
     }
 
-    fn let_in(&self, stream: TcpStream, peer: IpAddr) {
+    fn let_in(&self, stream: TcpStream, peer: SocketAddr) {
         let settings = self.house.settings();
-        match self.house.sessions.enter(peer, &settings.limits) {
+        match self.house.sessions.enter(peer.ip(), &settings.limits) {
             Ok(place) => {
-                drop(tokio::spawn(attend(self.house.clone(), settings, self.kind, stream, peer, place)))
+                let door = match self.kind {
+                    Kind::Explicit => "ftp",
+                    Kind::Implicit => "ftps",
+                };
+                self.house.log.tell(Event::Connected { session: place.number(), address: peer, door });
+                let house = self.house.clone();
+                tokio::spawn(attend(house, settings, self.kind, stream, peer.ip(), place));
             }
-            Err(why) => drop(tokio::spawn(send_away(stream, why, self.kind))),
+            Err(full) => {
+                let (address, why) = (peer.ip(), full.words().to_owned());
+                self.house.log.tell(Event::Refused { address, why });
+                tokio::spawn(send_away(stream, full, self.kind));
+            }
         }
     }
 }
@@ -153,7 +174,10 @@ async fn attend(
     let _ = stream.set_nodelay(true);
     let _ = sys::keep_awake(&stream, KEEP_AWAKE);
     let _ = sys::urgent_inline(&stream);
-    let own = settings.protection.as_ref().map(super::tls::Protection::own);
+    let own = match settings.protection.as_ref().map(Protection::own).transpose() {
+        Ok(own) => own,
+        Err(error) => return house.log.tell(Event::Problem { what: error.to_string() }),
+    };
     let control = match (kind, &own) {
         (Kind::Explicit, _) => Control::new(stream),
         (Kind::Implicit, Some(own)) => match Box::pin(own.begin(stream, settings.times.handshake)).await {
@@ -168,13 +192,10 @@ async fn attend(
 }
 
 async fn send_away(mut stream: TcpStream, why: Full, kind: Kind) {
-    let why: &[u8] = match why {
-        Full::InAll => b"421 Too many are connected; try again later\r\n",
-        Full::ForAddress => b"421 Too many are connected from your address\r\n",
-    };
+    let why = format!("421 {}\r\n", why.words());
     // Before TLS there is nothing that could be said.
     if kind == Kind::Explicit {
-        let _ = timeout(FAREWELL, stream.write_all(why)).await;
+        let _ = timeout(FAREWELL, stream.write_all(why.as_bytes())).await;
     }
     let _ = timeout(FAREWELL, stream.shutdown()).await;
 }

@@ -18,6 +18,7 @@ mod entry;
 mod figures;
 mod list;
 mod receive;
+mod record;
 mod retrieve;
 mod session;
 mod sessions;

@@ -6,7 +6,6 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use haul_core::TreePath;
 use haul_proto::ftp::{
     ascii::FromWire,
     server::{Form, Incomplete, Transferred},
@@ -32,13 +31,11 @@ const LARGEST_PIECE: usize = 1 << 20;
 /// An upload whose data connection is yet to come.
 pub(super) struct Arriving {
     receiving: Receiving,
-    path: TreePath,
 }
 
 /// An upload whose data connection has ended.
 pub(super) struct Received {
     receiving: Receiving,
-    pub(super) path: TreePath,
     /// How it ended.
     pub(super) ending: Ending,
     /// When it did …
@@ -63,8 +60,13 @@ pub(super) enum Why {
 }
 
 impl Arriving {
-    pub(super) fn new(receiving: Receiving, path: TreePath) -> Self {
-        Self { receiving, path }
+    pub(super) fn new(receiving: Receiving) -> Self {
+        Self { receiving }
+    }
+
+    /// The byte that comes next.
+    pub(super) fn from(&self) -> u64 {
+        self.receiving.offset()
     }
 
     /// It never had a data connection.
@@ -77,7 +79,7 @@ impl Arriving {
     }
 
     fn ended(self, ending: Ending, took: Duration) -> Received {
-        Received { receiving: self.receiving, path: self.path, ending, ended: Instant::now(), took }
+        Received { receiving: self.receiving, ending, ended: Instant::now(), took }
     }
 }
 

@@ -54,6 +54,11 @@ impl Leaving {
         Ok(Self { reading, from: wanted.from, to: to.max(wanted.from) })
     }
 
+    /// The first byte.
+    pub(super) fn from(&self) -> u64 {
+        self.from
+    }
+
     /// Of the whole file.
     pub(super) fn size(&self) -> u64 {
         self.reading.meta.size

@@ -30,6 +30,7 @@ use super::{
     door::{House, Kind},
     figures::Figures,
     receive::{Ending, Received},
+    record::{Record, Whose},
     sessions::Place,
     settings::Settings,
     stop::{self, Phase},
@@ -40,6 +41,7 @@ use super::{
 use crate::{
     account::Completion,
     depot::{Control as Fate, Visitor},
+    log::Event,
 };
 
 /// Replies that were queued have so long to leave at the end.
@@ -47,7 +49,8 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What a session was waiting for.
 enum Done {
-    Answered(Outcome),
+    /// And what is written down of it, if it was done.
+    Answered(Outcome, Option<Box<Event>>),
     Entered(Box<Entered>),
     Prepared(Box<Result<(Outcome, Errand, Cargo), Trouble>>),
     Moved(Moved),
@@ -60,6 +63,7 @@ enum Done {
 struct Running {
     figures: Arc<Figures>,
     halt: channel::Sender<Option<Halt>>,
+    record: Option<Record>,
 }
 
 /// Whether the conversation goes on.
@@ -87,6 +91,8 @@ pub(super) struct Conversation {
     round_trip: RoundTrip,
     phase: channel::Receiver<Phase>,
     stopping: bool,
+    /// Why it ends.
+    why: String,
 }
 
 impl Conversation {
@@ -124,6 +130,7 @@ impl Conversation {
             round_trip: RoundTrip::default(),
             phase,
             stopping: false,
+            why: String::new(),
         }
     }
 
@@ -133,6 +140,18 @@ impl Conversation {
         // Whatever is still being done is dropped with it.
         (self.doing, self.pending, self.visitor) = (None, None, None);
         let _ = timeout(FAREWELL, self.control.close()).await;
+        let Whose { session, address } = self.whose();
+        self.house.log.tell(Event::Closed { session, address, why: self.why });
+    }
+
+    fn whose(&self) -> Whose {
+        Whose { session: self.place.number(), address: self.peer }
+    }
+
+    /// It is over, for this reason.
+    fn over(&mut self, why: impl Into<String>) -> Flow {
+        self.why = why.into();
+        Flow::Over
     }
 
     /// Everything that can be done now, then one thing that happens.
@@ -146,7 +165,7 @@ impl Conversation {
             self.session.receive(line);
         }
         if self.control.has_ended() && self.doing.is_none() {
-            return Flow::Over;
+            return self.over("the client closed the connection");
         }
         self.wait().await
     }
@@ -165,6 +184,8 @@ impl Conversation {
                         return Flow::Over;
                     }
                 }
+                Step::Close if self.session.has_quit() => return self.over("QUIT"),
+                Step::Close if self.why.is_empty() => return self.over("sent away"),
                 Step::Close => return Flow::Over,
             }
         }
@@ -196,10 +217,9 @@ impl Conversation {
             Heard::Something => self.round_trip.answered(),
             Heard::End => {}
             Heard::Broken(error) => {
-                tracing::debug!(peer = %self.peer, %error, "the control connection broke");
                 // An upload is still received as far as it comes; nothing else is worth going on with.
                 if self.running.is_none() {
-                    return Flow::Over;
+                    return self.over(format!("the connection broke: {}", error.kind()));
                 }
             }
         }
@@ -222,13 +242,11 @@ impl Conversation {
     fn late(&mut self, late: Option<Late>) -> Flow {
         match late {
             Some(late) => {
+                self.why = late.words().to_owned();
                 self.session.stop(late.words());
                 Flow::On
             }
-            None if self.control.stuck_since().is_some() => {
-                tracing::debug!(peer = %self.peer, "replies are not read");
-                Flow::Over
-            }
+            None if self.control.stuck_since().is_some() => self.over("the client does not read replies"),
             None => Flow::On,
         }
     }
@@ -253,7 +271,7 @@ impl Conversation {
 
     async fn secure(&mut self) -> Flow {
         if timeout(self.settings.times.reply, self.control.flush()).await.is_err() {
-            return Flow::Over;
+            return self.over("the client does not read replies");
         }
         let (Some(stream), Some(own)) = (self.control.take_bare(), &self.own) else { return Flow::Over };
         match own.begin(stream, self.settings.times.handshake).await {
@@ -262,10 +280,7 @@ impl Conversation {
                 self.session.secured();
                 Flow::On
             }
-            Err(error) => {
-                tracing::debug!(peer = %self.peer, %error, "TLS did not begin");
-                Flow::Over
-            }
+            Err(error) => self.over(format!("TLS did not begin: {error}")),
         }
     }
 
@@ -310,8 +325,11 @@ impl Conversation {
             Ask::Transfer(transfer) => self.begin_transfer(transfer),
             ask => match self.visitor.clone() {
                 Some(visitor) => {
+                    let change = self.whose().change(visitor.account(), &ask).map(Box::new);
                     self.doing =
-                        Some(Box::pin(async move { Done::Answered(ask::answer(visitor, ask).await) }));
+                        Some(Box::pin(
+                            async move { Done::Answered(ask::answer(visitor, ask).await, change) },
+                        ));
                 }
                 None => self.session.complete(Outcome::Refused(Trouble::Denied)),
             },
@@ -332,7 +350,8 @@ impl Conversation {
         let own = if transfer.protected { self.own.clone() } else { None };
         let (halt, halted) = channel::channel(None);
         let figures = Arc::new(Figures::new());
-        self.running = Some(Running { figures: Arc::clone(&figures), halt });
+        let record = Record::of(self.whose(), visitor.account(), &transfer, &figures);
+        self.running = Some(Running { figures: Arc::clone(&figures), halt, record });
         self.place.doing(Some(format!("{:?}", transfer.what)));
         let (peer, times) = (self.peer, self.settings.times);
         let errand = Errand { visitor, transfer, way, own, peer, times, figures, halted };
@@ -344,13 +363,20 @@ impl Conversation {
 
     async fn done(&mut self, done: Done) {
         match done {
-            Done::Answered(outcome) => {
+            Done::Answered(outcome, change) => {
+                if let (Outcome::Done, Some(change)) = (&outcome, change) {
+                    self.house.log.tell(*change);
+                }
                 self.clock.said(Moment::now());
                 self.session.complete(outcome);
             }
             Done::Entered(entered) => self.entered(*entered),
             Done::Prepared(prepared) => match *prepared {
                 Ok((started, errand, cargo)) => {
+                    let record = self.running.as_mut().and_then(|running| running.record.as_mut());
+                    if let (Some(record), Outcome::Started { name, .. }) = (record, &started) {
+                        record.begun(cargo.from(), name.as_deref());
+                    }
                     self.session.complete(started);
                     self.doing =
                         Some(Box::pin(async move { Done::Moved(transfer::carry(errand, cargo).await) }));
@@ -369,6 +395,7 @@ impl Conversation {
     }
 
     fn entered(&mut self, entered: Entered) {
+        self.house.log.tell(self.whose().entered(&entered));
         if let Some(visitor) = entered.visitor {
             self.place.called(&visitor.account().name);
             self.visitor = Some(visitor);
@@ -417,7 +444,9 @@ impl Conversation {
     }
 
     fn transferred(&mut self, told: Transferred) {
-        self.running = None;
+        if let Some(record) = self.running.take().and_then(|running| running.record) {
+            self.house.log.tell(record.ended(&told));
+        }
         self.place.doing(None);
         self.clock.transferred(Moment::now());
         self.session.complete(Outcome::Transferred(told));

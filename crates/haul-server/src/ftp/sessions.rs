@@ -47,6 +47,16 @@ pub(super) enum Full {
     ForAddress,
 }
 
+impl Full {
+    /// What to tell.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::InAll => "Too many are connected; try again later",
+            Self::ForAddress => "Too many are connected from your address",
+        }
+    }
+}
+
 impl Sessions {
     fn places(&self) -> MutexGuard<'_, Places> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)

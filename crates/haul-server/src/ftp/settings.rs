@@ -38,8 +38,6 @@ pub struct Limits {
     pub per_address: usize,
     /// Failed logins on one connection.
     pub logins: u32,
-    /// Lines in a row that are no commands.
-    pub junk: u32,
 }
 
 /// How long for what. None of them runs while data flows.
@@ -75,7 +73,7 @@ impl Default for Settings {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { sessions: 2000, per_address: 2000, logins: 3, junk: 20 }
+        Self { sessions: 2000, per_address: 2000, logins: 3 }
     }
 }
 

@@ -1,9 +1,13 @@
 //! TLS for a session: one configuration of its own for each control connection, so that a data connection that resumes
 //! a session can only have resumed this one's (RFC 4217 §10.2).
 //!
-//! Resumed sessions lie in the memory of their control connection and nowhere else: with its end they are worth
-//! nothing. TLS 1.2 finds them by number, as often as it likes; a ticket of TLS 1.3 is good for one connection, and
-//! each handshake brings new ones.
+//! Sessions are sealed into tickets with a key that lives and dies with the control connection; TLS 1.2 can also find
+//! them by number. Nobody else's ticket opens anything here, and a ticket may be used again by a client that has no
+//! other.
+//!
+//! An upload brings no new tickets: a client that only sends does not read them, and closing with something unread
+//! resets the connection and tears off the upload's tail. Only where resuming is required they are sent all the same,
+//! since a client that throws each away after use would soon be refused.
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
@@ -22,8 +26,8 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::ServerError;
 
-/// Sessions that one control connection keeps for its data connections.
-const KEPT: usize = 64;
+/// Sessions of TLS 1.2 that one control connection keeps for its data connections.
+const KEPT: usize = 16;
 /// Tickets of TLS 1.3 that each handshake brings.
 const TICKETS: usize = 4;
 
@@ -88,13 +92,23 @@ impl Protection {
     }
 
     /// What one control connection and its data connections use.
-    pub(super) fn own(&self) -> Own {
+    ///
+    /// # Errors
+    /// Where the system gives no random numbers.
+    pub(super) fn own(&self) -> Result<Own, ServerError> {
         if self.reuse == Reuse::Off {
-            return Own { config: Arc::clone(&self.config), reuse: self.reuse };
+            let config = Arc::clone(&self.config);
+            return Ok(Own { uploads: Arc::clone(&config), config, reuse: self.reuse });
         }
         let mut config = ServerConfig::clone(&self.config);
         config.session_storage = ServerSessionMemoryCache::new(KEPT);
-        Own { config: Arc::new(config), reuse: self.reuse }
+        config.ticketer = aws_lc_rs::Ticketer::new()
+            .map_err(|error| ServerError::Other(format!("no key for tickets: {error}")))?;
+        let mut uploads = config.clone();
+        if self.reuse == Reuse::Prefer {
+            uploads.send_tls13_tickets = 0;
+        }
+        Ok(Own { config: Arc::new(config), uploads: Arc::new(uploads), reuse: self.reuse })
     }
 }
 
@@ -102,11 +116,18 @@ impl Protection {
 #[derive(Clone)]
 pub(super) struct Own {
     config: Arc<ServerConfig>,
+    /// For data connections on which only the client sends.
+    uploads: Arc<ServerConfig>,
     reuse: Reuse,
 }
 
 impl Own {
-    /// TLS on a control connection.
+    /// For a data connection of an upload.
+    pub(super) fn for_upload(self) -> Self {
+        Self { config: Arc::clone(&self.uploads), ..self }
+    }
+
+    /// TLS on a connection.
     pub(super) async fn begin<S>(&self, stream: S, within: Duration) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,

@@ -61,6 +61,17 @@ pub(super) enum Cargo {
     Listed(Listed),
 }
 
+impl Cargo {
+    /// The byte that it begins with.
+    pub(super) fn from(&self) -> u64 {
+        match self {
+            Self::Leaving(leaving) => leaving.from(),
+            Self::Arriving(arriving) => arriving.from(),
+            Self::Listed(_) => 0,
+        }
+    }
+}
+
 /// How the moving ended.
 pub(super) enum Moved {
     /// That is all there is to tell.
@@ -91,7 +102,7 @@ pub(super) async fn prepare(errand: &Errand) -> Result<(Outcome, Cargo), Trouble
                 }
             };
             let receiving = visitor.receive(&path, wish, *declared).await.map_err(told)?;
-            let arriving = Arriving::new(receiving, path);
+            let arriving = Arriving::new(receiving);
             (Outcome::Started { size: None, name }, Cargo::Arriving(Box::new(arriving)))
         }
         What::List { path, glob, style, scope } => {
@@ -105,6 +116,10 @@ pub(super) async fn prepare(errand: &Errand) -> Result<(Outcome, Cargo), Trouble
 /// Makes the data connection and moves the bytes.
 pub(super) async fn carry(errand: Errand, cargo: Cargo) -> Moved {
     let Errand { visitor, transfer, way, own, peer, times, figures, mut halted } = errand;
+    let own = match cargo {
+        Cargo::Arriving(_) => own.map(Own::for_upload),
+        Cargo::Leaving(_) | Cargo::Listed(_) => own,
+    };
     let opened = tokio::select! {
         biased;
         why = halt(&mut halted) => Err(ended_by(why)),

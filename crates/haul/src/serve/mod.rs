@@ -1,0 +1,185 @@
+//! `haul serve`: options and file become a configuration, the configuration a tree with doors, and signals close them.
+//!
+//! Standard output says which doors are open, one a line, once they are; everything else is on standard error.
+
+mod house;
+mod signals;
+
+use std::{fmt, fs, io::Write as _, sync::Arc};
+
+use haul_server::{
+    ServerError,
+    config::{Config, Flags, Problems},
+    ftp::{Door, House, Kind},
+};
+use haul_store::StoreError;
+use tokio::{runtime, task::JoinSet};
+
+use crate::args::serve::ServeArgs;
+use crate::exit;
+use crate::screen::{Screen, Style};
+
+use house::Household;
+
+/// Threads that do what never waits; what waits for a disk has its own.
+const WORKERS: usize = 4;
+
+/// What the server was told on its command line, kept to be told again over a changed file.
+pub(crate) struct Told {
+    args: ServeArgs,
+}
+
+/// Why there is no server.
+#[derive(Debug)]
+pub(crate) enum Unserved {
+    /// The settings are wrong.
+    Settings(Problems),
+    /// This machine does not let it.
+    Local(String),
+}
+
+impl fmt::Display for Unserved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Settings(problems) => problems.fmt(f),
+            Self::Local(what) => f.write_str(what),
+        }
+    }
+}
+
+impl From<Problems> for Unserved {
+    fn from(problems: Problems) -> Self {
+        Self::Settings(problems)
+    }
+}
+
+impl From<ServerError> for Unserved {
+    fn from(error: ServerError) -> Self {
+        Self::Local(error.to_string())
+    }
+}
+
+impl From<StoreError> for Unserved {
+    fn from(error: StoreError) -> Self {
+        Self::Local(error.to_string())
+    }
+}
+
+/// Runs the command; the result is the exit code.
+pub(crate) fn run(args: ServeArgs) -> u8 {
+    let screen = Screen::new(Style::Plain);
+    let check = args.check;
+    let told = Told { args };
+    let config = match told.config() {
+        Ok(config) => config,
+        Err(unserved) => return refused(&screen, &unserved),
+    };
+    if check {
+        // The certificate is read as well: a file that is there may still be none.
+        return match house::protection(&config) {
+            Ok(_) => exit::DONE,
+            Err(unserved) => refused(&screen, &unserved),
+        };
+    }
+    let workers = std::thread::available_parallelism().map_or(WORKERS, |count| count.get().clamp(2, WORKERS));
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            screen.refused(&format!("cannot start: {error}"), exit::UNEXPECTED);
+            return exit::UNEXPECTED;
+        }
+    };
+    let code =
+        runtime.block_on(serve(&told, config, &screen)).unwrap_or_else(|error| refused(&screen, &error));
+    // A disk that hangs keeps nobody here: what was told to clients is safe already.
+    runtime.shutdown_background();
+    code
+}
+
+fn refused(screen: &Screen, unserved: &Unserved) -> u8 {
+    let code = match unserved {
+        Unserved::Settings(_) => exit::USAGE,
+        Unserved::Local(_) => exit::LOCAL,
+    };
+    for line in unserved.to_string().lines() {
+        screen.refused(line, code);
+    }
+    code
+}
+
+impl Told {
+    /// What it comes to with the file as it is now.
+    pub(crate) fn config(&self) -> Result<Config, Unserved> {
+        let path = self.args.config.as_deref();
+        let text = path.map(|path| {
+            let text = fs::read_to_string(path);
+            text.map_err(|error| Unserved::Local(format!("cannot read {}: {error}", path.display())))
+        });
+        let text = text.transpose()?;
+        let file = path.zip(text.as_deref());
+        let config = Config::resolve(file, self.flags())?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn flags(&self) -> Flags {
+        let args = &self.args;
+        Flags {
+            dir: args.dir.clone(),
+            state: args.state.clone(),
+            ftp: args.ftp,
+            ftps: args.ftps,
+            users: args.users.clone(),
+            anonymous: args.anonymous,
+            tls_cert: args.tls_cert.clone(),
+            tls_key: args.tls_key.clone(),
+            tls_self_signed: args.tls_self_signed,
+            tls: args.tls,
+            passive_ports: args.passive_ports.clone(),
+            external_address: args.external_address,
+            log: args.log,
+            drain: args.drain,
+        }
+    }
+}
+
+async fn serve(told: &Told, config: Config, screen: &Screen) -> Result<u8, Unserved> {
+    let household = Household::open(&config, screen).await?;
+    let signals = signals::Signals::new()
+        .map_err(|error| Unserved::Local(format!("cannot listen to signals: {error}")))?;
+    let mut serving = JoinSet::new();
+    let doors = [("ftp", config.ftp.listen, Kind::Explicit), ("ftps", config.ftp.listen_tls, Kind::Implicit)];
+    for (name, listen, kind) in doors {
+        if let Some(door) = open(&household.house, listen, kind)? {
+            let address = door.address().map_err(|error| Unserved::Local(error.to_string()))?;
+            say(&format!("listening {name} {address}"));
+            serving.spawn(door.serve());
+        }
+    }
+    let (depot, log) = (Arc::clone(&household.house.depot), household.house.log.clone());
+    let expiring = tokio::spawn(house::expire(depot, log.clone()));
+    signals.obey(told, &household, config.drain, screen).await;
+    expiring.abort();
+    // Blocks, for the last lines; nothing else is to be done.
+    log.flush();
+    Ok(exit::DONE)
+}
+
+fn open(house: &House, listen: haul_server::config::Listen, kind: Kind) -> Result<Option<Door>, Unserved> {
+    Ok(match house::addresses(listen).as_slice() {
+        [] => None,
+        [only] => Some(Door::bind(house.clone(), *only, kind)?),
+        // Both families at one door; where there is no IPv6, the other alone.
+        [both, one, ..] => {
+            Some(Door::bind(house.clone(), *both, kind).or_else(|_| Door::bind(house.clone(), *one, kind))?)
+        }
+    })
+}
+
+/// A line on standard output, at once: somebody may be waiting for it. Where nobody reads, that is no reason not to
+/// serve.
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}

@@ -1,0 +1,74 @@
+//! The signals of a server: to stop when what runs is done, to stop at once, to read the settings again.
+
+use std::{io, time::Duration};
+
+use haul_server::log::Event;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::timeout,
+};
+
+use super::{Told, house::Household};
+use crate::screen::Screen;
+
+/// Sessions that are ended have so long to put away what they have.
+const LAST: Duration = Duration::from_secs(5);
+
+/// The signals that are listened to.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+/// What a signal asks for.
+enum Wish {
+    Stop,
+    Reload,
+}
+
+impl Signals {
+    /// From now on they no longer end the process by themselves.
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Wish {
+        tokio::select! {
+            _ = self.terminate.recv() => Wish::Stop,
+            _ = self.interrupt.recv() => Wish::Stop,
+            _ = self.hang_up.recv() => Wish::Reload,
+        }
+    }
+
+    /// Obeys them until nobody is left.
+    pub(crate) async fn obey(mut self, told: &Told, household: &Household, grace: Duration, screen: &Screen) {
+        while let Wish::Reload = self.next().await {
+            let changed = told.config().and_then(|config| household.change(&config));
+            match changed {
+                // The log says so.
+                Ok(()) => {}
+                Err(error) => screen.remark(&format!("everything stays as it was: {error}")),
+            }
+        }
+        let house = &household.house;
+        house.stop.drain(grace);
+        house.log.tell(Event::Stopping { sessions: house.sessions.count() });
+        tokio::select! {
+            // Beyond its grace a transfer is ended, and what it has is put away.
+            _ = timeout(grace + LAST, house.sessions.empty()) => {}
+            () = self.again() => {
+                house.stop.now();
+                let _ = timeout(LAST, house.sessions.empty()).await;
+            }
+        }
+    }
+
+    async fn again(&mut self) {
+        while let Wish::Reload = self.next().await {}
+    }
+}
