@@ -64,7 +64,8 @@ fn real(server: &str, root: &Path, encrypted: bool) -> Result<Serving, String> {
     let certificates = Certificates::for_loopback();
     let tls = encrypted.then(|| FtpTls::required(&certificates));
     let running = if server == "vsftpd" {
-        let server = Vsftpd::over(root);
+        // As many sessions as the others take, and no log of every command.
+        let server = Vsftpd::over(root).directive("max_per_ip=0\nmax_clients=0\nlog_ftp_protocol=NO");
         if let Some(tls) = tls { server.tls(tls) } else { server }.start()
     } else {
         let server = ProFtpd::over(root).allow_store_restart();
