@@ -19,8 +19,8 @@ use argon2::password_hash::phc::PasswordHash;
 use haul_core::TreePath;
 use tokio::sync::Semaphore;
 
+pub use password::{LONGEST as LONGEST_PASSWORD, Password, hash};
 use password::{LONGEST, Stored};
-pub use password::{Password, hash};
 use throttle::{Patience, Throttle};
 
 use crate::{

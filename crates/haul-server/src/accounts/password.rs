@@ -12,7 +12,7 @@ use argon2::{
 use crate::ServerError;
 
 /// The most bytes of a password that is looked at.
-pub(super) const LONGEST: usize = 1024;
+pub const LONGEST: usize = 1024;
 
 /// The most memory that one hash may ask for, in KiB: a configuration file shall not be able to stop a machine.
 const MOST_MEMORY: u32 = 1 << 20;

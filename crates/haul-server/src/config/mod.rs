@@ -100,7 +100,7 @@ pub enum Certificate {
         /// Its key.
         key: PathBuf,
     },
-    /// Made by the server for itself, and kept in its state: clients must be told to trust it.
+    /// Made by the server for itself, anew in each run: clients must be told to trust it.
     SelfSigned,
 }
 

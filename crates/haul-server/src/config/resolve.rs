@@ -295,3 +295,11 @@ fn users(file: Vec<User>, flags: impl Iterator<Item = User>, problems: &mut Vec<
     flags.extend(kept);
     flags
 }
+
+/// Every key that a file may have.
+#[cfg(test)]
+pub(super) fn keys() -> std::collections::BTreeSet<String> {
+    let (mut document, root) = Document::parse("[[user]]");
+    read(&mut document, root, Path::new(""));
+    document.asked
+}

@@ -1,6 +1,6 @@
 //! What a file and a command line come to, and how mistakes are told.
 
-use std::ffi::OsStr;
+use std::{collections::BTreeSet, ffi::OsStr};
 
 use haul_store::Durability;
 
@@ -208,4 +208,58 @@ fn a_check_looks_at_the_world() {
     let keys: Vec<_> =
         config.check().unwrap_err().list.into_iter().filter_map(|problem| problem.key).collect();
     assert_eq!(keys, ["dir", "tls.cert", "tls.key", "log.xferlog"]);
+}
+
+/// docs/configuration.md, which says what each key means.
+fn manual() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// Key and default of each row of its table.
+fn rows(manual: &str) -> Vec<(String, String)> {
+    let rows = manual.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| {
+        let mut cells = row.split(" | ");
+        let key = cells.next().unwrap().trim_end_matches('`').to_owned();
+        (key, cells.next().unwrap().to_owned())
+    })
+    .collect()
+}
+
+#[test]
+fn the_manual_names_every_key_and_no_other() {
+    let named: BTreeSet<_> = rows(&manual()).into_iter().map(|(key, _)| key).collect();
+    let tables = ["ftp", "tls", "anonymous", "login", "uploads", "log"].map(str::to_owned);
+    let known: BTreeSet<_> = resolve::keys().into_iter().filter(|key| !tables.contains(key)).collect();
+    assert_eq!(named, known);
+}
+
+#[test]
+fn the_manual_s_example_is_a_configuration() {
+    let manual = manual();
+    let example = manual.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let config = read(example).unwrap();
+    assert_eq!((config.users.len(), config.ftp.listen), (2, Listen::Everywhere(21)));
+}
+
+#[test]
+fn the_manual_s_defaults_are_the_defaults() {
+    let shown = |text: &str| format!("{:?}", read(text).unwrap_or_else(|told| panic!("{text}: {told}")));
+    let mut compared = 0;
+    for (key, default) in rows(&manual()) {
+        let Some(default) = default.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')) else {
+            continue;
+        };
+        let user = format!("[[user]]\nname = \"a\"\npassword = \"{HASH}\"\n");
+        let (table, key) = key.split_once('.').unwrap_or(("", &key));
+        let (without, header) = match table {
+            "" => (String::new(), String::new()),
+            "user" => (user.clone(), user),
+            table => (String::new(), format!("[{table}]\n")),
+        };
+        assert_eq!(shown(&format!("{header}{key} = {default}\n")), shown(&without), "{table}.{key}");
+        compared += 1;
+    }
+    assert!(compared > 15, "{compared}");
 }

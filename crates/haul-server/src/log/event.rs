@@ -196,10 +196,10 @@ impl Event {
             Self::LoggedIn { session: number, user: name, address } => {
                 ("login", vec![session(number), user(name), from(address)])
             }
-            // The address stands last, and what the client sent is quoted, so that a line can be read from its end.
+            // What the client sent is quoted, and a line can be read from its end: so it stands first.
             Self::LoginFailed { session: number, user: name, address } => {
                 let name = name.get(..256).unwrap_or(name).to_vec();
-                ("login failed", vec![session(number), ("user", Value::Text(name)), from(address)])
+                ("login failed", vec![("user", Value::Text(name)), from(address), session(number)])
             }
             Self::LoginRefused { session: number, address, remaining } => {
                 let remaining = ("remaining", Value::Seconds(*remaining));

@@ -21,7 +21,7 @@ pub(super) fn of(format: Format, when: SystemTime, event: &Event) -> String {
     }
 }
 
-/// `2026-11-21T18:33:34.120Z login failed session=7 user="bob" address=192.0.2.1`
+/// `2026-11-21T18:33:34.120Z login failed user="bob" address=192.0.2.1 session=7`
 fn text(when: SystemTime, event: &Event) -> String {
     let (name, fields) = event.told();
     let mut line = format!("{} {name}", date(when));
@@ -143,11 +143,11 @@ mod tests {
     fn a_failed_login_is_one_stable_line() {
         assert_eq!(
             of(Format::Text, now(), &failed(b"bob")),
-            "2026-11-21T18:33:34.120Z login failed session=7 user=\"bob\" address=192.0.2.1\n"
+            "2026-11-21T18:33:34.120Z login failed user=\"bob\" address=192.0.2.1 session=7\n"
         );
         assert_eq!(
             of(Format::Json, now(), &failed(b"bob")),
-            r#"{"time":"2026-11-21T18:33:34.120Z","event":"login failed","session":7,"user":"bob","address":"192.0.2.1"}"#
+            r#"{"time":"2026-11-21T18:33:34.120Z","event":"login failed","user":"bob","address":"192.0.2.1","session":7}"#
                 .to_owned()
                 + "\n"
         );
@@ -164,8 +164,12 @@ mod tests {
             b"\xff\xfe\"",
         ] {
             let line = of(Format::Text, now(), &failed(evil));
-            let inside =
-                line.split_once("user=\"").unwrap().1.strip_suffix("\" address=192.0.2.1\n").unwrap();
+            let inside = line
+                .split_once("user=\"")
+                .unwrap()
+                .1
+                .strip_suffix("\" address=192.0.2.1 session=7\n")
+                .unwrap();
             assert!(inside.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{inside}");
             let unescaped = inside.replace("\\\\", "").replace("\\\"", "");
             assert!(!unescaped.contains('"'), "{inside}");
