@@ -259,11 +259,6 @@ impl Session {
         self.quit || self.waiting.iter().any(|line| transfer::request(line) == Some(Request::Quit))
     }
 
-    /// Whether an outcome is waited for, or TLS, or a transfer runs: a client that says nothing meanwhile is not idle.
-    pub fn is_busy(&self) -> bool {
-        !matches!(self.doing, Doing::Nothing) || !self.steps.is_empty() || !self.waiting.is_empty()
-    }
-
     fn hear(&mut self, line: &Line) -> Next {
         let rename = self.rename.take();
         let said = match line {

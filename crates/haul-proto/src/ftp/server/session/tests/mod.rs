@@ -1,6 +1,14 @@
 //! Every transition, by topic, over the public door: lines and outcomes in, steps out.
 
+mod about;
+mod any;
 mod by_hand;
+mod data;
+mod files;
+mod login;
+mod tls;
+mod transfer;
+mod waiting;
 
 use super::*;
 use crate::ftp::{
