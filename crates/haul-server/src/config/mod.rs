@@ -124,7 +124,7 @@ impl Config {
         let mut list = Vec::new();
         if !self.dir.is_dir() {
             list.push(Problem::of("dir", format!("{} is no folder", self.dir.display())));
-        } else if let (Ok(dir), Ok(state)) = (self.dir.canonicalize(), self.state.canonicalize())
+        } else if let (Some(dir), Some(state)) = (real(&self.dir), real(&self.state))
             && resolve::is_served(&dir, &state)
         {
             list.push(resolve::served_state(&self.state));
@@ -145,6 +145,15 @@ impl Config {
         }
         if list.is_empty() { Ok(()) } else { Err(Problems { file: None, list }) }
     }
+}
+
+/// Where a path leads, though the end of it may not be there yet.
+fn real(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    path.ancestors().find_map(|there| {
+        let rest = path.strip_prefix(there).ok()?;
+        Some(there.canonicalize().ok()?.join(rest))
+    })
 }
 
 #[cfg(test)]

@@ -263,3 +263,18 @@ fn the_manual_s_defaults_are_the_defaults() {
     }
     assert!(compared > 15, "{compared}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_check_sees_through_links_where_state_would_be_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let (tree, link) = (folder.path().join("tree"), folder.path().join("link"));
+    std::fs::create_dir(&tree).unwrap();
+    std::os::unix::fs::symlink(&tree, &link).unwrap();
+    let checked = |state: &str| {
+        let flags = Flags { dir: Some(tree.clone()), state: Some(link.join(state)), ..Flags::default() };
+        Config::resolve(None, flags).unwrap().check()
+    };
+    assert_eq!(checked("not/there/yet").unwrap_err().list[0].key.as_deref(), Some("state"));
+    assert_eq!(checked(".haul/not/there/yet"), Ok(()));
+}
