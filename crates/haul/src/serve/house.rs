@@ -25,31 +25,42 @@ const EXPIRY: Duration = Duration::from_secs(3600);
 /// What is served, and to whom.
 pub(crate) struct Household {
     pub(crate) house: House,
+    /// Somebody may write: there is a place for what is unfinished.
+    writes: bool,
 }
 
 impl Household {
     /// Opens the tree, and puts in order what a crash has left.
     pub(crate) async fn open(config: &Config, screen: &Screen) -> Result<Self, Unserved> {
+        let accounts = Accounts::new(config.users.clone(), config.anonymous.clone(), config.patience)?;
+        let writes = accounts.anybody_writes();
         let (dir, state) = (config.dir.clone(), config.state.clone());
         let opened = spawn_blocking(move || {
             let store = FsStore::open(&dir, Arc::new(|job: Job| drop(spawn_blocking(job))))?;
-            let ledger = SqliteLedger::open(&state)?;
-            Ok::<_, haul_store::StoreError>((store, ledger))
+            // Where nobody may write nothing is created.
+            let ledger = writes.then(|| SqliteLedger::open(&state)).transpose()?;
+            Ok::<_, haul_store::StoreError>((Arc::new(store), ledger))
         });
-        let (store, ledger) = opened.await.map_err(|error| Unserved::Local(error.to_string()))??;
-        let depot = Depot::open(Arc::new(store), Arc::new(ledger), config.uploads).await?;
-        let accounts = Accounts::new(config.users.clone(), config.anonymous.clone(), config.patience)?;
+        let depot = match opened.await.map_err(|error| Unserved::Local(error.to_string()))?? {
+            (store, Some(ledger)) => Depot::open(store, Arc::new(ledger), config.uploads).await?,
+            (store, None) => Depot::read_only(store),
+        };
         let (protection, made) = protection(config)?;
         if let Some(fingerprint) = made {
             screen.remark(&format!("made a certificate for this run, SHA-256 {fingerprint}"));
         }
         let log = Log::start(config.log.format, config.log.xferlog.as_deref())?;
         let settings = settings(config, protection);
-        Ok(Self { house: House::new(depot, Arc::new(accounts), settings, log) })
+        Ok(Self { house: House::new(depot, Arc::new(accounts), settings, log), writes })
     }
 
     /// From now on users, limits and certificates are these; whoever is in stays in on the old terms.
     pub(crate) fn change(&self, config: &Config) -> Result<(), Unserved> {
+        let accounts = Accounts::new(config.users.clone(), config.anonymous.clone(), config.patience)?;
+        if accounts.anybody_writes() && !self.writes {
+            let what = "nobody could write when this server was started, and now somebody could: start it anew";
+            return Err(Unserved::Local(what.to_owned()));
+        }
         // One that was made for this run stays: clients may have been told to trust it.
         let protection = match &config.tls {
             Some(tls) if tls.certificate == From::SelfSigned => self.house.settings().protection.clone(),
