@@ -4,6 +4,7 @@ mod about;
 mod any;
 mod by_hand;
 mod data;
+mod documented;
 mod files;
 mod login;
 mod tls;
