@@ -21,7 +21,10 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use super::{settings::Passive, tls::Own};
+use super::{
+    settings::Passive,
+    tls::{self, Own},
+};
 use crate::sys;
 
 /// Where one data connection is waited for.
@@ -87,11 +90,11 @@ impl Pending {
     /// (RFC 2577 §3), and the client is told.
     async fn accept(self, peer: IpAddr, until: Instant) -> Result<TcpStream, Transferred> {
         match timeout_at(until, self.listener.accept()).await {
-            Err(_) => Err(Transferred::NoData("No data connection came in time".to_owned())),
-            Ok(Err(error)) => Err(Transferred::NoData(format!("No data connection: {}", error.kind()))),
-            Ok(Ok((_, from))) if from.ip().to_canonical() != peer => Err(Transferred::NoData(
-                "A data connection came from another address, and was closed".to_owned(),
-            )),
+            Err(_) => Err(Transferred::NoData("none came in time".to_owned())),
+            Ok(Err(error)) => Err(Transferred::NoData(error.kind().to_string())),
+            Ok(Ok((_, from))) if from.ip().to_canonical() != peer => {
+                Err(Transferred::NoData("one came from another address, and was closed".to_owned()))
+            }
             Ok(Ok((stream, _))) => Ok(stream),
         }
     }
@@ -116,31 +119,27 @@ impl Way {
     pub(super) async fn open(
         self,
         peer: IpAddr,
-        own: Option<&Own>,
+        own: Option<&(Own, tls::Way)>,
         within: Duration,
     ) -> Result<Stream, Transferred> {
         let until = Instant::now() + within;
         let stream = match self {
             Self::Passive(None) => {
-                return Err(Transferred::NoData("Say PASV, EPSV, PORT or EPRT first".to_owned()));
+                return Err(Transferred::NoData("PASV, EPSV, PORT or EPRT comes first".to_owned()));
             }
             Self::Passive(Some(pending)) => pending.accept(peer, until).await?,
             Self::Active(to, from) => {
                 let connected = timeout_at(until, connect(to, from)).await;
                 connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|error| {
-                    Transferred::NoData(format!("Cannot connect to you: {}", error.kind()))
+                    Transferred::NoData(format!("your address cannot be reached: {}", error.kind()))
                 })?
             }
         };
         // Where it cannot be set replies are a little slower.
         let _ = stream.set_nodelay(true);
-        let Some(own) = own else { return Ok(Stream::Clear(stream)) };
+        let Some((own, way)) = own else { return Ok(Stream::Clear(stream)) };
         let left = until.saturating_duration_since(Instant::now());
-        let secured = own.begin(stream, left).await.map_err(|error| {
-            Transferred::NotProtected(format!("TLS on the data connection failed: {error}"))
-        })?;
-        own.accepts(secured.get_ref().1.handshake_kind())
-            .map_err(|why| Transferred::NotProtected(why.to_owned()))?;
+        let secured = own.begin_data(stream, *way, left).await.map_err(Transferred::NotProtected)?;
         Ok(Stream::Secured(Box::new(secured)))
     }
 }

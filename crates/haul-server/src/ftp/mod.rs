@@ -25,6 +25,7 @@ mod sessions;
 mod settings;
 mod stop;
 mod sum;
+mod tickets;
 mod tls;
 mod transfer;
 mod trouble;

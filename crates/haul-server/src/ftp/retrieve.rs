@@ -102,8 +102,8 @@ fn told(stopped: &Stopped, figures: &Figures) -> Transferred {
 pub(super) fn words(error: &io::Error, figures: &Figures) -> String {
     let sent = figures.moved();
     match error.kind() {
-        io::ErrorKind::TimedOut => format!("The data connection stood still after {sent} bytes"),
-        kind => format!("The data connection broke after {sent} bytes: {kind}"),
+        io::ErrorKind::TimedOut => format!("it stood still after {sent} bytes"),
+        kind => format!("{kind} after {sent} bytes"),
     }
 }
 

@@ -15,7 +15,7 @@ use rustls::{
     HandshakeKind, ServerConfig,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer},
-    server::{NoServerSessionStorage, ServerSessionMemoryCache},
+    server::NoServerSessionStorage,
     version::{TLS12, TLS13},
 };
 use tokio::{
@@ -24,10 +24,9 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
+use super::tickets::{Numbers, Tickets};
 use crate::ServerError;
 
-/// Sessions of TLS 1.2 that one control connection keeps for its data connections.
-const KEPT: usize = 16;
 /// Tickets of TLS 1.3 that each handshake brings.
 const TICKETS: usize = 4;
 
@@ -96,19 +95,18 @@ impl Protection {
     /// # Errors
     /// Where the system gives no random numbers.
     pub(super) fn own(&self) -> Result<Own, ServerError> {
-        if self.reuse == Reuse::Off {
-            let config = Arc::clone(&self.config);
-            return Ok(Own { uploads: Arc::clone(&config), config, reuse: self.reuse });
-        }
         let mut config = ServerConfig::clone(&self.config);
-        config.session_storage = ServerSessionMemoryCache::new(KEPT);
-        config.ticketer = aws_lc_rs::Ticketer::new()
-            .map_err(|error| ServerError::Other(format!("no key for tickets: {error}")))?;
-        let mut uploads = config.clone();
-        if self.reuse == Reuse::Prefer {
-            uploads.send_tls13_tickets = 0;
+        if self.reuse == Reuse::Off {
+            return Ok(Own { config: Arc::new(config), data: None, reuse: self.reuse });
         }
-        Ok(Own { config: Arc::new(config), uploads: Arc::new(uploads), reuse: self.reuse })
+        let tickets =
+            Tickets::new().map_err(|error| ServerError::Other(format!("no key for tickets: {error}")))?;
+        let numbers = Numbers::new();
+        let mut data = config.clone();
+        data.session_storage = Arc::new(numbers.for_data());
+        config.session_storage = Arc::new(numbers);
+        config.ticketer = tickets.for_control();
+        Ok(Own { config: Arc::new(config), data: Some(Arc::new((tickets, data))), reuse: self.reuse })
     }
 }
 
@@ -116,35 +114,64 @@ impl Protection {
 #[derive(Clone)]
 pub(super) struct Own {
     config: Arc<ServerConfig>,
-    /// For data connections on which only the client sends.
-    uploads: Arc<ServerConfig>,
+    /// What data connections need to resume a session.
+    data: Option<Arc<(Arc<Tickets>, ServerConfig)>>,
     reuse: Reuse,
 }
 
+/// Which way the bytes of a data connection go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    ToClient,
+    FromClient,
+}
+
 impl Own {
-    /// For a data connection of an upload.
-    pub(super) fn for_upload(self) -> Self {
-        Self { config: Arc::clone(&self.uploads), ..self }
+    /// TLS on a data connection; what to tell where there is none.
+    pub(super) async fn begin_data<S>(
+        &self,
+        stream: S,
+        way: Way,
+        within: Duration,
+    ) -> Result<TlsStream<S>, String>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let config = self.data.as_deref().map(|(tickets, config)| {
+            let mut config = config.clone();
+            config.ticketer = tickets.for_data();
+            if way == Way::FromClient && self.reuse == Reuse::Prefer {
+                config.send_tls13_tickets = 0;
+            }
+            Arc::new(config)
+        });
+        let config = config.unwrap_or_else(|| Arc::clone(&self.config));
+        let secured = accept(config, stream, within).await.map_err(|error| error.to_string())?;
+        let resumed = secured.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+        if let Some((tickets, _)) = self.data.as_deref()
+            && (resumed || self.reuse == Reuse::Prefer)
+        {
+            tickets.is_ours();
+        }
+        if self.reuse == Reuse::Require && !resumed {
+            return Err("it must resume the control connection's session".to_owned());
+        }
+        Ok(secured)
     }
 
-    /// TLS on a connection.
+    /// TLS on the control connection.
     pub(super) async fn begin<S>(&self, stream: S, within: Duration) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
-        timeout(within, acceptor.accept(stream))
-            .await
-            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+        accept(Arc::clone(&self.config), stream, within).await
     }
+}
 
-    /// Whether a data connection may be used; else what to tell.
-    pub(super) fn accepts(&self, data: Option<HandshakeKind>) -> Result<(), &'static str> {
-        match self.reuse {
-            Reuse::Require if data != Some(HandshakeKind::Resumed) => {
-                Err("The data connection must resume the control connection's TLS session")
-            }
-            Reuse::Require | Reuse::Prefer | Reuse::Off => Ok(()),
-        }
-    }
+async fn accept<S>(config: Arc<ServerConfig>, stream: S, within: Duration) -> io::Result<TlsStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let accepted = timeout(within, TlsAcceptor::from(config).accept(stream)).await;
+    accepted.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }

@@ -21,7 +21,7 @@ use super::{
     receive::{self, Arriving, Received},
     retrieve::{self, Leaving},
     settings::Times,
-    tls::Own,
+    tls::{self, Own},
     trouble::trouble,
 };
 use crate::{
@@ -116,10 +116,10 @@ pub(super) async fn prepare(errand: &Errand) -> Result<(Outcome, Cargo), Trouble
 /// Makes the data connection and moves the bytes.
 pub(super) async fn carry(errand: Errand, cargo: Cargo) -> Moved {
     let Errand { visitor, transfer, way, own, peer, times, figures, mut halted } = errand;
-    let own = match cargo {
-        Cargo::Arriving(_) => own.map(Own::for_upload),
-        Cargo::Leaving(_) | Cargo::Listed(_) => own,
-    };
+    let own = own.map(|own| match cargo {
+        Cargo::Arriving(_) => (own, tls::Way::FromClient),
+        Cargo::Leaving(_) | Cargo::Listed(_) => (own, tls::Way::ToClient),
+    });
     let opened = tokio::select! {
         biased;
         why = halt(&mut halted) => Err(ended_by(why)),
@@ -177,6 +177,6 @@ pub(super) async fn halt(halted: &mut Halted) -> Halt {
 pub(super) fn ended_by(why: Halt) -> Transferred {
     match why {
         Halt::Aborted => Transferred::Aborted { at: None },
-        Halt::Stopping => Transferred::Broken("The server is being stopped".to_owned()),
+        Halt::Stopping => Transferred::Broken("the server is being stopped".to_owned()),
     }
 }
