@@ -1,0 +1,125 @@
+//! A session that hears anything and is told anything, in any order: each reply is whole, one question is open at a time,
+//! and nothing comes after the end.
+//!
+//! The input is a script: `L` and a line up to LF is heard; any other byte is an outcome or an event.
+#![no_main]
+
+use haul_core::Modified;
+use haul_proto::ftp::{
+    ReplyParser,
+    server::{
+        Ask, Incomplete, Listed, Login, May, Outcome, Step, Sum, SumValue, Terms, Tls, Transferred, Trouble,
+        line::Line, session::Session,
+    },
+};
+use libfuzzer_sys::fuzz_target;
+
+fn listed(folder: bool) -> Listed {
+    Listed {
+        name: b"a\r\nb".to_vec(),
+        folder,
+        size: u64::MAX,
+        modified: Modified { seconds: i64::MAX, nanos: 1, strong: false },
+        unique: b"1".to_vec(),
+        mode: 0o644,
+        owner: ("a b".into(), String::new()),
+        may: May { read: true, ..May::default() },
+        unfinished: folder,
+    }
+}
+
+/// An outcome that fits, for one byte of the script.
+fn answer(ask: &Ask, byte: u8) -> Outcome {
+    if byte % 5 == 0 {
+        return Outcome::Refused(Trouble::Local("\r\n226 x\u{ff}".into()));
+    }
+    match ask {
+        Ask::Login { .. } if byte % 2 == 0 => Outcome::Login(Login::No),
+        Ask::Login { .. } => Outcome::Login(Login::Welcome { banner: "a\nb".into() }),
+        Ask::Listen { .. } => Outcome::Listening(([192, 0, 2, 1], 4000).into()),
+        Ask::Look(_) => Outcome::Seen(listed(byte % 2 == 0)),
+        Ask::LookInto(_) => Outcome::Listed { entries: vec![listed(true), listed(false)], now: i64::MIN },
+        Ask::Sum { from, .. } => Outcome::Sum(Sum { value: SumValue::Crc32(7), from: *from, to: 0 }),
+        Ask::AsciiSize(_) => Outcome::AsciiSize(u64::MAX),
+        Ask::Space(_) => Outcome::Space(None),
+        Ask::Who => Outcome::Who(vec!["211 End.\r\n".into()]),
+        Ask::Figures => Outcome::Figures("a\nb".into()),
+        Ask::Transfer(_) => Outcome::Started { size: Some(1), name: Some(b"\n".to_vec()) },
+        _ => Outcome::Done,
+    }
+}
+
+fn ended(byte: u8) -> Transferred {
+    match byte % 4 {
+        0 => Transferred::Complete("done".into()),
+        1 => Transferred::Kept { at: 5, why: Incomplete::Short { declared: 9 } },
+        2 => Transferred::Aborted { at: Some(5) },
+        _ => Transferred::Failed(Trouble::NoSpace),
+    }
+}
+
+/// What the driver owes.
+enum Owed {
+    Nothing,
+    Answer(Ask),
+    End,
+    Tls,
+    Closed,
+}
+
+fn take(session: &mut Session, owed: &mut Owed) {
+    while let Some(step) = session.poll() {
+        assert!(!matches!(owed, Owed::Closed), "nothing comes after the end");
+        match step {
+            Step::Reply(bytes) => {
+                let mut rest = bytes.as_slice();
+                assert!(ReplyParser::new().advance(&mut rest).unwrap().is_some() && rest.is_empty());
+            }
+            Step::Ask(Ask::Unlisten) => {}
+            Step::Ask(Ask::Abort) => assert!(matches!(owed, Owed::End)),
+            Step::Ask(ask @ Ask::Figures) => {
+                assert!(matches!(owed, Owed::End));
+                session.complete(answer(&ask, 1));
+            }
+            Step::Ask(ask) => {
+                assert!(matches!(owed, Owed::Nothing), "one question at a time");
+                *owed = Owed::Answer(ask);
+            }
+            Step::Secure => *owed = Owed::Tls,
+            Step::Close => *owed = Owed::Closed,
+        }
+    }
+}
+
+fuzz_target!(|input: (u8, &[u8])| {
+    let (tls, mut script) = input;
+    let tls = [Tls::None, Tls::Offered, Tls::Required, Tls::Implicit][usize::from(tls % 4)];
+    let peer = std::net::IpAddr::from([192, 0, 2, 7]);
+    let mut session = Session::new(Terms { peer, banner: "a\nb".into(), tls, logins: 3 });
+    let mut owed = Owed::Nothing;
+    take(&mut session, &mut owed);
+    while let Some((byte, rest)) = script.split_first() {
+        script = rest;
+        if *byte == b'L' {
+            let end = script.iter().position(|byte| *byte == b'\n').unwrap_or(script.len());
+            session.receive(Line::Command(script[..end].to_vec()));
+            script = script.get(end + 1..).unwrap_or_default();
+        } else if *byte == b'S' {
+            session.stop("a\nb");
+        } else {
+            match std::mem::replace(&mut owed, Owed::Nothing) {
+                Owed::Answer(ask) => {
+                    let outcome = answer(&ask, *byte);
+                    let begun = matches!(outcome, Outcome::Started { .. });
+                    session.complete(outcome);
+                    owed = if begun { Owed::End } else { Owed::Nothing };
+                }
+                Owed::End => session.complete(Outcome::Transferred(ended(*byte))),
+                Owed::Tls => session.secured(),
+                Owed::Closed => owed = Owed::Closed,
+                Owed::Nothing => session.complete(Outcome::Done),
+            }
+        }
+        take(&mut session, &mut owed);
+    }
+});
