@@ -131,6 +131,7 @@ fn sync_all_around(folder: BorrowedFd<'_>) -> io::Result<()> {
 
 /// Sets permission bits of an open file or folder, also of one that was opened only to be passed through.
 pub(crate) fn set_mode(of: BorrowedFd<'_>, mode: u32) -> io::Result<()> {
+    #[allow(clippy::useless_conversion, reason = "the type differs from system to system")]
     let mode = Mode::from_raw_mode(mode.try_into().map_err(|_| Errno::INVAL)?);
     match fs::fchmod(of, mode) {
         Err(Errno::BADF) => {

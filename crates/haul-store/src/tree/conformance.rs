@@ -10,8 +10,7 @@ use bytes::Bytes;
 use haul_core::{Modified, TreePath};
 
 use crate::{
-    Body, Durability, Entry, Kind, Meta, Reading, StageId, Staged, Store, StoreError, When,
-    conformance::content,
+    Body, Durability, Entry, Kind, Meta, Reading, StageId, Store, StoreError, When, conformance::content,
 };
 
 /// An empty tree.
@@ -114,7 +113,7 @@ async fn listed(store: &dyn Store, at: &str) -> Result<Vec<Entry>, StoreError> {
     }
 }
 
-fn is_not_found<T>(done: Result<T, StoreError>) -> bool {
+fn is_not_found<T>(done: &Result<T, StoreError>) -> bool {
     matches!(done, Err(StoreError::NotFound { .. }))
 }
 
@@ -133,12 +132,12 @@ async fn what_is_staged_has_no_name(bench: &impl Bench) -> Result<(), StoreError
     staged.append(content(1, 0, 1000)).await?;
     staged.sync().await?;
     assert!(names(&*store, "/").await?.is_empty(), "it is out of sight");
-    assert!(is_not_found(store.stat(&path("a")).await));
-    assert!(is_not_found(store.read(&path("a")).await));
+    assert!(is_not_found(&store.stat(&path("a")).await));
+    assert!(is_not_found(&store.read(&path("a")).await));
     let id = staged.id().clone();
     assert!(id.0.bytes().all(|byte| byte.is_ascii_graphic()), "{id:?} is printable");
     staged.discard().await?;
-    assert!(is_not_found(store.staged(&id).await.map(drop)), "it is gone");
+    assert!(is_not_found(&store.staged(&id).await.map(drop)), "it is gone");
     Ok(())
 }
 
@@ -155,7 +154,7 @@ async fn what_is_published_is_read_whole(bench: &impl Bench) -> Result<(), Store
         assert_eq!((meta.kind, meta.size), (Kind::File, 150_001));
         assert_eq!(store.stat(&path(name)).await?, meta);
         assert_eq!(get(&*store, name).await?, content(1, 0, 150_001));
-        assert!(is_not_found(store.staged(&id).await.map(drop)), "it is staged no more");
+        assert!(is_not_found(&store.staged(&id).await.map(drop)), "it is staged no more");
     }
     let empty = put(&*store, "c", Bytes::new(), When::Absent).await?;
     assert_eq!(empty.size, 0);
@@ -189,7 +188,7 @@ async fn opening_it_again_ends_the_older_handle(bench: &impl Bench) -> Result<()
     assert!(matches!(older.cut(0).await, Err(StoreError::Fenced { .. })));
     let published = older.publish(&path("a"), When::Always, Durability::Full).await;
     assert!(matches!(published, Err(StoreError::Fenced { .. })));
-    assert!(is_not_found(store.stat(&path("a")).await));
+    assert!(is_not_found(&store.stat(&path("a")).await));
     newer.publish(&path("a"), When::Always, Durability::Full).await?;
     assert_eq!(get(&*store, "a").await?, content(1, 0, 500));
     Ok(())
@@ -271,13 +270,13 @@ async fn publishing_keeps_to_its_condition(bench: &impl Bench) -> Result<(), Sto
 
 async fn publishing_needs_a_folder(bench: &impl Bench) -> Result<(), StoreError> {
     let store = bench.open();
-    assert!(is_not_found(store.stage(&path("no/a")).await.map(drop)));
+    assert!(is_not_found(&store.stage(&path("no/a")).await.map(drop)));
     store.make_folder(&path("f")).await?;
     let mut staged = store.stage(&path("f/a")).await?;
     staged.append(content(1, 0, 10)).await?;
     let id = staged.id().clone();
     store.remove_folder(&path("f")).await?;
-    assert!(is_not_found(staged.publish(&path("f/a"), When::Always, Durability::Full).await));
+    assert!(is_not_found(&staged.publish(&path("f/a"), When::Always, Durability::Full).await));
     store.make_folder(&path("g")).await?;
     let over = store.staged(&id).await?.publish(&path("g"), When::Always, Durability::Full).await;
     assert!(matches!(over, Err(StoreError::NotAFile { .. })), "a folder is not replaced");
@@ -359,7 +358,7 @@ async fn a_sweep_removes_what_is_not_kept(bench: &impl Bench) -> Result<(), Stor
 async fn folders_are_made_listed_and_removed(bench: &impl Bench) -> Result<(), StoreError> {
     let store = bench.open();
     let store = &*store;
-    assert!(is_not_found(store.make_folder(&path("f/g")).await));
+    assert!(is_not_found(&store.make_folder(&path("f/g")).await));
     store.make_folder(&path("f")).await?;
     assert!(matches!(store.make_folder(&path("f")).await, Err(StoreError::Exists { .. })));
     store.make_folder(&path("f/g")).await?;
@@ -408,8 +407,8 @@ async fn renaming_replaces_only_files_and_only_when_told(bench: &impl Bench) -> 
     store.rename(&path("c"), &path("b"), true).await?;
     assert_eq!(get(store, "b").await?, content(1, 0, 10));
     assert_eq!(names(store, "/").await?, ["b", "f", "g"]);
-    assert!(is_not_found(store.rename(&path("a"), &path("x"), true).await));
-    assert!(is_not_found(store.rename(&path("b"), &path("x/y"), true).await));
+    assert!(is_not_found(&store.rename(&path("a"), &path("x"), true).await));
+    assert!(is_not_found(&store.rename(&path("b"), &path("x/y"), true).await));
     Ok(())
 }
 
@@ -448,16 +447,16 @@ async fn what_is_not_there_is_not_found(bench: &impl Bench) -> Result<(), StoreE
     let date = Modified { seconds: 1, nanos: 0, strong: false };
     for name in ["a", "f/a"] {
         let at = path(name);
-        assert!(is_not_found(store.stat(&at).await));
-        assert!(is_not_found(store.read(&at).await));
-        assert!(is_not_found(store.list(&at).await.map(drop)));
-        assert!(is_not_found(store.remove(&at).await));
-        assert!(is_not_found(store.remove_folder(&at).await));
-        assert!(is_not_found(store.set_modified(&at, date).await));
-        assert!(is_not_found(store.set_mode(&at, 0o600).await));
+        assert!(is_not_found(&store.stat(&at).await));
+        assert!(is_not_found(&store.read(&at).await));
+        assert!(is_not_found(&store.list(&at).await.map(drop)));
+        assert!(is_not_found(&store.remove(&at).await));
+        assert!(is_not_found(&store.remove_folder(&at).await));
+        assert!(is_not_found(&store.set_modified(&at, date).await));
+        assert!(is_not_found(&store.set_mode(&at, 0o600).await));
     }
     for id in ["", "0123456789abcdef0123456789abcdef", "../a", "x y"] {
-        assert!(is_not_found(store.staged(&StageId(id.to_owned())).await.map(drop)), "{id}");
+        assert!(is_not_found(&store.staged(&StageId(id.to_owned())).await.map(drop)), "{id}");
     }
     store.space(&path("f/a")).await.map(drop)
 }

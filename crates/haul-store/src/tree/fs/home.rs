@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     StageId,
-    sys::tree::{Medium, device, drop_default_access_list, medium},
+    sys::tree::{Medium, PASSING, device, drop_default_access_list, medium},
 };
 
 /// The folder of staged files in `.haul`.
@@ -79,6 +79,24 @@ impl Homes {
         Err(refused)
     }
 
+    /// Looks where an earlier run may have left something, so that it is out of reach from the start; writes nothing.
+    pub(super) fn look(&self, root: &Beneath) -> io::Result<()> {
+        let mut above = rustix::io::dup(root.root())?;
+        for name in [RESERVED, STAGING] {
+            above = match fs::openat(
+                &above,
+                name,
+                PASSING | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                Mode::empty(),
+            ) {
+                Err(Errno::NOENT | Errno::ACCESS) => return Ok(()),
+                opened => opened?,
+            };
+            self.hide(identity(above.as_fd())?);
+        }
+        Ok(())
+    }
+
     /// The staging folder whose `.haul` is in `at`, if it is there.
     pub(super) fn existing(&self, root: &Beneath, at: &TreePath) -> io::Result<Arc<Home>> {
         if let Some(home) = self.lock().values().find(|home| home.at == *at) {
@@ -88,6 +106,8 @@ impl Homes {
         let haul = fs::openat(&above.fd, RESERVED, FOLDER, Mode::empty())?;
         self.hide(identity(haul.as_fd())?);
         let staging = fs::openat(&haul, STAGING, FOLDER, Mode::empty())?;
+        close_to_others(&haul)?;
+        close_to_others(&staging)?;
         self.met(above.real, medium(above.fd.as_fd())?, Made { haul, staging })
     }
 
@@ -252,10 +272,7 @@ fn make_private(above: BorrowedFd<'_>, name: &str, door: &dyn Door) -> io::Resul
         Err(Errno::NOENT) => {}
         opened => {
             let opened = opened?;
-            // Made by other means, or by another hand: what is staged is nobody else's.
-            if fs::fstat(&opened)?.st_mode & 0o077 != 0 {
-                fs::fchmod(&opened, OWNER_ONLY)?;
-            }
+            close_to_others(&opened)?;
             return Ok(opened);
         }
     }
@@ -270,6 +287,14 @@ fn make_private(above: BorrowedFd<'_>, name: &str, door: &dyn Door) -> io::Resul
     door.sync_folder(made.as_fd())?;
     door.sync_folder(above)?;
     Ok(made)
+}
+
+/// What is staged is nobody else's, also where the folder was made by other means or by another hand.
+fn close_to_others(folder: &OwnedFd) -> io::Result<()> {
+    if fs::fstat(folder)?.st_mode & 0o077 != 0 {
+        fs::fchmod(folder, OWNER_ONLY)?;
+    }
+    Ok(())
 }
 
 fn is_refusal(error: &io::Error) -> bool {

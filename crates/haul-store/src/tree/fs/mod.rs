@@ -96,13 +96,8 @@ impl FsStore {
             door,
             pool,
         };
-        // What an earlier run has left is out of reach from the start, under whatever name it is mounted elsewhere.
-        match tree.homes.existing(&tree.root, &TreePath::ROOT) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-            Err(error) => return Err(failed(error)),
-        }
+        // What an earlier run has left is out of reach from the start, also where it is mounted once more.
+        tree.homes.look(&tree.root).map_err(failed)?;
         Ok(Self { tree: Arc::new(tree) })
     }
 

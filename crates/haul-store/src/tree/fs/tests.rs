@@ -1,6 +1,11 @@
 //! The tree on real folders: what is a file system's own affair and not the waist's.
 
 mod conforming;
+mod dressing;
+mod links;
+mod media;
+mod order;
+mod staging;
 
 use std::{path::Path, sync::Arc};
 

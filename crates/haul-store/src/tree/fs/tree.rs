@@ -204,6 +204,7 @@ impl Tree {
 }
 
 /// A date for the system, the date of the last reading left alone; `None` of one that no file can have.
+#[allow(clippy::useless_conversion, reason = "the type differs from system to system")]
 pub(super) fn times(modified: Modified) -> Option<Timestamps> {
     Some(Timestamps {
         last_access: Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT },

@@ -79,12 +79,16 @@ impl<'a> Walk<'a> {
         }
         let seen = fs::statat(self.here(), &name, AtFlags::SYMLINK_NOFOLLOW)?;
         match FileType::from_raw_mode(seen.st_mode) {
-            FileType::Symlink => self.follow(&name, ahead),
+            FileType::Symlink => self.follow(name, ahead),
             FileType::Directory => {
                 let flags = PASSING | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let opened = fs::openat(self.here(), &name, flags, Mode::empty())?;
-                self.passed.push((name, opened));
-                Ok(())
+                match fs::openat(self.here(), &name, flags, Mode::empty()) {
+                    Err(Errno::LOOP | Errno::NOTDIR) => self.again(name, ahead),
+                    opened => {
+                        self.passed.push((name, opened?));
+                        Ok(())
+                    }
+                }
             }
             _ if ahead.is_empty() => {
                 self.leaf = Some(name);
@@ -94,12 +98,25 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn follow(&mut self, name: &[u8], ahead: &mut VecDeque<Vec<u8>>) -> io::Result<()> {
+    /// The name became something else between two looks at it: looked at once more, which counts as a link, so that
+    /// it ends.
+    fn again(&mut self, name: Vec<u8>, ahead: &mut VecDeque<Vec<u8>>) -> io::Result<()> {
+        self.count()?;
+        ahead.push_front(name);
+        Ok(())
+    }
+
+    fn count(&mut self) -> io::Result<()> {
         self.links += 1;
-        if self.links > MOST_LINKS {
-            return Err(Errno::NOENT.into());
-        }
-        let target = fs::readlinkat(self.here(), name, Vec::new())?.into_bytes();
+        if self.links > MOST_LINKS { Err(Errno::NOENT.into()) } else { Ok(()) }
+    }
+
+    fn follow(&mut self, name: Vec<u8>, ahead: &mut VecDeque<Vec<u8>>) -> io::Result<()> {
+        let target = match fs::readlinkat(self.here(), &name, Vec::new()) {
+            Err(Errno::INVAL) => return self.again(name, ahead),
+            read => read?.into_bytes(),
+        };
+        self.count()?;
         let mut rest = target.as_slice();
         if rest.first() == Some(&b'/') {
             let root = self.root.real();
