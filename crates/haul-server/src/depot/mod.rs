@@ -15,6 +15,7 @@
 //! Order within an upload: bytes are synced, then the ledger says so, then the offset is told; what is published is
 //! forgotten afterwards. A crash between any two of them leaves something that recovery puts right.
 
+mod begun;
 mod changes;
 mod names;
 mod peek;

@@ -5,6 +5,7 @@ use std::{fs::File, io, path::PathBuf, sync::Arc};
 use bytes::Bytes;
 use haul_store::{Body, Reading, Staged, StoreError};
 
+use super::seats::{Phase, Seat};
 use crate::ServerError;
 
 /// Bytes of a finished file or of an unfinished upload, for checksums.
@@ -16,6 +17,8 @@ pub struct Peek {
 enum From {
     Finished(Reading),
     Unfinished(Box<dyn Staged>),
+    /// It is being received: to open it again would take it away from who receives it.
+    Receiving(Arc<Seat>),
 }
 
 impl Peek {
@@ -26,6 +29,11 @@ impl Peek {
     /// The first `len` bytes, which are safe.
     pub(super) fn unfinished(staged: Box<dyn Staged>, len: u64) -> Self {
         Self { len, from: From::Unfinished(staged) }
+    }
+
+    /// The first `len` bytes of what is being received.
+    pub(super) fn receiving(seat: Arc<Seat>, len: u64) -> Self {
+        Self { len, from: From::Receiving(seat) }
     }
 
     /// How many bytes there are.
@@ -47,6 +55,11 @@ impl Peek {
         }
         match &self.from {
             From::Unfinished(staged) => Ok(staged.read(at, most).await?),
+            From::Receiving(seat) => match &*seat.turn.lock().await {
+                Phase::Open(upload) => Ok(upload.read(at, most).await?),
+                // It has ended meanwhile; what it is now is to be opened anew.
+                Phase::Busy | Phase::Over => Err(ServerError::Busy),
+            },
             From::Finished(Reading { body: Body::Pieces(pieces), .. }) => Ok(pieces.read(at, most).await?),
             From::Finished(Reading { body: Body::File(file), .. }) => {
                 let file = Arc::clone(file);

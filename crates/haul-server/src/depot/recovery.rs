@@ -48,7 +48,7 @@ async fn one(depot: &Depot, key: &UploadKey, record: &Unfinished) -> Result<Opti
     let path = &key.path;
     let mut staged = match depot.store.staged(&record.stage).await {
         Ok(staged) => staged,
-        Err(StoreError::NotFound { .. }) => {
+        Err(StoreError::NotFound { .. }) if depot.has_folder_of(path).await => {
             // It was published and not yet forgotten, or never got as far as the disk.
             tracing::warn!(%path, owner = key.owner, "the bytes of an unfinished upload are gone; it is forgotten");
             let (lease, _) = depot.ledger.claim(key).await?;
@@ -80,6 +80,15 @@ async fn one(depot: &Depot, key: &UploadKey, record: &Unfinished) -> Result<Opti
     let (lease, _) = depot.ledger.claim(key).await?;
     depot.ledger.save(&lease, &settled, Durability::Full).await?;
     Ok(Some(record.stage.clone()))
+}
+
+impl Depot {
+    /// Whether the folder of this place is there. Where it is not, its medium may be missing, and so may be all that is
+    /// staged on it.
+    async fn has_folder_of(&self, path: &TreePath) -> bool {
+        let folder = path.parent().unwrap_or_default();
+        self.store.stat(&folder).await.is_ok()
+    }
 }
 
 /// Forgets what has had no byte for too long.

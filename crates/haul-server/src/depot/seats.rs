@@ -113,8 +113,7 @@ impl Seats {
 
     /// What is being received, as its owner may see it.
     pub(super) fn seen(&self, key: &UploadKey) -> Option<Seen> {
-        let seat = Arc::clone(self.taken().get(key)?);
-        seat.seen()
+        self.of(key)?.seen()
     }
 
     /// What this owner receives into a folder.
@@ -129,6 +128,11 @@ impl Seats {
     /// What is being received within a folder, by whomever.
     pub(super) fn within(&self, folder: &TreePath) -> Vec<UploadKey> {
         self.taken().keys().filter(|key| key.path.is_within(folder)).cloned().collect()
+    }
+
+    /// The seat of this upload, where somebody has it.
+    pub(super) fn of(&self, key: &UploadKey) -> Option<Arc<Seat>> {
+        self.taken().get(key).cloned()
     }
 
     /// Whether somebody has this seat.
@@ -147,6 +151,17 @@ impl Seats {
 }
 
 impl Depot {
+    /// Waits until nothing is being received, settled or changed: before a server ends, so that what it tells the next
+    /// one is all there.
+    pub async fn at_rest(&self) {
+        loop {
+            let Some(other) = self.seats.taken().values().next().cloned() else { return };
+            let mut over = other.over.subscribe();
+            // Whoever has it has gone, and others may have come.
+            let _ = over.wait_for(|over| *over).await;
+        }
+    }
+
     /// Takes the seat of an upload: at once, after its holder is done, or from a holder who has received nothing for as
     /// long as the rules say. What that one had is kept first. Else [`ServerError::Busy`].
     pub(super) async fn sit(self: &Arc<Self>, key: UploadKey) -> Result<Sitting, ServerError> {
@@ -200,7 +215,7 @@ impl Depot {
         match ended {
             Ok(Ok(settled)) => tracing::info!(%path, ?settled, "an upload was taken over by a newer session"),
             Ok(Err(error)) => {
-                tracing::warn!(%path, %error, "an upload that was taken over could not be kept")
+                tracing::warn!(%path, %error, "an upload that was taken over could not be kept");
             }
             Err(error) => tracing::warn!(%path, %error, "an upload that was taken over could not be kept"),
         }

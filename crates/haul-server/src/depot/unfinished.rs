@@ -74,7 +74,7 @@ impl Depot {
         match removed {
             Ok(()) | Err(StoreError::NotFound { .. }) => {}
             Err(error) => {
-                tracing::warn!(%error, "bytes of an upload that was dropped stay until the next start")
+                tracing::warn!(%error, "bytes of an upload that was dropped stay until the next start");
             }
         }
     }

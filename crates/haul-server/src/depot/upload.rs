@@ -19,10 +19,10 @@ use haul_core::{
     receiving::{Begin, Completion, Control, DataEnd, Declared, Ended, Settle, held, settle, told},
 };
 use haul_store::{Durability, Lease, Reading, Staged, StoreError, Unfinished, When, boot};
-use tokio::task::JoinHandle;
 
 use super::{
     Depot, Settled,
+    begun::{Begun, Beside, Failed, discard},
     seats::Seat,
     unfinished::{self, Base},
 };
@@ -31,7 +31,7 @@ use crate::ServerError;
 /// What is there is made safe at the latest after so long …
 const SYNC_AFTER: Duration = Duration::from_secs(5);
 /// … or so many bytes.
-const SYNC_BYTES: u64 = 64 << 20;
+const SYNC_BYTES: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 /// An upload is remembered after so long …
 const SAVE_AFTER: Duration = Duration::from_millis(200);
 /// … or so many bytes: most small files are whole before, and cost the ledger nothing.
@@ -65,27 +65,6 @@ pub(super) struct Upload {
     begun: Option<Begun>,
 }
 
-/// What there is of it after its first byte.
-struct Begun {
-    staged: Box<dyn Staged>,
-    /// `None` in place.
-    lease: Option<Lease>,
-    /// Whether the ledger knows of it, or soon will.
-    saved: bool,
-    since: Instant,
-    synced: Instant,
-    /// So many bytes are safe.
-    durable: u64,
-    beside: Option<Beside>,
-}
-
-/// What is being done beside the bytes that come in.
-struct Beside {
-    task: JoinHandle<Result<(), StoreError>>,
-    /// How many bytes are safe when it is done, if it syncs.
-    upto: Option<u64>,
-}
-
 impl Upload {
     pub(super) fn new(depot: Arc<Depot>, seat: Arc<Seat>, plan: Plan) -> Self {
         Self { depot, seat, plan, begun: None }
@@ -93,6 +72,21 @@ impl Upload {
 
     fn start(&self) -> u64 {
         self.plan.begin.at()
+    }
+
+    /// Bytes that are there.
+    pub(super) async fn read(&self, at: u64, most: usize) -> Result<Bytes, StoreError> {
+        match (&self.begun, &self.plan.staged) {
+            (Some(Begun { staged, .. }), _) | (None, Some(staged)) => staged.read(at, most).await,
+            (None, None) => Ok(Bytes::new()),
+        }
+    }
+
+    /// The offset of what [`Self::read`] reads.
+    pub(super) fn readable(&self) -> Option<u64> {
+        let planned =
+            || self.plan.staged.as_ref().and(self.plan.earlier.as_ref()).map(|record| record.offset);
+        self.begun.as_ref().map_or_else(planned, |_| self.seat.told())
     }
 
     /// Adds bytes at its end.
@@ -218,8 +212,11 @@ impl Upload {
             return if full { begun.look_beside(true).await } else { Ok(()) };
         }
         let due = full || (begun.synced.elapsed() >= SYNC_AFTER && end > begun.durable);
+        let goes_on = matches!(self.plan.begin, Begin::Continue { .. } | Begin::Cut { .. });
+        // What goes on is no small file.
         let new = !begun.saved
-            && (end.saturating_sub(self.plan.begin.at()) >= SAVE_BYTES
+            && (goes_on
+                || end.saturating_sub(self.plan.begin.at()) >= SAVE_BYTES
                 || begun.since.elapsed() >= SAVE_AFTER);
         if due {
             self.sync_beside(end);
@@ -235,9 +232,9 @@ impl Upload {
         let (syncer, lease) = (begun.staged.syncer(), begun.lease.clone());
         let (depot, seat) = (Arc::clone(&self.depot), Arc::clone(&self.seat));
         let task = tokio::spawn(async move {
-            syncer.sync().await?;
+            syncer.sync().await.map_err(Failed::Sync)?;
             if let Some(lease) = lease {
-                depot.ledger.save(&lease, &record, Durability::Full).await?;
+                depot.ledger.save(&lease, &record, Durability::Full).await.map_err(Failed::Save)?;
                 seat.tell(&record.stage, record.offset);
             }
             Ok(())
@@ -254,7 +251,9 @@ impl Upload {
         let Some(lease) = begun.lease.clone() else { return };
         let record = self.record(begun.staged.as_ref(), self.told(begun.durable), false);
         let depot = Arc::clone(&self.depot);
-        let task = tokio::spawn(async move { depot.ledger.save(&lease, &record, Durability::Relaxed).await });
+        let task = tokio::spawn(async move {
+            depot.ledger.save(&lease, &record, Durability::Relaxed).await.map_err(Failed::Save)
+        });
         if let Some(begun) = &mut self.begun {
             begun.saved = true;
             begun.beside = Some(Beside { task, upto: None });
@@ -266,8 +265,7 @@ impl Upload {
         match (&mut self.begun, self.depot.rules.durability) {
             (Some(begun), Durability::Full) => {
                 begun.look_beside(true).await?;
-                begun.durable = begun.staged.sync().await?;
-                Ok(())
+                begun.sync().await
             }
             (None, _) | (Some(_), Durability::Relaxed) => Ok(()),
         }
@@ -280,41 +278,30 @@ impl Upload {
         control: Control,
     ) -> Result<Settled, ServerError> {
         let start = self.start();
-        let mut sound = Ok(());
-        if let Some(begun) = &mut self.begun {
-            sound = begun.look_beside(true).await;
+        if let Some(begun) = &mut self.begun
+            && let Err(error) = begun.look_beside(true).await
+        {
+            // If it was the record, it is saved now or not needed any more.
+            tracing::warn!(path = %self.plan.target, %error, "an upload could not be kept safe while it came");
         }
         let end = self.begun.as_ref().map_or(start, |begun| begun.staged.len());
+        let lost = self.begun.as_ref().is_some_and(|begun| begun.lost);
         let (completion, declared) = (self.plan.completion, self.plan.declared);
-        let verdict = settle(Ended { data, control, completion, start, end, declared });
-        match (verdict, sound) {
-            (Settle::Publish, Ok(())) => self.publish().await,
-            (Settle::Publish, Err(error)) => self.publish_after(error).await,
-            (Settle::Keep { at }, _) => self.keep(at).await,
-        }
-    }
-
-    /// A record that could not be saved meanwhile does not matter any more. Bytes that could not be synced do: what the
-    /// disk did not take then, it does not tell again.
-    async fn publish_after(mut self: Box<Self>, error: StoreError) -> Result<Settled, ServerError> {
-        tracing::warn!(path = %self.plan.target, %error, "an upload could not be kept safe while it came");
-        let synced = match &mut self.begun {
-            Some(begun) => begun.staged.sync().await,
-            None => Ok(0),
-        };
-        match synced {
-            Ok(_) => self.publish().await,
-            Err(_) => {
-                let told = self.seat.told().unwrap_or(0);
-                self.keep(told).await?;
-                Err(error.into())
+        match settle(Ended { data, control, completion, start, end, declared }) {
+            Settle::Publish if lost => {
+                let path = PathBuf::from(self.plan.target.to_string());
+                self.keep(end).await?;
+                Err(StoreError::Unclaimed { path }.into())
             }
+            Settle::Publish => self.publish().await,
+            Settle::Keep { at } => self.keep(at).await,
         }
     }
 
     async fn publish(mut self: Box<Self>) -> Result<Settled, ServerError> {
         self.begin().await?;
-        let Some(Begun { staged, lease, saved, since, synced, durable, beside }) = self.begun.take() else {
+        let Some(Begun { staged, lease, saved, since, synced, durable, lost, beside }) = self.begun.take()
+        else {
             return Err(ServerError::Busy);
         };
         let when = match (&self.plan.base, self.plan.only_new) {
@@ -334,7 +321,8 @@ impl Upload {
                 // It is staged again, or else it has its name in spite of the error.
                 match self.depot.store.staged(&id).await {
                     Ok(staged) => {
-                        self.begun = Some(Begun { staged, lease, saved, since, synced, durable, beside });
+                        self.begun =
+                            Some(Begun { staged, lease, saved, since, synced, durable, lost, beside });
                         let at = held(self.start(), end, self.plan.declared);
                         self.keep(at).await?;
                     }
@@ -364,21 +352,17 @@ impl Upload {
             let at = self.plan.earlier.as_ref().map_or(self.start(), |record| record.offset);
             return Ok(Settled::Kept { at, declared: self.plan.declared.certain() });
         };
-        let synced = if begun.durable >= at { Ok(at) } else { begun.staged.sync().await };
-        let end = begun.staged.len();
+        let synced = if begun.durable >= at { Ok(()) } else { begun.sync().await };
+        let (end, safe, lost) = (begun.staged.len(), begun.durable, begun.lost);
         let Some(lease) = begun.lease.clone() else {
             synced?;
             return Ok(Settled::Kept { at: end, declared: self.missing(end) });
         };
-        let at = match synced {
-            Ok(safe) => at.min(safe),
-            // Nothing is claimed of what the disk did not take.
-            Err(error) => {
-                let told = self.seat.told().unwrap_or(0);
-                tracing::warn!(path = %self.plan.target, %error, told, "an upload could not be made safe");
-                told
-            }
-        };
+        if let Err(error) = synced {
+            tracing::warn!(path = %self.plan.target, %error, "an upload could not be made safe");
+        }
+        // Nothing is claimed of what the disk did not take.
+        let at = if lost { self.seat.told().unwrap_or(0) } else { at.min(safe) };
         let at = self.remember(&lease, at).await?;
         Ok(Settled::Kept { at, declared: self.missing(at) })
     }
@@ -410,38 +394,5 @@ impl Upload {
                 (Err(error), _) => return Err(error),
             }
         }
-    }
-}
-
-impl Begun {
-    fn new(staged: Box<dyn Staged>, lease: Option<Lease>, saved: bool, durable: u64) -> Self {
-        let now = Instant::now();
-        Self { staged, lease, saved, since: now, synced: now, durable, beside: None }
-    }
-
-    /// Takes in what was done beside, if it is done or is to be waited for.
-    async fn look_beside(&mut self, wait: bool) -> Result<(), StoreError> {
-        if !self.beside.as_ref().is_some_and(|beside| wait || beside.task.is_finished()) {
-            return Ok(());
-        }
-        let Some(Beside { task, upto }) = self.beside.take() else { return Ok(()) };
-        match task.await {
-            Ok(Ok(())) => {
-                self.durable = upto.unwrap_or(self.durable);
-                Ok(())
-            }
-            Ok(Err(error)) => {
-                // It is tried again with the next bytes, or at the end.
-                self.saved = false;
-                Err(error)
-            }
-            Err(_) => Err(StoreError::Unclaimed { path: PathBuf::from(&self.staged.id().0) }),
-        }
-    }
-}
-
-async fn discard(staged: Box<dyn Staged>) {
-    if let Err(error) = staged.discard().await {
-        tracing::warn!(%error, "bytes of an upload that was not begun stay until the next start");
     }
 }

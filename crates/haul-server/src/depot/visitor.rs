@@ -6,7 +6,7 @@ use std::sync::Arc;
 use haul_core::{BadPath, TreePath};
 use haul_store::{Reading, UploadKey};
 
-use super::{Depot, Names, Peek, Seen, unfinished};
+use super::{Depot, Names, Peek, Seen, seats::Phase, unfinished};
 use crate::{ServerError, account::Account};
 
 /// The tree as one account sees it; paths begin at its home.
@@ -89,19 +89,31 @@ impl Visitor {
 
     /// Opens for a checksum: the unfinished upload first. Who may only write may compare what it has sent.
     pub async fn peek(&self, path: &TreePath) -> Result<Peek, ServerError> {
-        let may = self.account.may;
+        let (may, depot) = (self.account.may, &self.depot);
         let place = self.place(path)?;
-        if let Some(seen) = self.depot.unfinished(&self.key(&place)).await? {
-            if !may.read && !may.write {
+        let key = self.key(&place);
+        if depot.unfinished(&key).await?.is_none() {
+            if !may.read {
                 return Err(ServerError::Denied);
             }
-            let stage = haul_store::StageId(String::from_utf8_lossy(&seen.meta.unique).into_owned());
-            return Ok(Peek::unfinished(self.depot.store.staged(&stage).await?, seen.meta.size));
+            return Ok(Peek::finished(depot.store.read(&place).await?));
         }
-        if !may.read {
+        if !may.read && !may.write {
             return Err(ServerError::Denied);
         }
-        Ok(Peek::finished(self.depot.store.read(&place).await?))
+        if let Some(seat) = depot.seats.of(&key) {
+            let readable = match &*seat.turn.lock().await {
+                Phase::Open(upload) => upload.readable(),
+                Phase::Busy | Phase::Over => None,
+            };
+            return readable.map(|len| Peek::receiving(seat, len)).ok_or(ServerError::Busy);
+        }
+        // With the seat nobody else opens it at the same time.
+        let sitting = depot.sit(key).await?;
+        match depot.ledger.load(&sitting.seat.key).await? {
+            Some(record) => Ok(Peek::unfinished(depot.store.staged(&record.stage).await?, record.offset)),
+            None => Err(ServerError::Busy),
+        }
     }
 
     /// How many bytes may still be written there.

@@ -1,1 +1,0 @@
-//! The rules of an upload, at the depot: against the file-system store and the SQLite ledger.

@@ -1,0 +1,303 @@
+//! Disks that are full or fail, and ledgers that are.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
+use haul_core::Modified;
+use haul_store::{
+    Geometry, Lease, Listing, MemoryLedger, Reading, StageId, Staged, Store, Syncer, When, Work,
+};
+
+use super::*;
+
+/// What goes wrong at the moment.
+#[derive(Default)]
+struct Faults {
+    /// No staged file may have more bytes than this; 0: no limit.
+    room: AtomicU64,
+    /// The next sync fails, and nothing that was not synced is there any more.
+    sync: AtomicBool,
+    publish: AtomicBool,
+    /// No record can be saved while the staged file has more bytes than this; 0: no limit.
+    ledger_room: AtomicU64,
+    len: AtomicU64,
+}
+
+fn full<T>(doing: &'static str) -> Result<T, StoreError> {
+    let source = std::io::ErrorKind::StorageFull.into();
+    Err(StoreError::NoSpace { doing, path: PathBuf::from("a"), source })
+}
+
+struct Flaky(FsStore, Arc<Faults>);
+struct FlakyStaged(Box<dyn Staged>, Arc<Faults>);
+struct FlakySyncer(Arc<dyn Syncer>, Arc<Faults>);
+struct FullLedger(MemoryLedger, Arc<Faults>);
+
+impl Store for Flaky {
+    fn geometry(&self) -> Geometry {
+        self.0.geometry()
+    }
+    fn stat<'a>(&'a self, path: &'a TreePath) -> Work<'a, Meta> {
+        self.0.stat(path)
+    }
+    fn list<'a>(&'a self, folder: &'a TreePath) -> Work<'a, Box<dyn Listing>> {
+        self.0.list(folder)
+    }
+    fn read<'a>(&'a self, path: &'a TreePath) -> Work<'a, Reading> {
+        self.0.read(path)
+    }
+    fn unchanged<'a>(&'a self, reading: &'a Reading) -> Work<'a, ()> {
+        self.0.unchanged(reading)
+    }
+    fn make_folder<'a>(&'a self, path: &'a TreePath) -> Work<'a, ()> {
+        self.0.make_folder(path)
+    }
+    fn remove_folder<'a>(&'a self, path: &'a TreePath) -> Work<'a, ()> {
+        self.0.remove_folder(path)
+    }
+    fn remove<'a>(&'a self, path: &'a TreePath) -> Work<'a, ()> {
+        self.0.remove(path)
+    }
+    fn rename<'a>(&'a self, from: &'a TreePath, to: &'a TreePath, replace: bool) -> Work<'a, ()> {
+        self.0.rename(from, to, replace)
+    }
+    fn set_modified<'a>(&'a self, path: &'a TreePath, to: Modified) -> Work<'a, ()> {
+        self.0.set_modified(path, to)
+    }
+    fn set_mode<'a>(&'a self, path: &'a TreePath, mode: u32) -> Work<'a, ()> {
+        self.0.set_mode(path, mode)
+    }
+    fn space<'a>(&'a self, path: &'a TreePath) -> Work<'a, Option<u64>> {
+        self.0.space(path)
+    }
+    fn stage<'a>(&'a self, target: &'a TreePath) -> Work<'a, Box<dyn Staged>> {
+        Box::pin(async move {
+            Ok(Box::new(FlakyStaged(self.0.stage(target).await?, Arc::clone(&self.1))) as Box<dyn Staged>)
+        })
+    }
+    fn staged<'a>(&'a self, id: &'a StageId) -> Work<'a, Box<dyn Staged>> {
+        Box::pin(async move {
+            Ok(Box::new(FlakyStaged(self.0.staged(id).await?, Arc::clone(&self.1))) as Box<dyn Staged>)
+        })
+    }
+    fn in_place<'a>(&'a self, target: &'a TreePath, from: u64) -> Work<'a, Box<dyn Staged>> {
+        self.0.in_place(target, from)
+    }
+    fn sweep<'a>(&'a self, keep: &'a [StageId]) -> Work<'a, usize> {
+        self.0.sweep(keep)
+    }
+}
+
+impl FlakyStaged {
+    fn fits(&self, more: u64) -> Result<(), StoreError> {
+        let room = self.1.room.load(SeqCst);
+        if room > 0 && self.0.len() + more > room { full("writing") } else { Ok(()) }
+    }
+}
+
+impl Staged for FlakyStaged {
+    fn id(&self) -> &StageId {
+        self.0.id()
+    }
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+    fn append(&mut self, bytes: Bytes) -> Work<'_, ()> {
+        Box::pin(async move {
+            self.fits(bytes.len() as u64)?;
+            self.0.append(bytes).await?;
+            self.1.len.store(self.0.len(), SeqCst);
+            Ok(())
+        })
+    }
+    fn copy_from<'a>(&'a mut self, reading: &'a Reading, upto: u64) -> Work<'a, ()> {
+        Box::pin(async move {
+            self.fits(upto)?;
+            self.0.copy_from(reading, upto).await
+        })
+    }
+    fn cut(&mut self, at: u64) -> Work<'_, ()> {
+        Box::pin(async move {
+            self.0.cut(at).await?;
+            self.1.len.store(self.0.len(), SeqCst);
+            Ok(())
+        })
+    }
+    fn read(&self, at: u64, most: usize) -> Work<'_, Bytes> {
+        self.0.read(at, most)
+    }
+    fn sync(&mut self) -> Work<'_, u64> {
+        if self.1.sync.load(SeqCst) {
+            return Box::pin(async { failed_sync().map(|()| 0) });
+        }
+        self.0.sync()
+    }
+    fn syncer(&self) -> Arc<dyn Syncer> {
+        Arc::new(FlakySyncer(self.0.syncer(), Arc::clone(&self.1)))
+    }
+    fn publish<'a>(self: Box<Self>, target: &'a TreePath, when: When, how: Durability) -> Work<'a, Meta> {
+        if self.1.publish.load(SeqCst) {
+            return Box::pin(async { full("publishing") });
+        }
+        self.0.publish(target, when, how)
+    }
+    fn discard(self: Box<Self>) -> Work<'static, ()> {
+        self.0.discard()
+    }
+}
+
+fn failed_sync() -> Result<(), StoreError> {
+    let source = std::io::Error::other("the disk is gone");
+    Err(StoreError::Io { doing: "saving", path: PathBuf::from("a"), source })
+}
+
+impl Syncer for FlakySyncer {
+    fn sync(&self) -> Work<'_, ()> {
+        if self.1.sync.load(SeqCst) {
+            return Box::pin(async { failed_sync() });
+        }
+        self.0.sync()
+    }
+}
+
+impl Ledger for FullLedger {
+    fn claim<'a>(&'a self, key: &'a UploadKey) -> Work<'a, (Lease, Option<Unfinished>)> {
+        self.0.claim(key)
+    }
+    fn load<'a>(&'a self, key: &'a UploadKey) -> Work<'a, Option<Unfinished>> {
+        self.0.load(key)
+    }
+    fn save<'a>(&'a self, lease: &'a Lease, record: &'a Unfinished, how: Durability) -> Work<'a, ()> {
+        let room = self.1.ledger_room.load(SeqCst);
+        if room > 0 && self.1.len.load(SeqCst) > room {
+            return Box::pin(async { full("saving the ledger") });
+        }
+        self.0.save(lease, record, how)
+    }
+    fn forget<'a>(&'a self, lease: &'a Lease) -> Work<'a, ()> {
+        self.0.forget(lease)
+    }
+    fn in_folder<'a>(
+        &'a self,
+        owner: &'a str,
+        folder: &'a TreePath,
+    ) -> Work<'a, Vec<(UploadKey, Unfinished)>> {
+        self.0.in_folder(owner, folder)
+    }
+    fn within<'a>(&'a self, folder: &'a TreePath) -> Work<'a, Vec<(UploadKey, Unfinished)>> {
+        self.0.within(folder)
+    }
+    fn moved<'a>(&'a self, owner: Option<&'a str>, from: &'a TreePath, to: &'a TreePath) -> Work<'a, ()> {
+        self.0.moved(owner, from, to)
+    }
+}
+
+async fn flaky(bench: &Bench) -> (Server, Arc<Faults>) {
+    let faults = Arc::new(Faults::default());
+    let store = Flaky(FsStore::open(&bench.root(), pool()).unwrap(), Arc::clone(&faults));
+    let ledger: Arc<dyn Ledger> = Arc::new(FullLedger(MemoryLedger::default(), Arc::clone(&faults)));
+    let depot = Depot::open(Arc::new(store), Arc::clone(&ledger), RULES).await.unwrap();
+    (Server { depot, ledger }, faults)
+}
+
+fn is_full<T>(result: &Result<T, ServerError>) -> bool {
+    matches!(result, Err(ServerError::Store(StoreError::NoSpace { .. })))
+}
+
+#[tokio::test]
+async fn on_a_full_disk_what_came_is_kept_and_gone_on_with_when_there_is_room() {
+    let bench = Bench::new();
+    let (server, faults) = flaky(&bench).await;
+    let ann = server.ann();
+    faults.room.store(1500, SeqCst);
+    let mut receiving = send(&ann, "a", Wish::Anew, 1000).await;
+    assert!(is_full(&receiving.append(content(1000, 2000).into()).await));
+    assert_eq!(kept(receiving.settle(DataEnd::Unclean, Control::Alive).await), 999);
+    let mut again = ann.receive(&path("a"), Wish::Append, None).await.unwrap();
+    assert!(is_full(&again.append(content(999, 2000).into()).await));
+    assert_eq!(kept(again.settle(DataEnd::Unclean, Control::Alive).await), 999);
+    faults.room.store(0, SeqCst);
+    published(complete(&ann, "a", Wish::Append, 2000).await);
+    assert_eq!(bench.published("a").unwrap(), content(0, 2000));
+}
+
+#[tokio::test]
+async fn a_copy_that_finds_no_room_leaves_what_is_there() {
+    let bench = Bench::new();
+    bench.put("a", &content(0, 1000));
+    let (server, faults) = flaky(&bench).await;
+    let ann = server.ann();
+    faults.room.store(500, SeqCst);
+    let mut receiving = ann.receive(&path("a"), Wish::Append, None).await.unwrap();
+    assert!(is_full(&receiving.append(bytes(b"more")).await));
+    kept(receiving.settle(DataEnd::Unclean, Control::Alive).await);
+    assert_eq!(ann.read(&path("a")).await.unwrap().meta.size, 1000);
+    assert_eq!((server.record("ann", "a").await, bench.staged()), (None, 0));
+}
+
+#[tokio::test]
+async fn what_finds_no_room_to_be_published_is_kept_and_its_last_byte_publishes_it() {
+    let bench = Bench::new();
+    bench.put("a", b"old");
+    let (server, faults) = flaky(&bench).await;
+    let ann = server.ann();
+    faults.publish.store(true, SeqCst);
+    assert!(is_full(&complete(&ann, "a", Wish::Anew, 1000).await));
+    assert_eq!(size(&ann, "a").await, Some(999));
+    assert_eq!(bench.published("a").unwrap(), b"old");
+    faults.publish.store(false, SeqCst);
+    published(complete(&ann, "a", Wish::From(999), 1000).await);
+    assert_eq!(bench.published("a").unwrap(), content(0, 1000));
+}
+
+#[tokio::test]
+async fn a_little_is_given_back_where_not_even_a_record_finds_room() {
+    let bench = Bench::new();
+    let (server, faults) = flaky(&bench).await;
+    let ann = server.ann();
+    faults.ledger_room.store(500_000, SeqCst);
+    // Small enough that nothing was saved before.
+    let receiving = send(&ann, "a", Wish::Anew, 100_000).await;
+    assert_eq!(kept(receiving.settle(DataEnd::Unclean, Control::Alive).await), 99_999);
+    let mut receiving = ann.receive(&path("a"), Wish::Append, None).await.unwrap();
+    receiving.append(content(99_999, 300_000).into()).await.unwrap();
+    receiving.append(content(300_000, 900_000).into()).await.unwrap();
+    let at = kept(receiving.settle(DataEnd::Unclean, Control::Alive).await);
+    assert_eq!(at, 99_999, "what was told before stays");
+    published(complete(&ann, "a", Wish::Append, 200_000).await);
+    assert_eq!(bench.published("a").unwrap(), content(0, 200_000));
+}
+
+#[tokio::test]
+async fn what_could_not_be_synced_is_not_claimed() {
+    let bench = Bench::new();
+    let (server, faults) = flaky(&bench).await;
+    let ann = server.ann();
+    assert_eq!(break_off(&ann, "a", Wish::Anew, 1000).await, 999);
+    let receiving = send(&ann, "a", Wish::Append, 2000).await;
+    faults.sync.store(true, SeqCst);
+    assert_eq!(kept(receiving.settle(DataEnd::Unclean, Control::Alive).await), 999);
+    faults.sync.store(false, SeqCst);
+    assert_eq!(size(&ann, "a").await, Some(999));
+    published(complete(&ann, "a", Wish::Append, 3000).await);
+    assert_eq!(bench.published("a").unwrap(), content(0, 3000));
+}
+
+#[tokio::test]
+async fn a_sync_that_fails_beside_ends_the_upload_and_publishes_nothing() {
+    let bench = Bench::new();
+    let (server, faults) = flaky(&bench).await;
+    let ann = server.ann();
+    faults.sync.store(true, SeqCst);
+    let mut receiving = send(&ann, "a", Wish::Anew, 2 << 20).await;
+    let mut at = receiving.offset();
+    let failed = loop {
+        match receiving.append(content(at, at + 100_000).into()).await {
+            Ok(()) => at += 100_000,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(failed, ServerError::Store(StoreError::Io { .. })), "{failed}");
+    let settled = receiving.settle(DataEnd::Clean, Control::Alive).await;
+    assert!(bench.published("a").is_none(), "{settled:?}");
+    assert_eq!(size(&ann, "a").await, Some(0));
+}

@@ -1,0 +1,114 @@
+//! What an owner and everybody else see of an unfinished upload.
+
+use super::*;
+
+#[tokio::test]
+async fn an_unfinished_upload_is_seen_by_its_owner_only() {
+    let bench = Bench::new();
+    bench.put("a", b"published");
+    let server = bench.start(RULES).await;
+    let (ann, bob) = (server.ann(), server.bob());
+    assert_eq!(break_off(&ann, "a", Wish::Anew, 5000).await, 4999);
+    assert_eq!(break_off(&ann, "new", Wish::Anew, 10).await, 9);
+
+    assert_eq!(size(&ann, "a").await, Some(4999));
+    assert!(ann.stat(&path("a")).await.unwrap().unfinished);
+    assert!(matches!(ann.read(&path("a")).await, Err(ServerError::Unfinished { at: 4999 })));
+    assert_eq!(peeked(&ann, "a").await, content(0, 4999));
+    let seen = [("a".to_owned(), 4999, true), ("new".to_owned(), 9, true)];
+    assert_eq!(listed(&ann, "").await, seen);
+
+    assert_eq!(size(&bob, "a").await, Some(9));
+    assert_eq!(size(&bob, "new").await, None);
+    assert_eq!(bob.read(&path("a")).await.unwrap().meta.size, 9);
+    assert_eq!(peeked(&bob, "a").await, b"published");
+    assert_eq!(listed(&bob, "").await, [("a".to_owned(), 9, false)]);
+    assert_eq!(bench.names(), ["a"]);
+}
+
+#[tokio::test]
+async fn what_is_being_received_is_told_as_far_as_it_is_safe() {
+    let bench = Bench::new();
+    let server = bench.start(RULES).await;
+    let (ann, other) = (server.ann(), server.ann());
+    let mut receiving = ann.receive(&path("a"), Wish::Anew, None).await.unwrap();
+    assert_eq!(size(&other, "a").await, None, "nothing has come");
+    receiving.append(content(0, 1000).into()).await.unwrap();
+    assert_eq!(size(&other, "a").await, Some(0), "nothing is safe");
+    assert_eq!(listed(&other, "").await, [("a".to_owned(), 0, true)]);
+    // More than is synced at once.
+    receiving.append(content(1000, 3 << 20).into()).await.unwrap();
+    receiving.append(content(3 << 20, 5 << 20).into()).await.unwrap();
+    let told = size(&other, "a").await.unwrap();
+    assert_eq!(told, (3 << 20) - 1, "the last byte that is safe may be held back");
+    assert_eq!(peeked(&other, "a").await, content(0, told));
+    assert_eq!(server.record("ann", "a").await.unwrap().offset, told);
+    let at = kept(receiving.settle(DataEnd::Unclean, Control::Gone).await);
+    assert_eq!(at, (5 << 20) - 1);
+    assert_eq!(size(&other, "a").await, Some(at));
+}
+
+#[tokio::test]
+async fn a_home_is_the_root_of_its_account() {
+    let bench = Bench::new();
+    std::fs::create_dir_all(bench.root().join("homes/ann")).unwrap();
+    let server = bench.start(RULES).await;
+    let ann = server.visitor(Account { home: path("homes/ann"), ..account("ann") });
+    published(complete(&ann, "a", Wish::Anew, 10).await);
+    assert_eq!(bench.published("homes/ann/a").unwrap(), content(0, 10));
+    assert_eq!(listed(&ann, "").await, [("a".to_owned(), 10, false)]);
+    assert!(is_denied(&ann.remove_folder(&TreePath::ROOT).await));
+}
+
+#[tokio::test]
+async fn each_permission_opens_its_own_door() {
+    let bench = Bench::new();
+    bench.put("a", b"x");
+    let server = bench.start(RULES).await;
+    let nothing = server.visitor(Account { may: Permissions::default(), ..account("eve") });
+    let a = path("a");
+    assert!(is_denied(&nothing.read(&a).await));
+    assert!(is_denied(&nothing.peek(&a).await));
+    assert!(is_denied(&nothing.list(&TreePath::ROOT).await));
+    assert!(is_denied(&nothing.receive(&path("b"), Wish::Anew, None).await));
+    assert!(is_denied(&nothing.make_folder(&path("d")).await));
+    assert!(is_denied(&nothing.unique(&TreePath::ROOT).await));
+    assert!(is_denied(&nothing.space(&a).await));
+    assert!(is_denied(&nothing.remove(&a).await));
+    assert!(is_denied(&nothing.remove_folder(&a).await));
+    assert!(is_denied(&nothing.rename(&a, &path("b")).await));
+    let when = haul_core::Modified { seconds: 0, nanos: 0, strong: false };
+    assert!(is_denied(&nothing.set_modified(&a, when).await));
+    assert!(is_denied(&nothing.set_mode(&a, 0o600).await));
+    assert_eq!(bench.names(), ["a"]);
+}
+
+#[tokio::test]
+async fn who_may_only_write_may_compare_what_it_has_sent() {
+    let bench = Bench::new();
+    let server = bench.start(RULES).await;
+    let may = Permissions { write: true, ..Permissions::default() };
+    let dropbox = server.visitor(Account { may, ..account("ann") });
+    break_off(&dropbox, "a", Wish::Anew, 100).await;
+    assert_eq!(peeked(&dropbox, "a").await, content(0, 99));
+    published(complete(&dropbox, "a", Wish::From(99), 100).await);
+    assert!(is_denied(&dropbox.peek(&path("a")).await));
+}
+
+#[tokio::test]
+async fn a_tree_that_nobody_may_write_is_left_as_it_is() {
+    let bench = Bench::new();
+    bench.put("a", b"x");
+    let server = bench.start(RULES).await;
+    break_off(&server.ann(), "b", Wish::Anew, 10).await;
+    server.stop().await;
+    assert_eq!(bench.staged(), 1);
+    let depot = Depot::read_only(Arc::new(FsStore::open(&bench.root(), pool()).unwrap()));
+    let ann = depot.visitor(account("ann"));
+    assert_eq!(listed(&ann, "").await, [("a".to_owned(), 1, false)]);
+    assert!(is_denied(&ann.receive(&path("c"), Wish::Anew, None).await));
+    assert!(is_denied(&ann.remove(&path("a")).await));
+    assert!(is_denied(&ann.make_folder(&path("d")).await));
+    assert_eq!(depot.expire().await.unwrap(), 0);
+    assert_eq!((bench.names(), bench.staged()), (vec!["a".to_owned()], 1));
+}

@@ -1,0 +1,102 @@
+//! Two writers of one upload.
+
+use std::time::Instant;
+
+use super::*;
+
+#[tokio::test]
+async fn a_second_writer_is_refused_while_bytes_come() {
+    let bench = Bench::new();
+    // As long as the test: a busy machine is no silent client.
+    let server = bench.start(Rules { takeover: Duration::from_millis(400), ..RULES }).await;
+    let (ann, other) = (server.ann(), server.ann());
+    let mut first = send(&ann, "a", Wish::Anew, 1).await;
+    let second = tokio::spawn(async move { other.receive(&path("a"), Wish::Append, None).await.map(drop) });
+    let mut at = 1;
+    while !second.is_finished() {
+        first.append(content(at, at + 1).into()).await.unwrap();
+        at += 1;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(matches!(second.await.unwrap(), Err(ServerError::Busy)));
+    published(first.settle(DataEnd::Clean, Control::Alive).await);
+    assert_eq!(bench.published("a").unwrap(), content(0, at));
+}
+
+#[tokio::test]
+async fn a_silent_writer_is_taken_over_and_fenced_off() {
+    let bench = Bench::new();
+    let server = bench.start(RULES).await;
+    let mut older = send(&server.ann(), "a", Wish::Anew, 1000).await;
+    let came = Instant::now();
+    let mut newer = server.ann().receive(&path("a"), Wish::Append, None).await.unwrap();
+    assert!(came.elapsed() < Duration::from_secs(5));
+    assert_eq!(newer.offset(), 999, "what the older one had is kept, as after any broken connection");
+    let late = older.append(bytes(b"late")).await;
+    assert!(matches!(late, Err(ServerError::Store(StoreError::Fenced { .. }))), "{late:?}");
+    newer.append(content(999, 2000).into()).await.unwrap();
+    assert!(older.append(bytes(b"later")).await.is_err());
+    assert!(older.sync().await.is_err());
+    let late = older.settle(DataEnd::Clean, Control::Alive).await;
+    assert!(matches!(late, Err(ServerError::Store(StoreError::Fenced { .. }))), "{late:?}");
+    published(newer.settle(DataEnd::Clean, Control::Alive).await);
+    assert_eq!(bench.published("a").unwrap(), content(0, 2000));
+}
+
+#[tokio::test]
+async fn who_comes_back_goes_on_as_soon_as_the_older_session_is_done() {
+    let bench = Bench::new();
+    let server = bench.start(Rules { takeover: Duration::from_secs(600), ..RULES }).await;
+    let older = send(&server.ann(), "a", Wish::Anew, 1000).await;
+    let again = server.ann();
+    let newer = tokio::spawn(async move { again.receive(&path("a"), Wish::Append, None).await });
+    tokio::task::yield_now().await;
+    kept(older.settle(DataEnd::Unclean, Control::Gone).await);
+    assert_eq!(newer.await.unwrap().unwrap().offset(), 999);
+}
+
+#[tokio::test]
+async fn owners_write_the_same_name_beside_each_other() {
+    let bench = Bench::new();
+    let server = bench.start(Rules { takeover: Duration::from_secs(600), ..RULES }).await;
+    let ann = send(&server.ann(), "a", Wish::Anew, 1000).await;
+    let bob = send(&server.bob(), "a", Wish::Anew, 500).await;
+    published(ann.settle(DataEnd::Clean, Control::Alive).await);
+    published(bob.settle(DataEnd::Clean, Control::Alive).await);
+    assert_eq!(bench.published("a").unwrap(), content(0, 500));
+}
+
+#[tokio::test]
+async fn in_place_there_is_one_writer_whoever_it_is() {
+    let bench = Bench::new();
+    let rules = Rules { in_place: true, takeover: Duration::ZERO, ..RULES };
+    let server = bench.start(Rules { takeover: Duration::from_millis(300), ..rules }).await;
+    let mut first = send(&server.ann(), "a", Wish::Anew, 1).await;
+    let bob = server.bob();
+    let second = tokio::spawn(async move { bob.receive(&path("a"), Wish::Append, None).await.map(drop) });
+    let mut at = 1;
+    while !second.is_finished() {
+        first.append(content(at, at + 1).into()).await.unwrap();
+        at += 1;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(matches!(second.await.unwrap(), Err(ServerError::Busy)));
+    published(first.settle(DataEnd::Clean, Control::Alive).await);
+}
+
+#[tokio::test]
+async fn a_session_that_is_aborted_while_it_settles_settles_all_the_same() {
+    let bench = Bench::new();
+    let server = bench.start(RULES).await;
+    let receiving = send(&server.ann(), "a", Wish::Anew, 1000).await;
+    let task = tokio::spawn(receiving.settle(DataEnd::Clean, Control::Alive));
+    tokio::task::yield_now().await;
+    task.abort();
+    let _ = task.await;
+    let again = server.ann().receive(&path("a"), Wish::Anew, None).await.unwrap();
+    drop(again);
+    assert!(
+        bench.published("a").is_some_and(|bytes| bytes == content(0, 1000))
+            || size(&server.ann(), "a").await == Some(999)
+    );
+}
