@@ -1,7 +1,7 @@
 //! The server's side of FTP: what comes in as lines leaves as things to do, and what was done leaves as replies.
 //!
-//! [`Session`](session::Session) is a machine without I/O. Whoever drives it feeds it lines and outcomes, and does what
-//! [`Step`](step::Step) says. It knows no socket, no file and no account.
+//! [`session::Session`] is a machine without I/O. Whoever drives it feeds it lines and outcomes, and does what
+//! [`Step`] says. It knows no socket, no file and no account.
 
 mod answer;
 pub mod facts;

@@ -1,7 +1,7 @@
 //! Commands as they come in (RFC 959 §4.1, 1123 §4.1, 2228, 2389, 2428, 3659, 4217, 7151, and drafts): a line is read
 //! once, here, and what leaves cannot be wrong in itself.
 //!
-//! [`verbs`] is the table of all commands, [`arguments`] reads what stands behind them. Paths stay bytes, with every
+//! `verbs` is the table of all commands, `arguments` reads what stands behind them. Paths stay bytes, with every
 //! blank beyond the one that parts them from their command: where they lead depends on the session, and whether a
 //! command may be said now, too.
 

@@ -244,7 +244,11 @@ impl Session {
                     self.go(Next::Bye(Answer::new(421, why)));
                 }
                 Doing::Nothing => {
-                    let line = self.waiting.pop_front()?;
+                    let Some(line) = self.waiting.pop_front() else {
+                        // A session is mostly idle: nothing is kept for it then.
+                        (self.steps, self.waiting) = (VecDeque::new(), VecDeque::new());
+                        return None;
+                    };
                     let next = self.hear(&line);
                     self.go(next);
                 }

@@ -218,3 +218,15 @@ fn an_answer_to_another_question_is_a_failure_here() {
     assert_eq!(ftp.done(Outcome::Done), 451);
     assert_eq!(ftp.says("NOOP"), 200);
 }
+
+#[test]
+fn an_idle_session_is_small() {
+    let mut ftp = Driven::inside();
+    for _ in 0..MOST_WAITING {
+        ftp.line("PWD");
+    }
+    (0..MOST_WAITING).for_each(|_| assert_eq!(ftp.code(), 257));
+    ftp.quiet();
+    assert_eq!((ftp.session.steps.capacity(), ftp.session.waiting.capacity()), (0, 0));
+    assert!(size_of::<Session>() <= 768, "{}", size_of::<Session>());
+}
