@@ -102,6 +102,8 @@ impl Visitor {
                 depot.store.rename(&old, &new, true).await?;
                 depot.drop_unfinished(&there.seat.key).await?;
             }
+            // The store has words for it.
+            Kind::Folder if new.is_within(&old) => depot.store.rename(&old, &new, false).await?,
             Kind::Folder => {
                 let _inside = depot.sit_within(&old).await?;
                 depot.store.rename(&old, &new, false).await?;

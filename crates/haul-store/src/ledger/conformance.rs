@@ -150,10 +150,13 @@ async fn what_moves_takes_its_uploads_along<L: Ledger>(ledger: &L) -> Result<(),
 async fn one_owner_s_upload_moves_alone<L: Ledger>(ledger: &L) -> Result<(), StoreError> {
     put(ledger, &key("ann", "a"), 1).await?;
     put(ledger, &key("bob", "a"), 2).await?;
-    put(ledger, &key("ann", "b"), 3).await?;
+    let (lease, _) = ledger.claim(&key("ann", "b")).await?;
+    ledger.save(&lease, &record(3), Durability::Relaxed).await?;
     ledger.moved(Some("ann"), &path(b"a"), &path(b"b")).await?;
     assert_eq!(paths(ledger, "").await?, ["bob:/a", "ann:/b"]);
     assert_eq!(ledger.load(&key("ann", "b")).await?, Some(record(1)), "what was there is replaced");
+    let late = ledger.save(&lease, &record(4), Durability::Relaxed).await;
+    assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
     Ok(())
 }
 

@@ -75,8 +75,8 @@ pub trait Ledger: Send + Sync + 'static {
     ) -> Work<'a, Vec<(UploadKey, Unfinished)>>;
     /// All unfinished uploads within a folder, of all owners.
     fn within<'a>(&'a self, folder: &'a TreePath) -> Work<'a, Vec<(UploadKey, Unfinished)>>;
-    /// What lay within `from` now becomes something within `to`: of one owner, or of all. Leases of what moved are
-    /// worth nothing any more.
+    /// What lay within `from` now becomes something within `to`: of one owner, or of all. Leases of what moved, and of
+    /// what it replaces, are worth nothing any more; what would get a path that is too long is forgotten.
     fn moved<'a>(&'a self, owner: Option<&'a str>, from: &'a TreePath, to: &'a TreePath) -> Work<'a, ()>;
 }
 

@@ -111,6 +111,15 @@ async fn a_folder_into_which_bytes_come_stays_where_it_is() {
 }
 
 #[tokio::test]
+async fn a_folder_does_not_go_into_itself() {
+    let bench = Bench::new();
+    std::fs::create_dir(bench.root().join("d")).unwrap();
+    let server = bench.start(Rules { takeover: Duration::from_secs(600), ..RULES }).await;
+    let refused = server.ann().rename(&path("d"), &path("d/x")).await;
+    assert!(matches!(refused, Err(ServerError::Store(_))), "{refused:?}");
+}
+
+#[tokio::test]
 async fn removing_a_folder_drops_what_was_unfinished_in_it() {
     let bench = Bench::new();
     std::fs::create_dir(bench.root().join("d")).unwrap();

@@ -64,9 +64,20 @@ impl Trouble {
     }
 }
 
+/// How SQLite makes a transaction whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Journal {
+    /// What is new is written to a log beside the database: one sync for a commit, or none.
+    Log,
+    /// What was there is kept until the commit is over: for network file systems, which promise what a log needs and
+    /// may not keep it.
+    Rollback,
+}
+
 /// The database on disk, which is opened only when something is to be written, or was.
 pub(super) struct Tables {
     path: PathBuf,
+    journal: Journal,
     connection: Option<Connection>,
     durability: Durability,
 }
@@ -74,7 +85,12 @@ pub(super) struct Tables {
 impl Tables {
     /// The database at this path, and what is in it. Where there is none, none is created.
     pub(super) fn find(path: PathBuf) -> Result<(Self, Records), StoreError> {
-        let mut tables = Self { path, connection: None, durability: Durability::Full };
+        let far = path.parent().is_some_and(sys::over_network);
+        Self::find_with(path, if far { Journal::Rollback } else { Journal::Log })
+    }
+
+    pub(super) fn find_with(path: PathBuf, journal: Journal) -> Result<(Self, Records), StoreError> {
+        let mut tables = Self { path, journal, connection: None, durability: Durability::Full };
         if !tables.path.try_exists().map_err(|error| StoreError::at("looking for", &tables.path, error))? {
             return Ok((tables, Records::default()));
         }
@@ -108,16 +124,16 @@ impl Tables {
         Ok(())
     }
 
-    fn connection(&mut self) -> Result<&mut Connection, StoreError> {
+    pub(super) fn connection(&mut self) -> Result<&mut Connection, StoreError> {
         if self.connection.is_none() {
-            self.connection = Some(open(&self.path)?);
+            self.connection = Some(open(&self.path, self.journal)?);
         }
         self.connection.as_mut().ok_or_else(|| StoreError::Unclaimed { path: self.path.clone() })
     }
 }
 
 /// Opens the database, creating it where there is none, and makes sure that it can be used.
-fn open(path: &Path) -> Result<Connection, StoreError> {
+fn open(path: &Path, journal: Journal) -> Result<Connection, StoreError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let say = |error| StoreError::at("creating", path, error);
     let new = !path.try_exists().map_err(say)?;
@@ -127,8 +143,10 @@ fn open(path: &Path) -> Result<Connection, StoreError> {
         let mut connection = Connection::open(path)?;
         // The lock beside it keeps others out; like this no memory is shared with anybody either.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        // What a write-ahead log needs, a network file system promises and may not keep.
-        let journal = if sys::over_network(folder) { "DELETE" } else { "WAL" };
+        let journal = match journal {
+            Journal::Log => "WAL",
+            Journal::Rollback => "DELETE",
+        };
         let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if version > VERSION {
             return Ok((connection, version));

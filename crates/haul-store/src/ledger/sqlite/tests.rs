@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::tables::Journal;
 use super::*;
 use crate::ledger::conformance::{key, record};
 use crate::ledger::wait;
@@ -155,6 +156,49 @@ fn many_at_once_are_all_saved_in_the_order_they_were_given() {
     for writer in 0..16 {
         assert_eq!(has(&ledger, &format!("f{writer}")), Some(record(19)));
     }
+}
+
+#[test]
+fn a_full_disk_is_told_as_such_and_forgets_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("uploads.db");
+    let (mut tables, _) = Tables::find(path.clone()).unwrap();
+    let save = |tables: &mut Tables, number: u64| {
+        let key = key("ann", &format!("{number}-{}", "x".repeat(200)));
+        tables.write(Durability::Full, |transaction| tables::save(transaction, &key, &record(number)))
+    };
+    save(&mut tables, 0).unwrap();
+    // No limit of a disk, but SQLite says the same at both.
+    tables.connection().unwrap().pragma_update(None, "max_page_count", 4).unwrap();
+    let mut saved = 1;
+    let full = loop {
+        match save(&mut tables, saved) {
+            Ok(()) => saved += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(full, StoreError::NoSpace { .. }), "{full:?}");
+    assert!(matches!(save(&mut tables, saved), Err(StoreError::NoSpace { .. })));
+    tables.connection().unwrap().pragma_update(None, "max_page_count", 4000).unwrap();
+    save(&mut tables, saved).unwrap();
+    drop(tables);
+    let (_, records) = Tables::find(path).unwrap();
+    assert_eq!(records.within(&TreePath::ROOT, None).count() as u64, saved + 1);
+}
+
+#[test]
+fn on_a_network_file_system_there_is_no_log_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("uploads.db");
+    let (mut tables, _) = Tables::find_with(path.clone(), Journal::Rollback).unwrap();
+    for (number, how) in [(1, Durability::Relaxed), (2, Durability::Full), (3, Durability::Relaxed)] {
+        let key = key("ann", &number.to_string());
+        tables.write(how, |transaction| tables::save(transaction, &key, &record(number))).unwrap();
+    }
+    assert!(!folder.path().join("uploads.db-wal").exists());
+    drop(tables);
+    let (_, records) = Tables::find_with(path, Journal::Rollback).unwrap();
+    assert_eq!(records.within(&TreePath::ROOT, None).count(), 3);
 }
 
 #[cfg(unix)]
