@@ -178,7 +178,15 @@ pub(crate) fn default_access_list(folder: BorrowedFd<'_>) -> Option<Vec<u8>> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
         let mut list = vec![0; 4096];
-        let len = fs::fgetxattr(folder, DEFAULT_LIST, list.as_mut_slice()).ok()?;
+        let len = match fs::fgetxattr(folder, DEFAULT_LIST, list.as_mut_slice()) {
+            // Opened only to be passed through.
+            Err(Errno::BADF) => {
+                use std::os::fd::AsRawFd;
+                let at = format!("/proc/self/fd/{}", folder.as_raw_fd());
+                fs::getxattr(at, DEFAULT_LIST, list.as_mut_slice()).ok()?
+            }
+            len => len.ok()?,
+        };
         list.truncate(len);
         Some(list).filter(|list| !list.is_empty())
     }

@@ -61,6 +61,19 @@ impl Dates {
         }
     }
 
+    /// The date for a file dated `has` that is renamed to `path`, in place of one dated `replaced`; `None` where the
+    /// one it has will do. A date that somebody has set, long ago, is left to him.
+    pub(super) fn moved(&self, path: &TreePath, has: Modified, replaced: Option<i64>) -> Option<Modified> {
+        let recent = has.seconds >= now().seconds - STALE;
+        let last = self.last_within(path).into_iter().chain(replaced).max()?;
+        if !recent || last < has.seconds {
+            return None;
+        }
+        let seconds = last.saturating_add(1);
+        self.remember(path, seconds);
+        Some(Modified { seconds, nanos: 0, strong: false })
+    }
+
     fn last_within(&self, path: &TreePath) -> Option<i64> {
         let gone = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if gone.is_empty() {
@@ -122,6 +135,17 @@ mod tests {
         let now = now();
         let long_ago = Modified { seconds: now.seconds - 100, ..now };
         assert!(dates.next(&path("a"), long_ago, None).unwrap().seconds >= now.seconds);
+    }
+
+    #[test]
+    fn what_is_renamed_has_no_second_of_what_was_there_either() {
+        let dates = Dates::default();
+        let now = now();
+        assert_eq!(dates.moved(&path("a"), now, None), None);
+        assert_eq!(dates.moved(&path("a"), now, Some(now.seconds - 1)), None);
+        assert_eq!(dates.moved(&path("a"), now, Some(now.seconds)).unwrap().seconds, now.seconds + 1);
+        let set = Modified { seconds: 1_000_000_000, ..now };
+        assert_eq!(dates.moved(&path("b"), set, Some(set.seconds)), None);
     }
 
     #[test]

@@ -45,8 +45,9 @@ pub(super) struct Home {
 #[derive(Debug, Default)]
 pub(super) struct Homes {
     open: Mutex<HashMap<Medium, Arc<Home>>>,
-    /// What no path may lead into: `.haul` and its staging folders, by device and inode.
-    hidden: RwLock<HashSet<(u64, u64)>>,
+    /// What no path may lead into: `.haul` and its staging folders, by device and inode. They are held open, so that no
+    /// other folder gets the same inode should somebody remove them.
+    hidden: RwLock<HashMap<(u64, u64), OwnedFd>>,
     /// What a sweep has kept: staging folders that are met later are swept then.
     kept: Mutex<Option<HashSet<String>>>,
 }
@@ -81,7 +82,7 @@ impl Homes {
 
     /// Looks where an earlier run may have left something, so that it is out of reach from the start; writes nothing.
     pub(super) fn look(&self, root: &Beneath) -> io::Result<()> {
-        let mut above = rustix::io::dup(root.root())?;
+        let mut above = rustix::io::fcntl_dupfd_cloexec(root.root(), 0)?;
         for name in [RESERVED, STAGING] {
             above = match fs::openat(
                 &above,
@@ -92,7 +93,7 @@ impl Homes {
                 Err(Errno::NOENT | Errno::ACCESS) => return Ok(()),
                 opened => opened?,
             };
-            self.hide(identity(above.as_fd())?);
+            self.hide(above.as_fd())?;
         }
         Ok(())
     }
@@ -104,7 +105,7 @@ impl Homes {
         }
         let above = root.folder(at)?;
         let haul = fs::openat(&above.fd, RESERVED, FOLDER, Mode::empty())?;
-        self.hide(identity(haul.as_fd())?);
+        self.hide(haul.as_fd())?;
         let staging = fs::openat(&haul, STAGING, FOLDER, Mode::empty())?;
         close_to_others(&haul)?;
         close_to_others(&staging)?;
@@ -139,7 +140,7 @@ impl Homes {
 
     /// Whether this is a folder that no path may lead into.
     pub(super) fn hides(&self, unique: (u64, u64)) -> bool {
-        self.hidden.read().unwrap_or_else(PoisonError::into_inner).contains(&unique)
+        self.hidden.read().unwrap_or_else(PoisonError::into_inner).contains_key(&unique)
     }
 
     /// Removes all staged files but these, in the staging folders `at` and in whatever is met later; how many.
@@ -167,8 +168,8 @@ impl Homes {
 
     fn met(&self, at: TreePath, medium: Medium, made: Made) -> io::Result<Arc<Home>> {
         let unique = identity(made.staging.as_fd())?;
-        self.hide(identity(made.haul.as_fd())?);
-        self.hide(unique);
+        self.hide(made.haul.as_fd())?;
+        self.hide(made.staging.as_fd())?;
         let home = Arc::new(Home { at, medium, staging: made.staging, unique });
         let mut open = self.lock();
         if let Some(first) = open.get(&medium) {
@@ -183,8 +184,14 @@ impl Homes {
         Ok(home)
     }
 
-    fn hide(&self, unique: (u64, u64)) {
-        self.hidden.write().unwrap_or_else(PoisonError::into_inner).insert(unique);
+    fn hide(&self, folder: BorrowedFd<'_>) -> io::Result<()> {
+        let unique = identity(folder)?;
+        let mut hidden = self.hidden.write().unwrap_or_else(PoisonError::into_inner);
+        if !hidden.contains_key(&unique) {
+            hidden.retain(|_, folder| fs::fstat(folder).is_ok_and(|seen| seen.st_nlink > 0));
+            hidden.insert(unique, rustix::io::fcntl_dupfd_cloexec(folder, 0)?);
+        }
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Medium, Arc<Home>>> {

@@ -7,7 +7,10 @@ use std::{
 };
 
 use haul_core::{RESERVED, TreePath};
-use rustix::fs::{self, AtFlags, Dir, FileType};
+use rustix::{
+    fs::{self, AtFlags, Dir, FileType},
+    io::Errno,
+};
 
 use super::{fault::fault, seen, tree::Tree};
 use crate::{Entry, Listing, StoreError, Work, tree::pool::hop};
@@ -36,7 +39,11 @@ impl Listing for FsListing {
         let (tree, folder, dir) = (Arc::clone(&self.tree), self.folder.clone(), Arc::clone(&self.dir));
         hop(&self.tree.pool, move || {
             let mut dir = dir.lock().unwrap_or_else(PoisonError::into_inner);
-            page(&tree, &folder, &mut dir).map_err(|error| fault("listing", &folder, error))
+            page(&tree, &folder, &mut dir).map_err(|error| match Errno::from_io_error(&error) {
+                // It could only be opened to be passed through.
+                Some(Errno::BADF) => fault("listing", &folder, Errno::ACCESS),
+                _ => fault("listing", &folder, error),
+            })
         })
     }
 }

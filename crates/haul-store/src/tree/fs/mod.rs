@@ -23,6 +23,7 @@ mod publish;
 mod seen;
 mod staged;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 mod tree;
 mod walk;
@@ -37,7 +38,7 @@ use std::{
 
 use haul_core::{Modified, TreePath};
 use rustix::{
-    fs::{self, FileType, Mode, OFlags},
+    fs::{self, Access, AtFlags, FileType, Mode, OFlags},
     io::Errno,
 };
 
@@ -210,6 +211,8 @@ impl Store for FsStore {
 
 fn stage(tree: &Arc<Tree>, target: &TreePath) -> io::Result<FsStaged> {
     let folder = tree.folder(&target.parent().ok_or(Errno::ISDIR)?)?;
+    // Told before a byte comes, not when all of them are there.
+    fs::accessat(&folder.fd, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::empty())?;
     let name = home::new_name();
     let mut home = tree.homes.for_folder(&tree.root, &folder, &*tree.door)?;
     let file = match publish::created(&home, &name) {

@@ -260,10 +260,13 @@ impl Received {
 
     fn copy_file(&self, from: &File, upto: u64) -> Result<(), StoreError> {
         let mut tail = self.usable()?;
+        if tail.len != 0 {
+            return Err(self.failed("copying over what is there in", io::ErrorKind::InvalidInput));
+        }
         if upto == 0 {
             return Ok(());
         }
-        if tail.len == 0 && sys::tree::share(from, &self.file, upto) {
+        if sys::tree::share(from, &self.file, upto) {
             return self.changing(&mut tail, |_| Ok(upto));
         }
         self.changing(&mut tail, |_| copy(from, &self.file, upto))

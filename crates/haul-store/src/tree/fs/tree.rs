@@ -127,7 +127,8 @@ impl Tree {
     pub(super) fn rename(&self, from: &TreePath, to: &TreePath, replace: bool) -> Result<(), StoreError> {
         let (old, what) = self.taken_spot(from).map_err(|error| fault("renaming", from, error))?;
         let renamed = self.spot(to).and_then(|new| {
-            let folder = FileType::from_raw_mode(what.st_mode) == FileType::Directory;
+            let kind = FileType::from_raw_mode(what.st_mode);
+            let (folder, is_file) = (kind == FileType::Directory, kind == FileType::RegularFile);
             let there = match fs::statat(&new.folder.fd, &new.name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(seen) => Some(seen),
                 Err(Errno::NOENT) => None,
@@ -137,6 +138,13 @@ impl Tree {
                 there.is_some_and(|there| FileType::from_raw_mode(there.st_mode) == FileType::RegularFile);
             // A folder, and what the tree does not show, is never replaced.
             let replace = replace && over_file && !folder;
+            if replace || there.is_none() {
+                let replaced = there.as_ref().map(|there| seen::modified(there).seconds);
+                let date = self.dates.moved(to, seen::modified(&what), replaced).filter(|_| is_file);
+                if let Some(times) = date.and_then(times) {
+                    fs::utimensat(&old.folder.fd, &old.name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
+                }
+            }
             sys::tree::rename_at(
                 (old.folder.fd.as_fd(), &old.name),
                 (new.folder.fd.as_fd(), &new.name),
