@@ -15,8 +15,14 @@ use std::{
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Node, Package, PackageId};
 
 /// Crates and the floors they stand on; arrows go down only. Floor 3 is for a daemon that is not there yet.
-const FLOORS: [(&str, u8); 6] =
-    [("haul-core", 0), ("haul-proto", 1), ("haul-store", 1), ("haul-transfer", 2), ("haul-server", 2), ("haul", 4)];
+const FLOORS: [(&str, u8); 6] = [
+    ("haul-core", 0),
+    ("haul-proto", 1),
+    ("haul-store", 1),
+    ("haul-transfer", 2),
+    ("haul-server", 2),
+    ("haul", 4),
+];
 
 /// Stands outside the house: tests may lean on it, and it knows nothing of the house.
 const TESTKIT: &str = "haul-testkit";

@@ -22,6 +22,8 @@ use crate::sys;
 
 /// How much is read at once.
 const PIECE: usize = 1024;
+/// So much may wait to be taken before nothing more is listened to.
+const ENOUGH: usize = 16 << 10;
 
 /// What happened on the control connection.
 #[derive(Debug)]
@@ -110,6 +112,11 @@ impl Control {
         self.stuck.get_or_insert_with(Instant::now);
     }
 
+    /// Whether so many replies wait to be taken that no further command is heard.
+    pub(super) fn is_full(&self) -> bool {
+        self.out.len() - self.written >= ENOUGH
+    }
+
     /// Since when the client has left a reply untaken.
     pub(super) fn stuck_since(&self) -> Option<Instant> {
         self.stuck
@@ -141,7 +148,7 @@ impl Control {
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Heard> {
-        if self.ended || !self.lines.has_room() {
+        if self.ended || self.is_full() || !self.lines.has_room() {
             return Poll::Pending;
         }
         let mut piece = [0; PIECE];

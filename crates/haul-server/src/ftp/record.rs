@@ -6,7 +6,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use haul_core::TreePath;
 use haul_proto::ftp::server::{
-    Ask, Form, Incomplete, Login, StoreWish, Transfer, Transferred, Trouble, What,
+    Ask, Form, Incomplete, Login, StoreWish, Style, Transfer, Transferred, Trouble, What,
 };
 
 use super::{ask::Entered, figures::Figures};
@@ -111,6 +111,24 @@ impl Record {
         (told.bytes, told.took, told.ended) = (figures.moved(), figures.took(), ended(how));
         Event::Transferred(told)
     }
+}
+
+/// What a session is doing, as SITE WHO tells it.
+pub(super) fn command(what: &What) -> String {
+    let (verb, path) = match what {
+        What::Retrieve(wanted) => ("RETR", &wanted.path),
+        What::Store { path, wish, .. } => match wish {
+            StoreWish::Anew | StoreWish::From(_) => ("STOR", path),
+            StoreWish::Append => ("APPE", path),
+            StoreWish::Unique => ("STOU", path),
+        },
+        What::List { path, style, .. } => match style {
+            Style::Long => ("LIST", path),
+            Style::Names => ("NLST", path),
+            Style::Facts(_) => ("MLSD", path),
+        },
+    };
+    format!("{verb} {path}")
 }
 
 fn ended(how: &Transferred) -> Ended {

@@ -30,7 +30,7 @@ use super::{
     door::{House, Kind},
     figures::Figures,
     receive::{Ending, Received},
-    record::{Record, Whose},
+    record::{self, Record, Whose},
     sessions::Place,
     settings::Settings,
     stop::{self, Phase},
@@ -164,14 +164,14 @@ impl Conversation {
             self.clock.said(Moment::now());
             self.session.receive(line);
         }
-        if self.control.has_ended() && self.doing.is_none() {
+        if self.control.has_ended() && self.doing.is_none() && !self.control.is_full() {
             return self.over("the client closed the connection");
         }
         self.wait().await
     }
 
     fn next_line(&mut self) -> Option<Line> {
-        if self.session.wants_line() { self.control.next_line() } else { None }
+        if self.session.wants_line() && !self.control.is_full() { self.control.next_line() } else { None }
     }
 
     async fn take_steps(&mut self) -> Flow {
@@ -352,7 +352,7 @@ impl Conversation {
         let figures = Arc::new(Figures::new());
         let record = Record::of(self.whose(), visitor.account(), &transfer, &figures);
         self.running = Some(Running { figures: Arc::clone(&figures), halt, record });
-        self.place.doing(Some(format!("{:?}", transfer.what)));
+        self.place.doing(Some(record::command(&transfer.what)));
         let (peer, times) = (self.peer, self.settings.times);
         let errand = Errand { visitor, transfer, way, own, peer, times, figures, halted };
         self.doing = Some(Box::pin(async move {

@@ -58,7 +58,8 @@ impl Household {
     pub(crate) fn change(&self, config: &Config) -> Result<(), Unserved> {
         let accounts = Accounts::new(config.users.clone(), config.anonymous.clone(), config.patience)?;
         if accounts.anybody_writes() && !self.writes {
-            let what = "nobody could write when this server was started, and now somebody could: start it anew";
+            let what =
+                "nobody could write when this server was started, and now somebody could: start it anew";
             return Err(Unserved::Local(what.to_owned()));
         }
         // One that was made for this run stays: clients may have been told to trust it.
