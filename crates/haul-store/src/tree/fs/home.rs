@@ -70,8 +70,10 @@ impl Homes {
             if self::medium(above.fd.as_fd())? != medium {
                 continue;
             }
-            match make(above.fd.as_fd(), door) {
-                Ok(made) => return self.met(at, medium, made),
+            match make(above.fd) {
+                // Somebody has mounted another medium there: no rename leads out of it.
+                Ok(made) if self::medium(made.staging.as_fd())? != medium => refused = Errno::XDEV.into(),
+                Ok(made) => return self.met(at, medium, made, door),
                 // A tree whose top belongs to somebody else, with a folder for uploads in it.
                 Err(error) if is_refusal(&error) => refused = error,
                 Err(error) => return Err(error),
@@ -99,7 +101,7 @@ impl Homes {
     }
 
     /// The staging folder whose `.haul` is in `at`, if it is there.
-    pub(super) fn existing(&self, root: &Beneath, at: &TreePath) -> io::Result<Arc<Home>> {
+    pub(super) fn existing(&self, root: &Beneath, at: &TreePath, door: &dyn Door) -> io::Result<Arc<Home>> {
         if let Some(home) = self.lock().values().find(|home| home.at == *at) {
             return Ok(Arc::clone(home));
         }
@@ -109,7 +111,8 @@ impl Homes {
         let staging = fs::openat(&haul, STAGING, FOLDER, Mode::empty())?;
         close_to_others(&haul)?;
         close_to_others(&staging)?;
-        self.met(above.real, medium(above.fd.as_fd())?, Made { haul, staging })
+        let medium = medium(staging.as_fd())?;
+        self.met(above.real, medium, Made { above: above.fd, haul, staging }, door)
     }
 
     /// Forgets a staging folder that somebody has removed.
@@ -149,12 +152,13 @@ impl Homes {
         root: &Beneath,
         at: impl IntoIterator<Item = TreePath>,
         keep: HashSet<String>,
+        door: &dyn Door,
     ) -> io::Result<usize> {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let mut removed = 0;
         let mut seen = HashSet::new();
         for at in at {
-            match self.existing(root, &at) {
+            match self.existing(root, &at, door) {
                 Ok(home) if seen.insert(home.unique) => removed += home.sweep(&keep)?,
                 Ok(_) => {}
                 Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::NOTDIR)) => {}
@@ -166,15 +170,20 @@ impl Homes {
         Ok(removed)
     }
 
-    fn met(&self, at: TreePath, medium: Medium, made: Made) -> io::Result<Arc<Home>> {
+    fn met(&self, at: TreePath, medium: Medium, made: Made, door: &dyn Door) -> io::Result<Arc<Home>> {
         let unique = identity(made.staging.as_fd())?;
         self.hide(made.haul.as_fd())?;
         self.hide(made.staging.as_fd())?;
+        let folders = [made.haul, made.above];
         let home = Arc::new(Home { at, medium, staging: made.staging, unique });
         let mut open = self.lock();
         if let Some(first) = open.get(&medium) {
             // Two began at once; or there are two of them on one medium: either will do.
             return Ok(if first.at == home.at { Arc::clone(first) } else { home });
+        }
+        // Whoever made them may not have come so far as this: what lies in them survives only if they do.
+        for folder in [&home.staging].into_iter().chain(&folders) {
+            door.sync_folder(folder.as_fd())?;
         }
         // Before anybody can stage something in it.
         if let Some(kept) = &*self.kept.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -263,18 +272,19 @@ pub(super) fn new_name() -> String {
 }
 
 struct Made {
+    above: OwnedFd,
     haul: OwnedFd,
     staging: OwnedFd,
 }
 
-fn make(above: BorrowedFd<'_>, door: &dyn Door) -> io::Result<Made> {
-    let haul = make_private(above, RESERVED, door)?;
-    let staging = make_private(haul.as_fd(), STAGING, door)?;
-    Ok(Made { haul, staging })
+fn make(above: OwnedFd) -> io::Result<Made> {
+    let haul = make_private(above.as_fd(), RESERVED)?;
+    let staging = make_private(haul.as_fd(), STAGING)?;
+    Ok(Made { above, haul, staging })
 }
 
-/// Opens a folder, and where it is not there makes it, for its owner alone, and makes its name durable.
-fn make_private(above: BorrowedFd<'_>, name: &str, door: &dyn Door) -> io::Result<OwnedFd> {
+/// Opens a folder, and where it is not there makes it, for its owner alone.
+fn make_private(above: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     match fs::openat(above, name, FOLDER, Mode::empty()) {
         Err(Errno::NOENT) => {}
         opened => {
@@ -291,8 +301,6 @@ fn make_private(above: BorrowedFd<'_>, name: &str, door: &dyn Door) -> io::Resul
     // What lies above may give an access list and a group to what is made in it.
     drop_default_access_list(made.as_fd());
     fs::fchmod(&made, OWNER_ONLY)?;
-    door.sync_folder(made.as_fd())?;
-    door.sync_folder(above)?;
     Ok(made)
 }
 

@@ -203,7 +203,7 @@ impl Store for FsStore {
             let mounted = mounted.iter().filter_map(|place| root.join(place).ok());
             let known = keep.iter().filter_map(|id| Some(home::parsed(&StageId(id.clone()))?.0));
             let places: Vec<TreePath> = [root.clone()].into_iter().chain(mounted).chain(known).collect();
-            let swept = tree.homes.sweep(&tree.root, places, keep);
+            let swept = tree.homes.sweep(&tree.root, places, keep, &*tree.door);
             swept.map_err(|error| fault("sweeping", root, error))
         })
     }
@@ -238,7 +238,7 @@ fn staged(tree: &Arc<Tree>, id: StageId) -> Result<FsStaged, StoreError> {
     let told = || PathBuf::from("an unfinished upload");
     let failed = |error: io::Error| fault::sorted("opening", told(), error);
     let (at, name) = home::parsed(&id).ok_or_else(|| failed(Errno::NOENT.into()))?;
-    let home = tree.homes.existing(&tree.root, &at).map_err(failed)?;
+    let home = tree.homes.existing(&tree.root, &at, &*tree.door).map_err(failed)?;
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let opened = fs::openat(&home.staging, name, flags, Mode::empty());
     let file = File::from(opened.map_err(|errno| failed(errno.into()))?);

@@ -2,6 +2,7 @@
 
 mod conforming;
 mod dressing;
+mod forbidden;
 mod links;
 mod media;
 mod order;

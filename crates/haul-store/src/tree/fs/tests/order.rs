@@ -131,10 +131,10 @@ fn bytes_are_saved_before_the_name_and_the_name_before_success() {
         let ino = |at: &str| dir.path().join(at).metadata().unwrap().ino();
         let (top, haul, staging) = (ino(""), ino(".haul"), ino(".haul/staging"));
         let calls = watch.calls();
-        let folders = [haul, top, staging, haul].map(Call::SyncFolder);
-        assert_eq!(calls[..4], folders, "what is made for staging survives");
+        let folders = [staging, haul, top].map(Call::SyncFolder);
+        assert_eq!(calls[..3], folders, "what is made for staging survives");
         let calls: Vec<_> =
-            calls[4..].iter().filter(|call| !matches!(call, Call::Write(_))).cloned().collect();
+            calls[3..].iter().filter(|call| !matches!(call, Call::Write(_))).cloned().collect();
         let mut wanted = vec![Call::SyncAll(ino("f/a"))];
         if synced {
             wanted.push(Call::SyncFolder(staging));
@@ -238,4 +238,20 @@ fn relaxed_asks_the_disk_for_nothing() {
     wait(staged.publish(&path("f/a"), When::Always, Durability::Relaxed)).unwrap();
     let calls = watch.calls()[before..].to_vec();
     assert!(matches!(&calls[..], [Call::Write(_), Call::Rename(_)]), "{calls:?}");
+}
+
+#[test]
+fn a_staging_folder_of_an_earlier_run_is_made_sure_of_before_it_is_used() {
+    let dir = scene();
+    // Made, and then the machine or the server stopped.
+    fs::create_dir_all(dir.path().join(".haul/staging")).unwrap();
+    let watch = Watched::new(0, Errno::IO);
+    let store = watched(dir.path(), &watch);
+    upload(&store, "b", "x").unwrap();
+    upload(&store, "c", "x").unwrap();
+    let ino = |at: &str| dir.path().join(at).metadata().unwrap().ino();
+    let folders = [".haul/staging", ".haul", ""].map(|at| Call::SyncFolder(ino(at)));
+    let calls = watch.calls();
+    assert_eq!(calls[..3], folders);
+    assert!(!calls[3..].contains(&folders[1]), "once is enough");
 }
