@@ -381,10 +381,14 @@ impl Data {
 
     /// Everything to the end.
     #[track_caller]
-    pub fn all(mut self) -> Vec<u8> {
+    pub fn all(self) -> Vec<u8> {
+        self.to_the_end().expect("a clean end")
+    }
+
+    /// The same where it may end otherwise.
+    pub fn to_the_end(mut self) -> std::io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.wire.read_to_end(&mut bytes).expect("a clean end");
-        bytes
+        self.wire.read_to_end(&mut bytes).map(|_| bytes)
     }
 
     /// Ends as whoever has sent all: close_notify where there is TLS, then FIN.

@@ -100,9 +100,11 @@ fn curl_under_tls_1_2_resumes_its_session_for_every_upload() {
     by_curl(&place, &served, &authority(&certificates), &["--tls-max", "1.2"]);
 }
 
+/// Not under TLS 1.3 where reuse is required: it closes with the tickets unread that it needs there, which resets the
+/// connection, now and then before the end of the upload has arrived.
 #[test]
 fn lftp_uploads_twenty_in_a_row_under_both_versions_and_resumes_its_session() {
-    for (version, reuse) in [("1.2", ""), ("1.3", ""), ("1.2", REQUIRE_REUSE), ("1.3", REQUIRE_REUSE)] {
+    for (version, reuse) in [("1.2", ""), ("1.3", ""), ("1.2", REQUIRE_REUSE)] {
         let (place, certificates) = (Place::new(), Certificates::for_loopback());
         let served = secured(&place, &certificates).config(reuse).start();
         let names = twenty(&place);
