@@ -48,7 +48,8 @@ pub(super) struct Homes {
     /// What no path may lead into: `.haul` and its staging folders, by device and inode. They are held open, so that no
     /// other folder gets the same inode should somebody remove them.
     hidden: RwLock<HashMap<(u64, u64), OwnedFd>>,
-    /// What a sweep has kept: staging folders that are met later are swept then.
+    /// The names that a sweep has kept: staging folders that are met later are swept then. Names alone tell staged files
+    /// apart: where a folder lies may have changed since the id was made.
     kept: Mutex<Option<HashSet<String>>>,
 }
 
@@ -223,7 +224,7 @@ impl Home {
         while let Some(entry) = entries.read() {
             let entry = entry?;
             let Ok(name) = entry.file_name().to_str() else { continue };
-            if !is_staged_name(name) || keep.contains(&self.id(name).0) {
+            if !is_staged_name(name) || keep.contains(name) {
                 continue;
             }
             match fs::unlinkat(&self.staging, name, AtFlags::empty()) {

@@ -53,7 +53,6 @@ use self::{
 };
 use crate::{
     Body, Geometry, Listing, Meta, Reading, StageId, Staged, Store, StoreError, Work,
-    sys::tree::mounts_below,
     tree::pool::{Pool, hop},
 };
 
@@ -197,13 +196,12 @@ impl Store for FsStore {
     }
 
     fn sweep<'a>(&'a self, keep: &'a [StageId]) -> Work<'a, usize> {
-        let keep: HashSet<String> = keep.iter().map(|id| id.0.clone()).collect();
+        let keep = keep.to_vec();
         self.hop(&TreePath::ROOT, move |tree, root| {
-            let mounted = mounts_below(tree.root.real());
-            let mounted = mounted.iter().filter_map(|place| root.join(place).ok());
-            let known = keep.iter().filter_map(|id| Some(home::parsed(&StageId(id.clone()))?.0));
-            let places: Vec<TreePath> = [root.clone()].into_iter().chain(mounted).chain(known).collect();
-            let swept = tree.homes.sweep(&tree.root, places, keep, &*tree.door);
+            let (known, names): (Vec<TreePath>, HashSet<String>) =
+                keep.iter().filter_map(home::parsed).map(|(at, name)| (at, name.to_owned())).unzip();
+            let places = [root.clone()].into_iter().chain(tree.mounts()).chain(known);
+            let swept = tree.homes.sweep(&tree.root, places, names, &*tree.door);
             swept.map_err(|error| fault("sweeping", root, error))
         })
     }
@@ -238,13 +236,24 @@ fn staged(tree: &Arc<Tree>, id: StageId) -> Result<FsStaged, StoreError> {
     let told = || PathBuf::from("an unfinished upload");
     let failed = |error: io::Error| fault::sorted("opening", told(), error);
     let (at, name) = home::parsed(&id).ok_or_else(|| failed(Errno::NOENT.into()))?;
-    let home = tree.homes.existing(&tree.root, &at, &*tree.door).map_err(failed)?;
-    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let opened = fs::openat(&home.staging, name, flags, Mode::empty());
-    let file = File::from(opened.map_err(|errno| failed(errno.into()))?);
+    let found = match look_for(tree, &at, name) {
+        // A mount moves with the folder that it is in.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !at.is_root() => {
+            tree.mounts().iter().find_map(|at| look_for(tree, at, name).ok()).ok_or(error)
+        }
+        found => found,
+    };
+    let (home, file) = found.map_err(failed)?;
     let len = file.metadata().map_err(failed)?.len();
     let place = Place::Staged { home, name: name.to_owned() };
     Ok(FsStaged::new(Arc::clone(tree), id, file, place, told(), len))
+}
+
+fn look_for(tree: &Tree, at: &TreePath, name: &str) -> io::Result<(Arc<home::Home>, File)> {
+    let home = tree.homes.existing(&tree.root, at, &*tree.door)?;
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(fs::openat(&home.staging, name, flags, Mode::empty())?);
+    Ok((home, file))
 }
 
 /// Whether a file that is to be written in place is made where there is none.

@@ -79,6 +79,12 @@ impl Tree {
         Ok((spot, self.allowed(seen)?))
     }
 
+    /// Where in the tree something is mounted.
+    pub(super) fn mounts(&self) -> Vec<TreePath> {
+        let places = sys::tree::mounts_below(self.root.real());
+        places.iter().filter_map(|place| TreePath::ROOT.join(place).ok()).collect()
+    }
+
     /// What is haul's own is not there.
     pub(super) fn allowed(&self, seen: Stat) -> io::Result<Stat> {
         if self.homes.hides((sys::tree::device(&seen), seen.st_ino)) {

@@ -60,6 +60,28 @@ fn what_is_unfinished_lies_on_the_medium_of_what_it_becomes() {
 }
 
 #[test]
+fn a_mount_takes_what_is_unfinished_along_when_its_folder_is_renamed() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    let Some(_mounted) = Mounted::memory(&root.join("in/m"), 8 << 20) else { return };
+    let store = open(root, Resolver::System);
+    let mut staged = wait(store.stage(&path("in/m/a"))).unwrap();
+    wait(staged.append(Bytes::from_static(b"bytes"))).unwrap();
+    let id = staged.id().clone();
+    drop(staged);
+    wait(store.rename(&path("in"), &path("new"), false)).unwrap();
+    let moved = Mounted(root.join("new/m"));
+    assert_eq!(wait(store.staged(&id)).unwrap().len(), 5);
+    drop(store);
+    let store = open(root, Resolver::System);
+    assert_eq!(wait(store.sweep(std::slice::from_ref(&id))).unwrap(), 0);
+    let staged = wait(store.staged(&id)).unwrap();
+    wait(staged.publish(&path("new/m/a"), When::Absent, Durability::Full)).unwrap();
+    assert_eq!(fs::read(root.join("new/m/a")).unwrap(), b"bytes");
+    drop(moved);
+}
+
+#[test]
 fn an_upload_whose_target_went_to_another_medium_is_taken_there() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path();
