@@ -165,6 +165,7 @@ impl Control {
             }
             Ok(()) => {
                 self.lines.push(piece.filled());
+                self.read_on();
                 Poll::Ready(Heard::Something)
             }
             // TLS without close_notify: a client that is gone, as in the clear.
@@ -173,6 +174,17 @@ impl Control {
                 Poll::Ready(Heard::End)
             }
             Err(error) => Poll::Ready(self.broken(error)),
+        }
+    }
+
+    /// What lies behind urgent bytes, where a read ends: nobody tells us that it is there (RFC 959 §4.1.3, ABOR).
+    fn read_on(&mut self) {
+        let Wire::Clear(stream) = &self.wire else { return };
+        let mut piece = [0; PIECE];
+        while self.lines.has_room()
+            && let Ok(read @ 1..) = sys::read_now(stream, &mut piece)
+        {
+            self.lines.push(piece.get(..read).unwrap_or_default());
         }
     }
 

@@ -3,7 +3,10 @@
 //! Only FIN, over TLS close_notify, is the end of a whole file; all else is an accident. Whether it is one after all is
 //! judged by the session, which knows how the control connection fared.
 
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use bytes::{Bytes, BytesMut};
 use haul_proto::ftp::{
@@ -27,6 +30,11 @@ use crate::{
 const FIRST_PIECE: usize = 16 << 10;
 /// … up to this.
 const LARGEST_PIECE: usize = 1 << 20;
+
+/// When an upload is ended from our side, bytes that have come already are taken in, as long as each comes at once …
+const SOON: Duration = Duration::from_millis(2);
+/// … and no longer than this.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// An upload whose data connection is yet to come.
 pub(super) struct Arriving {
@@ -93,7 +101,16 @@ pub(super) async fn pour(
     stall: Duration,
 ) -> Received {
     let began = Instant::now();
-    let ending = take(&mut arriving.receiving, &mut stream, form, figures, halted, stall).await;
+    let mut pouring = Pouring {
+        receiving: &mut arriving.receiving,
+        stream: &mut stream,
+        form,
+        figures,
+        text: FromWire::default(),
+        buffer: BytesMut::new(),
+        room: FIRST_PIECE,
+    };
+    let ending = pouring.run(halted, stall).await;
     let took = began.elapsed();
     match &ending {
         // Over TLS the client waits for our close_notify; one that does not wait is no accident.
@@ -103,83 +120,103 @@ pub(super) async fn pour(
     arriving.ended(ending, took)
 }
 
-async fn take(
-    receiving: &mut Receiving,
-    stream: &mut Stream,
+/// An upload between its connection and its place.
+struct Pouring<'a> {
+    receiving: &'a mut Receiving,
+    stream: &'a mut Stream,
     form: Form,
-    figures: &Figures,
-    halted: &mut Halted,
-    stall: Duration,
-) -> Ending {
-    let mut room = FIRST_PIECE;
-    let mut buffer = BytesMut::new();
-    let mut text = FromWire::default();
-    loop {
-        buffer.reserve(room);
-        let read = match stream.read_on(&mut buffer).await {
-            Ok(0) => tokio::select! {
-                biased;
-                why = halt(halted) => return Ending::Unclean(halting(why)),
-                read = timeout(stall, stream.read(&mut buffer)) => match read {
-                    Ok(read) => read,
-                    Err(_) => return incomplete(Incomplete::Stalled),
+    figures: &'a Figures,
+    text: FromWire,
+    buffer: BytesMut,
+    /// How much is handed over at once.
+    room: usize,
+}
+
+impl Pouring<'_> {
+    async fn run(&mut self, halted: &mut Halted, stall: Duration) -> Ending {
+        loop {
+            self.buffer.reserve(self.room);
+            let read = match self.stream.read_on(&mut self.buffer).await {
+                Ok(0) => tokio::select! {
+                    biased;
+                    why = halt(halted) => return self.halted(why).await,
+                    read = timeout(stall, self.stream.read(&mut self.buffer)) => match read {
+                        Ok(read) => read,
+                        Err(_) => return incomplete(Incomplete::Stalled),
+                    },
                 },
-            },
-            read => read,
-        };
-        match read {
-            Ok(0) => break,
-            Ok(_) => {}
-            Err(_) => return incomplete(Incomplete::Broken),
-        }
-        let broken = loop {
-            if buffer.len() >= room {
-                break false;
+                read => read,
+            };
+            let broken = match read {
+                Ok(0) => return self.end().await,
+                Ok(_) => self.gather().await.is_err(),
+                Err(_) => return incomplete(Incomplete::Broken),
+            };
+            if let Err(ending) = self.hand_over().await {
+                return ending;
             }
-            match stream.read_on(&mut buffer).await {
-                Ok(0) => break false,
-                Ok(_) => {}
-                // Told once: a read after a reset would see a clean end.
-                Err(_) => break true,
+            if broken {
+                return incomplete(Incomplete::Broken);
             }
-        };
-        if buffer.len() >= room {
-            room = (room * 4).min(LARGEST_PIECE);
+            let why = *halted.borrow();
+            if let Some(why) = why {
+                return self.halted(why).await;
+            }
         }
-        figures.add(buffer.len());
-        let piece = match form {
-            Form::Image => buffer.split().freeze(),
+    }
+
+    /// What else is there already. A failure is told once: a read after a reset would see a clean end.
+    async fn gather(&mut self) -> io::Result<()> {
+        while self.buffer.len() < self.room && self.stream.read_on(&mut self.buffer).await? > 0 {}
+        if self.buffer.len() >= self.room {
+            self.room = (self.room * 4).min(LARGEST_PIECE);
+        }
+        Ok(())
+    }
+
+    async fn hand_over(&mut self) -> Result<(), Ending> {
+        self.figures.add(self.buffer.len());
+        let piece = match self.form {
+            Form::Image => self.buffer.split().freeze(),
             Form::Ascii => {
-                let mut lines = Vec::with_capacity(buffer.len() + 1);
-                text.take(&buffer, &mut lines);
-                buffer.clear();
+                let mut lines = Vec::with_capacity(self.buffer.len() + 1);
+                self.text.take(&self.buffer, &mut lines);
+                self.buffer.clear();
                 lines.into()
             }
         };
-        if let Err(error) = append(receiving, piece).await {
-            return error;
-        }
-        if broken {
-            return incomplete(Incomplete::Broken);
-        }
-        if let Some(why) = *halted.borrow() {
-            return Ending::Unclean(halting(why));
-        }
+        append(self.receiving, piece).await
     }
-    let mut rest = Vec::new();
-    text.finish(&mut rest);
-    append(receiving, rest.into()).await.err().unwrap_or(Ending::Clean)
+
+    /// The clean end.
+    async fn end(&mut self) -> Ending {
+        let mut rest = Vec::new();
+        self.text.finish(&mut rest);
+        append(self.receiving, rest.into()).await.err().unwrap_or(Ending::Clean)
+    }
+
+    /// It is to end here; what had come by then is kept with the rest.
+    async fn halted(&mut self, why: Halt) -> Ending {
+        let until = Instant::now() + LAST_WORDS;
+        while Instant::now() < until {
+            self.buffer.reserve(self.room);
+            match timeout(SOON, self.stream.read(&mut self.buffer)).await {
+                Ok(Ok(1..)) => {}
+                Ok(_) | Err(_) => break,
+            }
+            if let Err(ending) = self.hand_over().await {
+                return ending;
+            }
+        }
+        Ending::Unclean(match why {
+            Halt::Aborted => Why::Aborted,
+            Halt::Stopping => Why::Incomplete(Incomplete::Stopping),
+        })
+    }
 }
 
 fn incomplete(why: Incomplete) -> Ending {
     Ending::Unclean(Why::Incomplete(why))
-}
-
-fn halting(why: Halt) -> Why {
-    match why {
-        Halt::Aborted => Why::Aborted,
-        Halt::Stopping => Why::Incomplete(Incomplete::Stopping),
-    }
 }
 
 async fn append(receiving: &mut Receiving, piece: Bytes) -> Result<(), Ending> {

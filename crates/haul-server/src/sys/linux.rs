@@ -4,7 +4,7 @@ use std::{fs::File, io, os::fd::AsFd, time::Duration};
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    net::sockopt,
+    net::{RecvFlags, sockopt},
 };
 
 /// Asks the other end now and then whether it is still there, so that a session whose client vanished ends.
@@ -32,6 +32,12 @@ pub(crate) fn hung_up(socket: impl AsFd) -> bool {
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     let told = poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0);
     told && fds[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR)
+}
+
+/// Reads what is there now, and never waits. A read that comes to urgent bytes ends before them, however much is behind
+/// them; whoever takes that for all there was would wait for what is there already.
+pub(crate) fn read_now(socket: impl AsFd, into: &mut [u8]) -> io::Result<usize> {
+    Ok(rustix::net::recv(socket, into, RecvFlags::DONTWAIT)?.0)
 }
 
 /// Sends up to `count` bytes of a file from `offset` on, which moves; how many. 0 is the end of the file.

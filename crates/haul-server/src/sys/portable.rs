@@ -22,6 +22,11 @@ pub(crate) fn hung_up<S>(_socket: S) -> bool {
     false
 }
 
+/// Nothing more is there: where urgent bytes are not kept in line no read ends before them.
+pub(crate) fn read_now<S>(_socket: S, _into: &mut [u8]) -> io::Result<usize> {
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
 /// Not here: whoever asks reads and writes instead.
 pub(crate) fn send_file<S>(_socket: S, _file: &File, _offset: &mut u64, _count: usize) -> io::Result<usize> {
     Err(io::ErrorKind::Unsupported.into())
