@@ -6,6 +6,7 @@ mod forbidden;
 mod links;
 mod media;
 mod order;
+mod power;
 mod staging;
 
 use std::{path::Path, sync::Arc};
