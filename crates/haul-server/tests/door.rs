@@ -1,6 +1,9 @@
 //! The FTP door in this process, spoken to word by word: what is heard while a transfer runs, and how long things may
 //! take.
 
+// A test that cannot go on may say so loudly.
+#![allow(clippy::unwrap_used)]
+
 use std::{
     fs,
     net::SocketAddr,

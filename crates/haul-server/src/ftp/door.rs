@@ -121,7 +121,7 @@ impl Door {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    self.let_in(stream, SocketAddr::new(peer.ip().to_canonical(), peer.port()))
+                    self.let_in(stream, SocketAddr::new(peer.ip().to_canonical(), peer.port()));
                 }
                 // Of one connection, or of all as long as there is no socket left: the door stays open.
                 Err(error) => {
