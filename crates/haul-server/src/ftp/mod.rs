@@ -9,6 +9,7 @@
 //! session that is idle holds no buffer (`control`).
 
 mod ask;
+mod by_system;
 mod certificate;
 mod clock;
 mod control;

@@ -1,38 +1,25 @@
 //! A file on its way to the client: by the system itself where it can (sendfile), else in pieces that are read and
 //! written. It ends cleanly only if every byte went and the file is still what it was.
 
-use std::{
-    fs::File,
-    io,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fs::File, io, sync::Arc, time::Duration};
 
 use haul_proto::ftp::{
     ascii::ToWire,
     server::{Form, Retrieve, Transferred, Trouble},
 };
 use haul_store::{Body, Kind, Reading};
-use tokio::{io::Interest, net::TcpStream, task::spawn_blocking, time::timeout};
+use tokio::task::spawn_blocking;
 
 use super::{
+    by_system::{self, Sending},
     data::{Ending, Stream},
     figures::Figures,
     trouble::trouble,
 };
-use crate::{ServerError, depot::Visitor, sys};
+use crate::{ServerError, depot::Visitor};
 
 /// What is read at once, to be converted or encrypted.
 const PIECE: usize = 256 << 10;
-/// What the system sends at once.
-const BURST: usize = 1 << 20;
-/// So little is sent without leaving this thread.
-const LITTLE: u64 = 128 << 10;
-/// So long a thread sends before it looks whether it should go on …
-const TURN: Duration = Duration::from_millis(50);
-/// … and so long it waits for a client that is slower than we are.
-const SHORT_WAIT: Duration = Duration::from_millis(5);
-
 /// A file that can be sent, and which of its bytes.
 pub(super) struct Leaving {
     reading: Reading,
@@ -84,7 +71,7 @@ pub(super) async fn send(
 }
 
 /// Why bytes stopped.
-enum Stopped {
+pub(super) enum Stopped {
     Wire(io::Error),
     Here(ServerError),
     /// There were fewer than there had been.
@@ -119,7 +106,8 @@ async fn pass(
         match ending.stream.take().map(Stream::bare) {
             Some(Ok(bare)) => {
                 let bare = Arc::new(bare);
-                let sent = by_system(&bare, file, &mut at, leaving.to, figures, stall).await;
+                let sending = Sending { stream: &bare, file, to: leaving.to, figures, stall };
+                let sent = by_system::send(&sending, &mut at).await;
                 ending.stream = Arc::into_inner(bare).map(Stream::Clear);
                 match sent {
                     Err(Stopped::Wire(error)) if is_unsupported(&error) => {}
@@ -139,68 +127,6 @@ async fn pass(
 /// A file that this system cannot send by itself (some of FUSE, /proc).
 fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput)
-}
-
-async fn by_system(
-    stream: &Arc<TcpStream>,
-    file: &Arc<File>,
-    at: &mut u64,
-    to: u64,
-    figures: &Arc<Figures>,
-    stall: Duration,
-) -> Result<(), Stopped> {
-    while *at < to {
-        let writable = timeout(stall, stream.writable()).await;
-        writable.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(Stopped::Wire)?;
-        if to - *at <= LITTLE {
-            one_burst(stream, file, at, to, figures)?;
-            continue;
-        }
-        let (stream, file, figures) = (Arc::clone(stream), Arc::clone(file), Arc::clone(figures));
-        let mut moving = *at;
-        let sent = spawn_blocking(move || {
-            let began = Instant::now();
-            let mut sent = Ok(());
-            while moving < to && began.elapsed() < TURN && !figures.is_halted() {
-                match one_burst(&stream, &file, &mut moving, to, &figures) {
-                    Ok(true) => {}
-                    Ok(false) if sys::wait_writable(&*stream, SHORT_WAIT) => {}
-                    Ok(false) => break,
-                    Err(stopped) => {
-                        sent = Err(stopped);
-                        break;
-                    }
-                }
-            }
-            drop(stream);
-            (moving, sent)
-        });
-        let (moved, sent) = sent.await.map_err(|_| Stopped::Wire(io::ErrorKind::Interrupted.into()))?;
-        *at = moved;
-        sent?;
-    }
-    Ok(())
-}
-
-/// Whether the connection took something.
-fn one_burst(
-    stream: &TcpStream,
-    file: &File,
-    at: &mut u64,
-    to: u64,
-    figures: &Figures,
-) -> Result<bool, Stopped> {
-    let count = usize::try_from(to - *at).unwrap_or(BURST).min(BURST);
-    match stream.try_io(Interest::WRITABLE, || sys::send_file(stream, file, at, count)) {
-        Ok(0) => Err(Stopped::Shrunk),
-        Ok(sent) => {
-            figures.add(sent);
-            Ok(true)
-        }
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
-        Err(error) => Err(Stopped::Wire(error)),
-    }
 }
 
 async fn by_pieces(

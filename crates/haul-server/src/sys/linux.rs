@@ -45,6 +45,30 @@ pub(crate) fn send_file(socket: impl AsFd, file: &File, offset: &mut u64, count:
     Ok(rustix::fs::sendfile(socket, file, Some(offset), count)?)
 }
 
+/// A socket whose calls wait, on this thread, while this is had; it never waited before and does not after.
+pub(crate) struct Waiting<'a, S: AsFd>(&'a S);
+
+impl<'a, S: AsFd> Waiting<'a, S> {
+    /// A call to send waits at most so long without a byte that goes.
+    pub(crate) fn within(socket: &'a S, at_most: Duration) -> io::Result<Self> {
+        sockopt::set_socket_timeout(socket, sockopt::Timeout::Send, Some(at_most))?;
+        rustix::io::ioctl_fionbio(socket, false)?;
+        Ok(Self(socket))
+    }
+
+    /// As [`send_file`], and waits where no more can be sent: fewer than `count` where that took too long.
+    pub(crate) fn send_file(&self, file: &File, offset: &mut u64, count: usize) -> io::Result<usize> {
+        send_file(self.0, file, offset, count)
+    }
+}
+
+impl<S: AsFd> Drop for Waiting<'_, S> {
+    fn drop(&mut self) {
+        // It was set before, so it can be set again.
+        let _ = rustix::io::ioctl_fionbio(self.0, true);
+    }
+}
+
 /// Waits on this thread until more can be sent; whether it can.
 pub(crate) fn wait_writable(socket: impl AsFd, at_most: Duration) -> bool {
     let mut fds = [PollFd::new(&socket, PollFlags::OUT)];

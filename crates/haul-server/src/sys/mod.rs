@@ -8,8 +8,10 @@ mod linux;
 mod portable;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{drop_hard, hung_up, keep_awake, read_now, send_file, urgent_inline, wait_writable};
+pub(crate) use linux::{
+    Waiting, drop_hard, hung_up, keep_awake, read_now, send_file, urgent_inline, wait_writable,
+};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use portable::{
-    drop_hard, hung_up, keep_awake, read_now, send_file, urgent_inline, wait_writable,
+    Waiting, drop_hard, hung_up, keep_awake, read_now, send_file, urgent_inline, wait_writable,
 };

@@ -32,6 +32,21 @@ pub(crate) fn send_file<S>(_socket: S, _file: &File, _offset: &mut u64, _count: 
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Not here.
+pub(crate) struct Waiting<'a, S>(std::convert::Infallible, std::marker::PhantomData<&'a S>);
+
+impl<'a, S> Waiting<'a, S> {
+    /// Never.
+    pub(crate) fn within(_socket: &'a S, _at_most: Duration) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Never.
+    pub(crate) fn send_file(&self, _file: &File, _offset: &mut u64, _count: usize) -> io::Result<usize> {
+        match self.0 {}
+    }
+}
+
 /// Not to be known on this thread.
 pub(crate) fn wait_writable<S>(_socket: S, _at_most: Duration) -> bool {
     false
