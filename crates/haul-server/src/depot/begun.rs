@@ -50,6 +50,16 @@ impl Begun {
         Ok(())
     }
 
+    /// As [`Self::sync`], but a small file's name among the staged ones is not worth a sync of its own.
+    pub(super) async fn sync_to_publish(&mut self) -> Result<(), StoreError> {
+        if self.saved || self.lost {
+            return self.sync().await;
+        }
+        let synced = self.staged.sync_to_publish().await;
+        self.lost = synced.is_err();
+        synced
+    }
+
     /// Takes in what was done beside, if it is done or is to be waited for.
     pub(super) async fn look_beside(&mut self, wait: bool) -> Result<(), StoreError> {
         if !self.beside.as_ref().is_some_and(|beside| wait || beside.task.is_finished()) {

@@ -260,12 +260,13 @@ impl Upload {
         }
     }
 
-    /// Makes all of it safe, where an end promises that.
+    /// Makes all of it safe, where an end promises that. What the ledger does not know of yet will most likely never be
+    /// known to it.
     pub(super) async fn sync(&mut self) -> Result<(), StoreError> {
         match (&mut self.begun, self.depot.rules.durability) {
             (Some(begun), Durability::Full) => {
                 begun.look_beside(true).await?;
-                begun.sync().await
+                begun.sync_to_publish().await
             }
             (None, _) | (Some(_), Durability::Relaxed) => Ok(()),
         }

@@ -176,6 +176,12 @@ pub trait Staged: Send + Sync {
     /// Makes all of its bytes survive a power cut; how many that are. May run while the next bytes are received, see
     /// [`Staged::syncer`].
     fn sync(&mut self) -> Work<'_, u64>;
+    /// As [`Self::sync`], for what is about to be published: that it is staged at all need not survive, so nothing may be
+    /// told of it yet.
+    fn sync_to_publish(&mut self) -> Work<'_, ()> {
+        let work = self.sync();
+        Box::pin(async move { work.await.map(drop) })
+    }
     /// What makes its bytes safe beside [`Self::append`]: holds the same file, knows no length.
     fn syncer(&self) -> Arc<dyn Syncer>;
     /// Makes it visible as `target`, whole, at once, with the mode, group and access list that a file created there

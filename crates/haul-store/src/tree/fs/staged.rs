@@ -162,6 +162,10 @@ impl Staged for FsStaged {
         self.hop(|received| received.save(Depth::All))
     }
 
+    fn sync_to_publish(&mut self) -> Work<'_, ()> {
+        self.hop(|received| received.save(Depth::Nameless).map(drop))
+    }
+
     fn syncer(&self) -> Arc<dyn Syncer> {
         Arc::new(FsSyncer(Arc::clone(&self.received)))
     }
@@ -191,6 +195,8 @@ enum Depth {
     Data,
     /// Its dates too, so that publishing it has nothing left to save.
     All,
+    /// The same, but for its name in the staging folder: it is about to get another.
+    Nameless,
 }
 
 impl Received {
@@ -336,9 +342,10 @@ impl Received {
         let door = &self.tree.door;
         let mut done = match depth {
             Depth::Data => door.sync_data(&self.file),
-            Depth::All => door.sync_all(&self.file),
+            Depth::All | Depth::Nameless => door.sync_all(&self.file),
         };
-        if let (Ok(()), false, Place::Staged { home, .. }) = (&done, named, &self.place) {
+        let naming = !named && !matches!(depth, Depth::Nameless);
+        if let (Ok(()), true, Place::Staged { home, .. }) = (&done, naming, &self.place) {
             done = self.tree.gates.pass(home.unique, || door.sync_folder(home.staging.as_fd()));
         }
         let mut tail = self.lock();
@@ -346,12 +353,12 @@ impl Received {
             self.give_up(&mut tail);
             return Err(self.failed("saving", error));
         }
-        tail.named = true;
+        tail.named |= naming;
         // Bytes that were taken away meanwhile and others put in their place are not what was saved.
         if tail.cuts == cuts {
             tail.safe = tail.safe.max(len);
         }
-        if matches!(depth, Depth::All) {
+        if matches!(depth, Depth::All | Depth::Nameless) {
             tail.saved = tail.saved.max(Some(version));
         }
         Ok(len.min(tail.safe))
