@@ -42,7 +42,7 @@ impl Visitor {
         }
         let target = self.place(path)?;
         let sitting = depot.sit(self.writes(&target)).await?;
-        let published = depot.what_is_replaced(&target).await?;
+        let published = depot.finished(&target).await?;
         if published.is_some() && self.account().anonymous.is_some() {
             return Err(ServerError::Denied);
         }
@@ -52,10 +52,16 @@ impl Visitor {
             published: published.as_ref().map(|meta| meta.size),
         };
         let begin = begin(wish, there).map_err(|past| ServerError::PastEnd { end: past.end })?;
-        let (mut source, mut base) = (None, None);
+        let (mut source, mut base, mut fresh) = (None, None, None);
         let mut before = None;
         match begin {
-            Begin::Create => staged = None,
+            // Made at once, out of sight, so that a folder that takes no file says so before the first byte.
+            Begin::Create if !depot.rules.in_place => {
+                fresh = Some(depot.store.stage(&target).await?);
+                staged = None;
+            }
+            Begin::Create if published.is_none() => depot.takes_files(&target).await?,
+            Begin::Create => {}
             Begin::Copy { upto } if !depot.rules.in_place => {
                 let reading = depot.source(&target, upto).await?;
                 base = Some(unfinished::base(&reading.meta));
@@ -84,6 +90,7 @@ impl Visitor {
             base,
             earlier,
             staged,
+            fresh,
         };
         let upload = Upload::new(Arc::clone(depot), Arc::clone(&sitting.seat), plan);
         *sitting.seat.turn.lock().await = Phase::Open(Box::new(upload));
@@ -98,19 +105,32 @@ impl Visitor {
 }
 
 impl Depot {
-    /// The finished file at a place where a file is to be put; it must be possible to put one there.
-    pub(super) async fn what_is_replaced(&self, target: &TreePath) -> Result<Option<Meta>, ServerError> {
-        let not_a_file = || StoreError::NotAFile { path: PathBuf::from(target.to_string()) };
-        let folder = target.parent().ok_or_else(not_a_file)?;
+    /// The finished file at a place where a file is to be put.
+    async fn finished(&self, target: &TreePath) -> Result<Option<Meta>, ServerError> {
         match self.store.stat(target).await {
-            Ok(Meta { kind: Kind::Folder, .. }) => Err(not_a_file().into()),
+            Ok(Meta { kind: Kind::Folder, .. }) => Err(not_a_file(target).into()),
             Ok(meta) => Ok(Some(meta)),
-            Err(StoreError::NotFound { .. }) => match self.store.stat(&folder).await?.kind {
-                Kind::Folder => Ok(None),
-                Kind::File => Err(StoreError::NotAFolder { path: PathBuf::from(folder.to_string()) }.into()),
-            },
+            Err(StoreError::NotFound { .. }) if !target.is_root() => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether the folder of this place is one.
+    async fn takes_files(&self, target: &TreePath) -> Result<(), ServerError> {
+        let folder = target.parent().ok_or_else(|| not_a_file(target))?;
+        match self.store.stat(&folder).await?.kind {
+            Kind::Folder => Ok(()),
+            Kind::File => Err(StoreError::NotAFolder { path: PathBuf::from(folder.to_string()) }.into()),
+        }
+    }
+
+    /// The finished file that would be replaced there, where a file can be put.
+    pub(super) async fn what_is_replaced(&self, target: &TreePath) -> Result<Option<Meta>, ServerError> {
+        let finished = self.finished(target).await?;
+        if finished.is_none() {
+            self.takes_files(target).await?;
+        }
+        Ok(finished)
     }
 
     /// The unfinished upload of that name, and its bytes if they are to be gone on with. A record without bytes is
@@ -218,6 +238,10 @@ async fn end(sitting: Sitting, data: DataEnd, control: Control) -> Result<Settle
         Phase::Open(upload) => upload.finish(data, control).await,
         Phase::Busy | Phase::Over => Err(fenced(&sitting).into()),
     }
+}
+
+fn not_a_file(target: &TreePath) -> StoreError {
+    StoreError::NotAFile { path: PathBuf::from(target.to_string()) }
 }
 
 fn fenced(sitting: &Sitting) -> StoreError {

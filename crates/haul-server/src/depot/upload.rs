@@ -55,6 +55,8 @@ pub(super) struct Plan {
     pub(super) earlier: Option<Unfinished>,
     /// Its bytes, where they are gone on with.
     pub(super) staged: Option<Box<dyn Staged>>,
+    /// The empty staged file of one that begins anew.
+    pub(super) fresh: Option<Box<dyn Staged>>,
 }
 
 /// An upload under way.
@@ -151,7 +153,10 @@ impl Upload {
 
     /// An empty file; an earlier upload of that name is given up for it.
     async fn create(&mut self, lease: Lease) -> Result<Begun, StoreError> {
-        let staged = self.depot.store.stage(&self.plan.target).await?;
+        let staged = match self.plan.fresh.take() {
+            Some(staged) => staged,
+            None => self.depot.store.stage(&self.plan.target).await?,
+        };
         let Some(earlier) = &self.plan.earlier else { return Ok(Begun::new(staged, Some(lease), false, 0)) };
         let record = self.record(staged.as_ref(), 0, false);
         if let Err(error) = self.depot.ledger.save(&lease, &record, Durability::Relaxed).await {
@@ -350,6 +355,9 @@ impl Upload {
     async fn keep(mut self: Box<Self>, at: u64) -> Result<Settled, ServerError> {
         let Some(begun) = &mut self.begun else {
             // Nothing came, so nothing has changed.
+            if let Some(fresh) = self.plan.fresh.take() {
+                discard(fresh).await;
+            }
             let at = self.plan.earlier.as_ref().map_or(self.start(), |record| record.offset);
             return Ok(Settled::Kept { at, declared: self.plan.declared.certain() });
         };
