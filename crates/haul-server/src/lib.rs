@@ -14,3 +14,9 @@ pub mod log;
 mod sys;
 
 pub use error::ServerError;
+
+/// Raises the number of files and connections that this process may have open to what the system allows it without
+/// asking: each session has one connection, and another while it transfers.
+pub fn allow_many_files() {
+    sys::many_files();
+}

@@ -235,6 +235,16 @@ impl Control {
         self.wire = Wire::Secured(Box::new(stream));
     }
 
+    /// Reads to the client's end, and forgets what comes.
+    pub(super) async fn discard(&mut self) {
+        while !self.ended {
+            self.lines.clear();
+            if let Heard::End | Heard::Broken(_) = poll_fn(|context| self.poll_read(context)).await {
+                return;
+            }
+        }
+    }
+
     /// Closes it, with close_notify where there is TLS.
     pub(super) async fn close(&mut self) -> io::Result<()> {
         self.flush().await?;

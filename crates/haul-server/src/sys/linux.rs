@@ -5,6 +5,7 @@ use std::{fs::File, io, os::fd::AsFd, time::Duration};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     net::{RecvFlags, sockopt},
+    process::{Resource, Rlimit, getrlimit, setrlimit},
 };
 
 /// Asks the other end now and then whether it is still there, so that a session whose client vanished ends.
@@ -74,4 +75,11 @@ pub(crate) fn wait_writable(socket: impl AsFd, at_most: Duration) -> bool {
     let mut fds = [PollFd::new(&socket, PollFlags::OUT)];
     let time = Timespec { tv_sec: 0, tv_nsec: i64::from(at_most.subsec_nanos()) };
     poll(&mut fds, Some(&time)).is_ok_and(|ready| ready > 0)
+}
+
+/// As many open files and connections as this process may have without asking anybody.
+pub(crate) fn many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it stays as it was there are fewer sessions.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }

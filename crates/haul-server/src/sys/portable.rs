@@ -51,3 +51,6 @@ impl<'a, S> Waiting<'a, S> {
 pub(crate) fn wait_writable<S>(_socket: S, _at_most: Duration) -> bool {
     false
 }
+
+/// The number stays as it is.
+pub(crate) fn many_files() {}

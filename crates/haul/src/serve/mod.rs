@@ -81,6 +81,7 @@ pub(crate) fn run(args: ServeArgs) -> u8 {
             Err(unserved) => refused(&screen, &unserved),
         };
     }
+    haul_server::allow_many_files();
     let workers = std::thread::available_parallelism().map_or(WORKERS, |count| count.get().clamp(2, WORKERS));
     let runtime = runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
     let runtime = match runtime {

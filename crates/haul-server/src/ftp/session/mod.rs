@@ -12,10 +12,13 @@
 //!                          depot, accounts, transfer
 //! ```
 
+mod asking;
+mod moving;
+
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use haul_proto::ftp::server::{
-    Ask, Data, Outcome, Step, Terms, Tls, Transfer, Transferred, Trouble, line::Line, session::Session,
+    Outcome, Step, Terms, Tls, Transferred, Trouble, line::Line, session::Session,
 };
 use tokio::{
     sync::watch as channel,
@@ -23,29 +26,28 @@ use tokio::{
 };
 
 use super::{
-    ask::{self, Doing, Entered},
+    ask::{Doing, Entered},
     clock::{Clock, Late},
     control::{Control, Heard},
-    data::{Pending, Way},
+    data::Pending,
     door::{House, Kind},
     figures::Figures,
-    receive::{Ending, Received},
-    record::{self, Record, Whose},
+    receive::Received,
+    record::{Record, Whose},
     sessions::Place,
     settings::Settings,
     stop::{self, Phase},
     tls::Own,
-    transfer::{self, Cargo, Errand, Halt, Moved},
-    watch::{self, RoundTrip},
+    transfer::{Cargo, Errand, Halt, Moved},
+    watch::RoundTrip,
 };
-use crate::{
-    account::Completion,
-    depot::{Control as Fate, Visitor},
-    log::Event,
-};
+use crate::{depot::Visitor, log::Event};
 
 /// Replies that were queued have so long to leave at the end.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+/// What the client still says at the end is waited for so long.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// What a session was waiting for.
 enum Done {
@@ -137,11 +139,20 @@ impl Conversation {
     /// Holds it to its end.
     pub(super) async fn hold(mut self) {
         while self.turn().await == Flow::On {}
-        // Whatever is still being done is dropped with it.
+        // Whatever is still being done is dropped with it; an upload is then kept as after any accident.
         (self.doing, self.pending, self.visitor) = (None, None, None);
-        let _ = timeout(FAREWELL, self.control.close()).await;
+        if let Some(record) = self.running.take().and_then(|running| running.record) {
+            self.house.log.tell(record.ended(&Transferred::Broken(self.why.clone())));
+        }
         let Whose { session, address } = self.whose();
-        self.house.log.tell(Event::Closed { session, address, why: self.why });
+        let Self { mut control, place, house, why, .. } = self;
+        let said = timeout(FAREWELL, control.close()).await;
+        house.log.tell(Event::Closed { session, address, why });
+        drop(place);
+        if matches!(said, Ok(Ok(()))) && !control.has_ended() {
+            // Closing with something unread would take back the last reply.
+            let _ = timeout(LINGER, control.discard()).await;
+        }
     }
 
     fn whose(&self) -> Whose {
@@ -282,174 +293,6 @@ impl Conversation {
             }
             Err(error) => self.over(format!("TLS did not begin: {error}")),
         }
-    }
-
-    fn begin(&mut self, ask: Ask) {
-        match ask {
-            Ask::Login { user, password } => {
-                let (accounts, depot) = (Arc::clone(&self.house.accounts), Arc::clone(&self.house.depot));
-                let peer = self.peer;
-                self.doing = Some(Box::pin(async move {
-                    Done::Entered(Box::new(ask::enter(accounts, depot, (user, password), peer).await))
-                }));
-            }
-            Ask::Listen { family } => {
-                self.pending = None;
-                let listening = Pending::listen(self.local, family, &self.settings.passive);
-                let outcome = match listening {
-                    Ok(pending) => {
-                        let told = pending.told(family, &self.settings.passive);
-                        self.pending = Some(pending);
-                        Outcome::Listening(told)
-                    }
-                    Err(error) => Outcome::Refused(Trouble::CannotListen(error.to_string())),
-                };
-                self.session.complete(outcome);
-            }
-            Ask::Unlisten => self.pending = None,
-            Ask::Who => {
-                let user = self.visitor.as_ref().map(|visitor| visitor.account().name.clone());
-                let lines = user.map(|user| self.place.sessions().lines(&user)).unwrap_or_default();
-                self.session.complete(Outcome::Who(lines));
-            }
-            Ask::Figures => {
-                let line = self.running.as_ref().map(|running| running.figures.line());
-                self.session.complete(Outcome::Figures(line.unwrap_or_default()));
-            }
-            Ask::Abort => {
-                if let Some(running) = &self.running {
-                    running.figures.halt();
-                    running.halt.send_replace(Some(Halt::Aborted));
-                }
-            }
-            Ask::Transfer(transfer) => self.begin_transfer(transfer),
-            ask => match self.visitor.clone() {
-                Some(visitor) => {
-                    let change = self.whose().change(visitor.account(), &ask).map(Box::new);
-                    self.doing =
-                        Some(Box::pin(
-                            async move { Done::Answered(ask::answer(visitor, ask).await, change) },
-                        ));
-                }
-                None => self.session.complete(Outcome::Refused(Trouble::Denied)),
-            },
-        }
-    }
-
-    fn begin_transfer(&mut self, transfer: Transfer) {
-        let Some(visitor) = self.visitor.clone() else {
-            return self.session.complete(Outcome::Refused(Trouble::Denied));
-        };
-        if self.stopping {
-            return self.session.complete(Outcome::Refused(Trouble::Stopping));
-        }
-        let way = match transfer.data {
-            Data::Passive => Way::Passive(self.pending.take()),
-            Data::Active(to) => Way::Active(to, self.local),
-        };
-        let own = if transfer.protected { self.own.clone() } else { None };
-        let (halt, halted) = channel::channel(None);
-        let figures = Arc::new(Figures::new());
-        let record = Record::of(self.whose(), visitor.account(), &transfer, &figures);
-        self.running = Some(Running { figures: Arc::clone(&figures), halt, record });
-        self.place.doing(Some(record::command(&transfer.what)));
-        let (peer, times) = (self.peer, self.settings.times);
-        let errand = Errand { visitor, transfer, way, own, peer, times, figures, halted };
-        self.doing = Some(Box::pin(async move {
-            let prepared = transfer::prepare(&errand).await;
-            Done::Prepared(Box::new(prepared.map(|(started, cargo)| (started, errand, cargo))))
-        }));
-    }
-
-    async fn done(&mut self, done: Done) {
-        match done {
-            Done::Answered(outcome, change) => {
-                if let (Outcome::Done, Some(change)) = (&outcome, change) {
-                    self.house.log.tell(*change);
-                }
-                self.clock.said(Moment::now());
-                self.session.complete(outcome);
-            }
-            Done::Entered(entered) => self.entered(*entered),
-            Done::Prepared(prepared) => match *prepared {
-                Ok((started, errand, cargo)) => {
-                    let record = self.running.as_mut().and_then(|running| running.record.as_mut());
-                    if let (Some(record), Outcome::Started { name, .. }) = (record, &started) {
-                        record.begun(cargo.from(), name.as_deref());
-                    }
-                    self.session.complete(started);
-                    self.doing =
-                        Some(Box::pin(async move { Done::Moved(transfer::carry(errand, cargo).await) }));
-                }
-                Err(trouble) => {
-                    self.running = None;
-                    self.place.doing(None);
-                    self.session.complete(Outcome::Refused(trouble));
-                }
-            },
-            Done::Moved(Moved::Told(told)) => self.transferred(told),
-            Done::Moved(Moved::Received(received)) => self.received(received),
-            Done::Safe(received) => self.judge(received).await,
-            Done::Transferred(told) => self.transferred(told),
-        }
-    }
-
-    fn entered(&mut self, entered: Entered) {
-        self.house.log.tell(self.whose().entered(&entered));
-        if let Some(visitor) = entered.visitor {
-            self.place.called(&visitor.account().name);
-            self.visitor = Some(visitor);
-            self.clock.came_in(Moment::now());
-        }
-        self.clock.said(Moment::now());
-        self.session.complete(Outcome::Login(entered.login));
-    }
-
-    /// The data of an upload has ended.
-    fn received(&mut self, mut received: Box<Received>) {
-        let lenient = self.visitor.as_ref().map(|visitor| visitor.account().completion);
-        if !matches!(received.ending, Ending::Clean) || lenient == Some(Completion::Lenient) {
-            return self.settle(received, Fate::Gone);
-        }
-        let length = watch::length(self.round_trip.at_most(), received.took);
-        self.doing = Some(Box::pin(async move {
-            if let Err(error) = received.sync().await {
-                received.failed(&error);
-            }
-            watch::pause(received.ended, length).await;
-            Done::Safe(received)
-        }));
-    }
-
-    /// The data of an upload ended well and is safe: whether its client is still there.
-    async fn judge(&mut self, received: Box<Received>) {
-        // What came meanwhile counts: an ABOR, a QUIT before an end.
-        self.control.catch_up().await;
-        loop {
-            let _ = self.take_steps().await;
-            let Some(line) = self.next_line() else { break };
-            self.session.receive(line);
-        }
-        let aborted = self.running.as_ref().is_some_and(|running| running.halt.borrow().is_some());
-        let gone = aborted || (self.control.hung_up() && !self.session.has_quit());
-        self.settle(received, if gone { Fate::Gone } else { Fate::Alive });
-    }
-
-    fn settle(&mut self, received: Box<Received>, fate: Fate) {
-        let Some(running) = &self.running else { return };
-        let figures = Arc::clone(&running.figures);
-        let aborted = *running.halt.borrow() == Some(Halt::Aborted);
-        self.doing =
-            Some(Box::pin(async move { Done::Transferred(received.settle(fate, aborted, &figures).await) }));
-    }
-
-    fn transferred(&mut self, told: Transferred) {
-        if let Some(record) = self.running.take().and_then(|running| running.record) {
-            self.house.log.tell(record.ended(&told));
-        }
-        self.place.doing(None);
-        self.clock.transferred(Moment::now());
-        self.session.complete(Outcome::Transferred(told));
     }
 }
 

@@ -1,0 +1,113 @@
+//! What the machine asks, and what becomes of the answers; transfers are in `moving`.
+
+use std::sync::Arc;
+
+use haul_proto::ftp::server::{Ask, Outcome, Trouble};
+use tokio::time::Instant as Moment;
+
+use super::{
+    super::{
+        ask::{self, Entered},
+        data::Pending,
+        transfer::{self, Halt, Moved},
+    },
+    Conversation, Done,
+};
+
+impl Conversation {
+    pub(super) fn begin(&mut self, ask: Ask) {
+        match ask {
+            Ask::Login { user, password } => {
+                let (accounts, depot) = (Arc::clone(&self.house.accounts), Arc::clone(&self.house.depot));
+                let peer = self.peer;
+                self.doing = Some(Box::pin(async move {
+                    Done::Entered(Box::new(ask::enter(accounts, depot, (user, password), peer).await))
+                }));
+            }
+            Ask::Listen { family } => {
+                self.pending = None;
+                let listening = Pending::listen(self.local, family, &self.settings.passive);
+                let outcome = match listening {
+                    Ok(pending) => {
+                        let told = pending.told(family, &self.settings.passive);
+                        self.pending = Some(pending);
+                        Outcome::Listening(told)
+                    }
+                    Err(error) => Outcome::Refused(Trouble::CannotListen(error.to_string())),
+                };
+                self.session.complete(outcome);
+            }
+            Ask::Unlisten => self.pending = None,
+            Ask::Who => {
+                let user = self.visitor.as_ref().map(|visitor| visitor.account().name.clone());
+                let lines = user.map(|user| self.place.sessions().lines(&user)).unwrap_or_default();
+                self.session.complete(Outcome::Who(lines));
+            }
+            Ask::Figures => {
+                let line = self.running.as_ref().map(|running| running.figures.line());
+                self.session.complete(Outcome::Figures(line.unwrap_or_default()));
+            }
+            Ask::Abort => {
+                if let Some(running) = &self.running {
+                    running.figures.halt();
+                    running.halt.send_replace(Some(Halt::Aborted));
+                }
+            }
+            Ask::Transfer(transfer) => self.begin_transfer(transfer),
+            ask => match self.visitor.clone() {
+                Some(visitor) => {
+                    let change = self.whose().change(visitor.account(), &ask).map(Box::new);
+                    self.doing =
+                        Some(Box::pin(
+                            async move { Done::Answered(ask::answer(visitor, ask).await, change) },
+                        ));
+                }
+                None => self.session.complete(Outcome::Refused(Trouble::Denied)),
+            },
+        }
+    }
+
+    pub(super) async fn done(&mut self, done: Done) {
+        match done {
+            Done::Answered(outcome, change) => {
+                if let (Outcome::Done, Some(change)) = (&outcome, change) {
+                    self.house.log.tell(*change);
+                }
+                self.clock.said(Moment::now());
+                self.session.complete(outcome);
+            }
+            Done::Entered(entered) => self.entered(*entered),
+            Done::Prepared(prepared) => match *prepared {
+                Ok((started, errand, cargo)) => {
+                    let record = self.running.as_mut().and_then(|running| running.record.as_mut());
+                    if let (Some(record), Outcome::Started { name, .. }) = (record, &started) {
+                        record.begun(cargo.from(), name.as_deref());
+                    }
+                    self.session.complete(started);
+                    self.doing =
+                        Some(Box::pin(async move { Done::Moved(transfer::carry(errand, cargo).await) }));
+                }
+                Err(trouble) => {
+                    self.running = None;
+                    self.place.doing(None);
+                    self.session.complete(Outcome::Refused(trouble));
+                }
+            },
+            Done::Moved(Moved::Told(told)) => self.transferred(told),
+            Done::Moved(Moved::Received(received)) => self.received(received),
+            Done::Safe(received) => self.judge(received).await,
+            Done::Transferred(told) => self.transferred(told),
+        }
+    }
+
+    fn entered(&mut self, entered: Entered) {
+        self.house.log.tell(self.whose().entered(&entered));
+        if let Some(visitor) = entered.visitor {
+            self.place.called(&visitor.account().name);
+            self.visitor = Some(visitor);
+            self.clock.came_in(Moment::now());
+        }
+        self.clock.said(Moment::now());
+        self.session.complete(Outcome::Login(entered.login));
+    }
+}

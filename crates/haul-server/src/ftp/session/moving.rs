@@ -1,0 +1,97 @@
+//! A transfer's life in its session: begun, watched, judged, told.
+
+use std::sync::Arc;
+
+use haul_proto::ftp::server::{Data, Outcome, Transfer, Transferred, Trouble};
+use tokio::{sync::watch as channel, time::Instant as Moment};
+
+use super::{
+    super::{
+        data::Way,
+        figures::Figures,
+        receive::{Ending, Received},
+        record::{self, Record},
+        transfer::{self, Errand, Halt},
+        watch,
+    },
+    Conversation, Done, Running,
+};
+use crate::{account::Completion, depot::Control as Fate};
+
+impl Conversation {
+    pub(super) fn begin_transfer(&mut self, transfer: Transfer) {
+        let Some(visitor) = self.visitor.clone() else {
+            return self.session.complete(Outcome::Refused(Trouble::Denied));
+        };
+        if self.stopping {
+            return self.session.complete(Outcome::Refused(Trouble::Stopping));
+        }
+        let way = match transfer.data {
+            Data::Passive => Way::Passive(self.pending.take()),
+            Data::Active(to) => Way::Active(to, self.local),
+        };
+        let own = if transfer.protected { self.own.clone() } else { None };
+        let (halt, halted) = channel::channel(None);
+        let figures = Arc::new(Figures::new());
+        let record = Record::of(self.whose(), visitor.account(), &transfer, &figures);
+        self.running = Some(Running { figures: Arc::clone(&figures), halt, record });
+        self.place.doing(Some(record::command(&transfer.what)));
+        let (peer, times) = (self.peer, self.settings.times);
+        let errand = Errand { visitor, transfer, way, own, peer, times, figures, halted };
+        self.doing = Some(Box::pin(async move {
+            let prepared = transfer::prepare(&errand).await;
+            Done::Prepared(Box::new(prepared.map(|(started, cargo)| (started, errand, cargo))))
+        }));
+    }
+
+    /// The data of an upload has ended.
+    pub(super) fn received(&mut self, mut received: Box<Received>) {
+        let lenient = self.visitor.as_ref().map(|visitor| visitor.account().completion);
+        if !matches!(received.ending, Ending::Clean) || lenient == Some(Completion::Lenient) {
+            return self.settle(received, Fate::Gone);
+        }
+        let length = watch::length(self.round_trip.at_most(), received.took);
+        self.doing = Some(Box::pin(async move {
+            if let Err(error) = received.sync().await {
+                received.failed(&error);
+            }
+            watch::pause(received.ended, length).await;
+            Done::Safe(received)
+        }));
+    }
+
+    /// The data of an upload ended well and is safe: whether its client is still there.
+    pub(super) async fn judge(&mut self, received: Box<Received>) {
+        // What came meanwhile counts: an ABOR, a QUIT before an end.
+        self.control.catch_up().await;
+        loop {
+            let _ = self.take_steps().await;
+            let Some(line) = self.next_line() else { break };
+            self.session.receive(line);
+        }
+        let aborted = self.is_aborted();
+        let gone = aborted || (self.control.hung_up() && !self.session.has_quit());
+        self.settle(received, if gone { Fate::Gone } else { Fate::Alive });
+    }
+
+    fn is_aborted(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| *running.halt.borrow() == Some(Halt::Aborted))
+    }
+
+    fn settle(&mut self, received: Box<Received>, fate: Fate) {
+        let Some(running) = &self.running else { return };
+        let figures = Arc::clone(&running.figures);
+        let aborted = self.is_aborted();
+        self.doing =
+            Some(Box::pin(async move { Done::Transferred(received.settle(fate, aborted, &figures).await) }));
+    }
+
+    pub(super) fn transferred(&mut self, told: Transferred) {
+        if let Some(record) = self.running.take().and_then(|running| running.record) {
+            self.house.log.tell(record.ended(&told));
+        }
+        self.place.doing(None);
+        self.clock.transferred(Moment::now());
+        self.session.complete(Outcome::Transferred(told));
+    }
+}
