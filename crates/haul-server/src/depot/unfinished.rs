@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use haul_core::Modified;
-use haul_store::{Kind, Meta, StageId, StoreError, Unfinished, UploadKey};
+use haul_store::{Durability, Kind, Meta, StageId, StoreError, Unfinished, UploadKey};
 
 use super::{Depot, Seen};
 use crate::ServerError;
@@ -58,6 +58,17 @@ impl Depot {
             return Ok(false);
         }
         let (lease, known) = self.ledger.claim(key).await?;
+        if let Some(record) = &known {
+            // To forget is not synced: should a power cut bring the record back, then without an offset that somebody
+            // could take for that of another file.
+            let nothing = Unfinished { offset: 0, settled: true, ..record.clone() };
+            match self.ledger.save(&lease, &nothing, Durability::Full).await {
+                Ok(()) => {}
+                // Somebody makes room by this: bytes first.
+                Err(StoreError::NoSpace { .. }) => self.remove_staged(&record.stage).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
         self.ledger.forget(&lease).await?;
         if let Some(Unfinished { stage, .. }) = known {
             self.remove_staged(&stage).await;

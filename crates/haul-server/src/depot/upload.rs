@@ -158,8 +158,9 @@ impl Upload {
             None => self.depot.store.stage(&self.plan.target).await?,
         };
         let Some(earlier) = &self.plan.earlier else { return Ok(Begun::new(staged, Some(lease), false, 0)) };
+        // Synced: after a power cut nobody must go on with the old one as if it were the new.
         let record = self.record(staged.as_ref(), 0, false);
-        if let Err(error) = self.depot.ledger.save(&lease, &record, Durability::Relaxed).await {
+        if let Err(error) = self.depot.ledger.save(&lease, &record, Durability::Full).await {
             discard(staged).await;
             return Err(error);
         }

@@ -1,6 +1,9 @@
 //! Disks that are full or fail, and ledgers that are.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+};
 
 use haul_core::Modified;
 use haul_store::{
@@ -20,6 +23,8 @@ struct Faults {
     /// No record can be saved while the staged file has more bytes than this; 0: no limit.
     ledger_room: AtomicU64,
     len: AtomicU64,
+    /// What a power cut leaves of the ledger: everything as it was at the last save that was synced.
+    survives: Mutex<Vec<(UploadKey, Unfinished)>>,
 }
 
 fn full<T>(doing: &'static str) -> Result<T, StoreError> {
@@ -171,7 +176,13 @@ impl Ledger for FullLedger {
         if room > 0 && self.1.len.load(SeqCst) > room {
             return Box::pin(async { full("saving the ledger") });
         }
-        self.0.save(lease, record, how)
+        Box::pin(async move {
+            self.0.save(lease, record, how).await?;
+            if how == Durability::Full {
+                *self.1.survives.lock().unwrap() = self.0.within(&TreePath::ROOT).await?;
+            }
+            Ok(())
+        })
     }
     fn forget<'a>(&'a self, lease: &'a Lease) -> Work<'a, ()> {
         self.0.forget(lease)
@@ -300,4 +311,37 @@ async fn a_sync_that_fails_beside_ends_the_upload_and_publishes_nothing() {
     let settled = receiving.settle(DataEnd::Clean, Control::Alive).await;
     assert!(bench.published("a").is_none(), "{settled:?}");
     assert_eq!(size(&ann, "a").await, Some(0));
+}
+
+#[tokio::test]
+async fn a_power_cut_does_not_bring_back_what_was_given_up() {
+    let bench = Bench::new();
+    let (server, faults) = flaky(&bench).await;
+    let ann = server.ann();
+    let offsets =
+        || faults.survives.lock().unwrap().iter().map(|(_, record)| record.offset).collect::<Vec<_>>();
+    assert_eq!(break_off(&ann, "a", Wish::Anew, 5000).await, 4999);
+    assert_eq!(offsets(), [4999]);
+    // Another file is sent under that name.
+    let receiving = send(&ann, "a", Wish::Anew, 10).await;
+    assert_eq!(offsets(), [0]);
+    assert_eq!(kept(receiving.settle(DataEnd::Unclean, Control::Gone).await), 9);
+    ann.remove(&path("a")).await.unwrap();
+    assert_eq!(offsets(), [0]);
+    // Cut off inside.
+    assert_eq!(break_off(&ann, "b", Wish::Anew, 5000).await, 4999);
+    let receiving = send(&ann, "b", Wish::From(1000), 1001).await;
+    assert_eq!(offsets(), [1000]);
+    drop(receiving);
+}
+
+#[tokio::test]
+async fn on_a_full_disk_an_unfinished_upload_can_be_removed() {
+    let bench = Bench::new();
+    let (server, faults) = flaky(&bench).await;
+    let ann = server.ann();
+    assert_eq!(break_off(&ann, "a", Wish::Anew, 5000).await, 4999);
+    faults.ledger_room.store(1, SeqCst);
+    ann.remove(&path("a")).await.unwrap();
+    assert_eq!((server.record("ann", "a").await, bench.staged()), (None, 0));
 }
