@@ -25,6 +25,7 @@ mod session;
 mod sessions;
 mod settings;
 mod stop;
+mod taking;
 mod sum;
 mod tickets;
 mod tls;
