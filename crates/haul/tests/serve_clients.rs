@@ -177,7 +177,8 @@ each! {
     ncftpput: "ncftpput", [];
     tnftp: "tnftp", [];
     aria2: "aria2", [];
-    axel: "axel", [];
+    // It asks for names as they stand in the URL, with their percent signs.
+    axel: "axel", ["two words.txt", "grüße 漢字.txt", "it's.txt", "a+b&c=d;e.txt", "per%41cent.txt", "#hash.txt"];
     rclone: "rclone", [];
     ftplib: "ftplib", [];
     aioftp: "aioftp", [];
@@ -263,6 +264,9 @@ fn haul_says_every_name() {
 fn haul_probe_says_that_this_server_can_resume() {
     let place = Place::new();
     Content::new(6, SIZE).write_to(place.far("f.bin"));
+    // A date proves something once it is old enough.
+    let yesterday = std::time::SystemTime::now() - std::time::Duration::from_secs(86_400);
+    std::fs::File::options().write(true).open(place.far("f.bin")).unwrap().set_modified(yesterday).unwrap();
     let served = place.serve().start();
     let end = haul().args(["probe", &served.url("/f.bin")]).run().expect_code(0);
     let said = String::from_utf8(end.stdout).unwrap();

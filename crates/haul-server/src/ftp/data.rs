@@ -100,6 +100,10 @@ impl Pending {
     }
 }
 
+/// How long a client has to hang up, once it was sent everything, before it is told so: one that gets the reply to the
+/// end together with the reply to the beginning may never look at it (aria2 waits for another minute).
+const PARTING: Duration = Duration::from_millis(20);
+
 /// How a data connection comes about.
 pub(super) enum Way {
     /// It comes here.
@@ -214,7 +218,24 @@ impl Stream {
             Self::Clear(stream) => timeout(stall, stream.shutdown()).await,
             Self::Secured(stream) => timeout(stall, stream.shutdown()).await,
         };
-        ended.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+        ended.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        // How the client hangs up does not matter.
+        let _ = timeout(PARTING, self.hung_up()).await;
+        Ok(())
+    }
+
+    /// Returns when the client has ended its side.
+    async fn hung_up(&mut self) {
+        let mut unexpected = [0; 256];
+        loop {
+            let read = match self {
+                Self::Clear(stream) => stream.read(&mut unexpected).await,
+                Self::Secured(stream) => stream.read(&mut unexpected).await,
+            };
+            if !matches!(read, Ok(1..)) {
+                return;
+            }
+        }
     }
 
     /// Ends it so that nobody takes it for a whole file.

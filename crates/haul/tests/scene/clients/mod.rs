@@ -183,7 +183,8 @@ pub(crate) const CLIENTS: [Client; 12] = [
     Client {
         name: "lftp",
         program: "lftp",
-        get: |job| Some(lftp(job, "get", job.remote, "-o", job.local)),
+        // What begins with a dash would be an option.
+        get: |job| Some(lftp(job, "get", &format!("./{}", job.remote), "-o", job.local)),
         put: |job| Some(lftp(job, "put", job.local, "-o", job.remote)),
         typed: nothing_typed,
         resumes_get: true,
