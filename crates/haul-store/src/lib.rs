@@ -45,6 +45,7 @@ pub use tree::conformance as tree_conformance;
 pub use tree::fs::{FsStore, Resolver};
 pub use tree::pool::{Job, Pool};
 pub use tree::{
-    Body, Durability, Entry, Kind, Listing, Meta, Pieces, Reading, StageId, Staged, Store, Syncer, When, Work,
+    Body, Durability, Entry, Kind, Listing, Meta, Pieces, Reading, Source, StageId, Staged, Store, Syncer,
+    Taken, Then, When, Work,
 };
 pub use uploads::{Remembered, UploadClaim, UploadRecord, UploadRecords, UploadStage};

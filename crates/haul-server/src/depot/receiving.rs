@@ -7,7 +7,7 @@ use haul_core::{
     TreePath,
     receiving::{Begin, Declared, There, begin},
 };
-use haul_store::{Kind, Meta, Reading, Staged, StoreError, Unfinished, UploadKey};
+use haul_store::{Kind, Meta, Reading, Source, Staged, StoreError, Then, Unfinished, UploadKey};
 
 use super::{
     Announced, Control, DataEnd, Depot, Settled, Visitor, Wish,
@@ -194,6 +194,18 @@ impl Receiving {
         }
         self.offset += len;
         Ok(())
+    }
+
+    /// What comes from a source, once there was a byte: as [`Self::append`], but a thread stays with it until there is
+    /// nothing for now, or no more, or `most` bytes came.
+    pub async fn take(&mut self, source: Box<dyn Source>, most: u64) -> Result<Then, ServerError> {
+        let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
+        let taken = match &mut *sitting.seat.turn.lock().await {
+            Phase::Open(upload) => upload.take(source, most).await?,
+            Phase::Busy | Phase::Over => return Err(fenced(sitting).into()),
+        };
+        self.offset += taken.bytes;
+        Ok(taken.then)
     }
 
     /// Makes all of it safe: before the end is judged, while the control connection is watched.

@@ -18,7 +18,7 @@ use haul_core::{
     TreePath,
     receiving::{Begin, Completion, Control, DataEnd, Declared, Ended, Settle, held, settle, told},
 };
-use haul_store::{Durability, Lease, Reading, Staged, StoreError, Unfinished, When, boot};
+use haul_store::{Durability, Lease, Reading, Source, Staged, StoreError, Taken, Unfinished, When, boot};
 
 use super::{
     Depot, Settled,
@@ -99,6 +99,18 @@ impl Upload {
         begun.staged.append(bytes).await?;
         self.seat.received();
         self.keep_safe().await
+    }
+
+    /// Adds what comes from a source; after the first byte, so that a source without one changes nothing.
+    pub(super) async fn take(&mut self, source: Box<dyn Source>, most: u64) -> Result<Taken, StoreError> {
+        let begun = self.begin().await?;
+        begun.look_beside(false).await?;
+        let taken = begun.staged.take(source, most).await?;
+        if taken.bytes > 0 {
+            self.seat.received();
+        }
+        self.keep_safe().await?;
+        Ok(taken)
     }
 
     /// What the first byte needs.

@@ -5,6 +5,7 @@
 
 use std::{
     io,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,11 +14,13 @@ use haul_proto::ftp::{
     ascii::FromWire,
     server::{Form, Incomplete, Transferred},
 };
+use haul_store::Then;
 use tokio::time::timeout;
 
 use super::{
     data::Stream,
     figures::Figures,
+    taking,
     transfer::{Halt, Halted, halt},
     trouble::trouble,
 };
@@ -29,7 +32,7 @@ use crate::{
 /// The first piece is at most so large, and grows as long as it is filled at once …
 const FIRST_PIECE: usize = 16 << 10;
 /// … up to this.
-const LARGEST_PIECE: usize = 1 << 20;
+const LARGEST_PIECE: usize = 256 << 10;
 
 /// When an upload is ended from our side, bytes that have come already are taken in, as long as each comes at once …
 const SOON: Duration = Duration::from_millis(2);
@@ -96,7 +99,7 @@ pub(super) async fn pour(
     mut arriving: Arriving,
     mut stream: Stream,
     form: Form,
-    figures: &Figures,
+    figures: &Arc<Figures>,
     halted: &mut Halted,
     stall: Duration,
 ) -> Received {
@@ -125,7 +128,7 @@ struct Pouring<'a> {
     receiving: &'a mut Receiving,
     stream: &'a mut Stream,
     form: Form,
-    figures: &'a Figures,
+    figures: &'a Arc<Figures>,
     text: FromWire,
     buffer: BytesMut,
     /// How much is handed over at once.
@@ -161,6 +164,37 @@ impl Pouring<'_> {
             let why = *halted.borrow();
             if let Some(why) = why {
                 return self.halted(why).await;
+            }
+            if self.room == LARGEST_PIECE
+                && let Some(ending) = self.taken(halted, stall).await
+            {
+                return ending;
+            }
+        }
+    }
+
+    /// The rest of a fast upload in the clear, taken by the store itself; `None` where that cannot be.
+    async fn taken(&mut self, halted: &mut Halted, stall: Duration) -> Option<Ending> {
+        loop {
+            let (Form::Image, Stream::Clear(stream)) = (self.form, &*self.stream) else { return None };
+            let why = *halted.borrow();
+            if let Some(why) = why {
+                return Some(self.halted(why).await);
+            }
+            tokio::select! {
+                biased;
+                why = halt(halted) => return Some(self.halted(why).await),
+                ready = timeout(stall, taking::ready(stream)) => match ready {
+                    Err(_) => return Some(incomplete(Incomplete::Stalled)),
+                    Ok(Err(_)) => return Some(incomplete(Incomplete::Broken)),
+                    Ok(Ok(())) => {}
+                },
+            }
+            match taking::turn(stream, self.receiving, self.figures).await? {
+                Ok(Then::Enough | Then::Nothing) => {}
+                Ok(Then::End) => return Some(self.end().await),
+                Ok(Then::Broken(_)) => return Some(incomplete(Incomplete::Broken)),
+                Err(error) => return Some(failed(&error)),
             }
         }
     }
@@ -223,8 +257,11 @@ async fn append(receiving: &mut Receiving, piece: Bytes) -> Result<(), Ending> {
     if piece.is_empty() {
         return Ok(());
     }
-    let appended = receiving.append(piece).await;
-    appended.map_err(|error| Ending::Unclean(Why::Told(Transferred::Failed(trouble(&error)))))
+    receiving.append(piece).await.map_err(|error| failed(&error))
+}
+
+fn failed(error: &ServerError) -> Ending {
+    Ending::Unclean(Why::Told(Transferred::Failed(trouble(error))))
 }
 
 impl Received {

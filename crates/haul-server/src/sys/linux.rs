@@ -1,6 +1,11 @@
 //! Linux: socket options, sendfile, and a look at a connection that takes nothing from it.
 
-use std::{fs::File, io, os::fd::AsFd, time::Duration};
+use std::{
+    fs::File,
+    io,
+    os::fd::{AsFd, OwnedFd},
+    time::Duration,
+};
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -41,6 +46,32 @@ pub(crate) fn read_now(socket: impl AsFd, into: &mut [u8]) -> io::Result<usize> 
     Ok(rustix::net::recv(socket, into, RecvFlags::DONTWAIT)?.0)
 }
 
+/// A second handle of a socket, to be read on a thread that waits.
+pub(crate) struct Incoming(OwnedFd);
+
+impl Incoming {
+    /// Of this socket. It must be dropped before the socket is to be reset by its end.
+    pub(crate) fn of(socket: impl AsFd) -> io::Result<Self> {
+        Ok(Self(rustix::io::fcntl_dupfd_cloexec(socket, 0)?))
+    }
+
+    /// Reads some bytes, for which it waits at most so long; 0 is the end.
+    pub(crate) fn read(&self, into: &mut [u8], at_most: Duration) -> io::Result<usize> {
+        match read_now(&self.0, into) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            read => return read,
+        }
+        wait(&self.0, PollFlags::IN, at_most);
+        read_now(&self.0, into)
+    }
+}
+
+/// Whether something can be read, or the end be seen, now.
+pub(crate) fn can_read(socket: impl AsFd) -> io::Result<()> {
+    rustix::net::recv(socket, &mut [0; 1], RecvFlags::DONTWAIT | RecvFlags::PEEK)?;
+    Ok(())
+}
+
 /// Sends up to `count` bytes of a file from `offset` on, which moves; how many. 0 is the end of the file.
 pub(crate) fn send_file(socket: impl AsFd, file: &File, offset: &mut u64, count: usize) -> io::Result<usize> {
     Ok(rustix::fs::sendfile(socket, file, Some(offset), count)?)
@@ -72,7 +103,11 @@ impl<S: AsFd> Drop for Waiting<'_, S> {
 
 /// Waits on this thread until more can be sent; whether it can.
 pub(crate) fn wait_writable(socket: impl AsFd, at_most: Duration) -> bool {
-    let mut fds = [PollFd::new(&socket, PollFlags::OUT)];
+    wait(socket, PollFlags::OUT, at_most)
+}
+
+fn wait(socket: impl AsFd, what: PollFlags, at_most: Duration) -> bool {
+    let mut fds = [PollFd::new(&socket, what)];
     let time = Timespec { tv_sec: 0, tv_nsec: i64::from(at_most.subsec_nanos()) };
     poll(&mut fds, Some(&time)).is_ok_and(|ready| ready > 0)
 }

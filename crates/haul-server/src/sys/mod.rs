@@ -9,9 +9,11 @@ mod portable;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    Waiting, drop_hard, hung_up, keep_awake, many_files, read_now, send_file, urgent_inline, wait_writable,
+    Incoming, Waiting, can_read, drop_hard, hung_up, keep_awake, many_files, read_now, send_file,
+    urgent_inline, wait_writable,
 };
 #[cfg(not(target_os = "linux"))]
 pub(crate) use portable::{
-    Waiting, drop_hard, hung_up, keep_awake, many_files, read_now, send_file, urgent_inline, wait_writable,
+    Incoming, Waiting, can_read, drop_hard, hung_up, keep_awake, many_files, read_now, send_file,
+    urgent_inline, wait_writable,
 };

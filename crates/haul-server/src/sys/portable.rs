@@ -27,6 +27,26 @@ pub(crate) fn read_now<S>(_socket: S, _into: &mut [u8]) -> io::Result<usize> {
     Err(io::ErrorKind::WouldBlock.into())
 }
 
+/// Not here: whoever asks reads without it.
+pub(crate) struct Incoming(std::convert::Infallible);
+
+impl Incoming {
+    /// Never.
+    pub(crate) fn of<S>(_socket: S) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Never.
+    pub(crate) fn read(&self, _into: &mut [u8], _at_most: Duration) -> io::Result<usize> {
+        match self.0 {}
+    }
+}
+
+/// Not to be known without reading.
+pub(crate) fn can_read<S>(_socket: S) -> io::Result<()> {
+    Ok(())
+}
+
 /// Not here: whoever asks reads and writes instead.
 pub(crate) fn send_file<S>(_socket: S, _file: &File, _offset: &mut u64, _count: usize) -> io::Result<usize> {
     Err(io::ErrorKind::Unsupported.into())

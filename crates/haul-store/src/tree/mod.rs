@@ -153,6 +153,35 @@ pub trait Store: Send + Sync + 'static {
     fn sweep<'a>(&'a self, keep: &'a [StageId]) -> Work<'a, usize>;
 }
 
+/// Where bytes come from that a staged file takes by itself.
+pub trait Source: Send {
+    /// Reads some bytes, and may wait for them for some milliseconds: 0 is the end, [`std::io::ErrorKind::WouldBlock`]
+    /// nothing for now.
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize>;
+}
+
+/// What was taken from a source.
+#[derive(Debug)]
+pub struct Taken {
+    /// How many bytes.
+    pub bytes: u64,
+    /// Why it is not more.
+    pub then: Then,
+}
+
+/// Why no more was taken from a source.
+#[derive(Debug)]
+pub enum Then {
+    /// It was enough.
+    Enough,
+    /// There was nothing for now.
+    Nothing,
+    /// It was at its end.
+    End,
+    /// It failed.
+    Broken(std::io::Error),
+}
+
 /// A file that is being received: bytes in order from its start, no holes. One user at a time (the ledger's lease).
 pub trait Staged: Send + Sync {
     /// What it is called.
@@ -167,6 +196,9 @@ pub trait Staged: Send + Sync {
     }
     /// Writes at its end. After an error its length is what it was before.
     fn append(&mut self, bytes: Bytes) -> Work<'_, ()>;
+    /// Writes what comes from `source` at its end, on a thread that may be kept busy: until there is nothing for now, or
+    /// no more at all, or at least `most` bytes came. After an error bytes that were taken from the source may be lost.
+    fn take(&mut self, source: Box<dyn Source>, most: u64) -> Work<'_, Taken>;
     /// Writes the first `upto` bytes of a finished file to the empty staged file, sharing blocks where the medium can.
     fn copy_from<'a>(&'a mut self, reading: &'a Reading, upto: u64) -> Work<'a, ()>;
     /// Forgets all bytes from `at` on.

@@ -22,11 +22,14 @@ use rustix::fs::{self, AtFlags};
 
 use super::{fault::sorted, home::Home, publish, tree::Tree};
 use crate::{
-    Body, Durability, Meta, Reading, StageId, Staged, StoreError, Syncer, When, Work, sys, tree::pool::hop,
+    Body, Durability, Meta, Reading, Source, StageId, Staged, StoreError, Syncer, Taken, Then, When, Work,
+    sys, tree::pool::hop,
 };
 
 /// The most bytes that are read or copied in one go.
 const PIECE: usize = 1 << 20;
+/// The most bytes that are taken from a source in one go.
+const TAKEN: usize = 128 << 10;
 
 /// A staged file.
 pub(super) struct FsStaged {
@@ -126,6 +129,10 @@ impl Staged for FsStaged {
 
     fn append(&mut self, bytes: Bytes) -> Work<'_, ()> {
         self.hop(move |received| received.append(&bytes))
+    }
+
+    fn take(&mut self, mut source: Box<dyn Source>, most: u64) -> Work<'_, Taken> {
+        self.hop(move |received| received.take(source.as_mut(), most))
     }
 
     fn copy_from<'a>(&'a mut self, reading: &'a Reading, upto: u64) -> Work<'a, ()> {
@@ -242,6 +249,30 @@ impl Received {
     pub(super) fn close(&self) -> Result<(), StoreError> {
         self.usable()?.over = Some(Over::Left);
         Ok(())
+    }
+
+    /// Read and written by one thread, a piece small enough to stay in its processor's cache.
+    fn take(&self, source: &mut dyn Source, most: u64) -> Result<Taken, StoreError> {
+        let mut buffer = vec![0; TAKEN];
+        let mut bytes = 0;
+        let then = loop {
+            if bytes >= most {
+                break Then::Enough;
+            }
+            match source.read(&mut buffer) {
+                Ok(0) => break Then::End,
+                Ok(n) => {
+                    self.append(buffer.get(..n).unwrap_or_default())?;
+                    bytes += n as u64;
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => break Then::Nothing,
+                    io::ErrorKind::Interrupted => {}
+                    _ => break Then::Broken(error),
+                },
+            }
+        };
+        Ok(Taken { bytes, then })
     }
 
     fn append(&self, bytes: &[u8]) -> Result<(), StoreError> {
