@@ -1,0 +1,120 @@
+//! `haul serve` as its operator has it: settings that change while it runs, and starts that cannot be.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
+mod scene;
+
+use std::{net::TcpListener, path::Path, time::Duration};
+
+use haul_testkit::{Caller, Haul, Served, served::PASSWORD, served::USER, tls::Certificates};
+
+use scene::served::{Place, hash_of, owner, serve};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn user(name: &str, password: &str) -> String {
+    format!("[[user]]\nname = \"{name}\"\npassword = \"{}\"\n", hash_of(password))
+}
+
+/// A server with this file, which can be changed later.
+fn with_file(place: &Place, file: &Path, text: &str) -> Served {
+    std::fs::write(file, text).unwrap();
+    place.serve().arg("--config").arg(file).start()
+}
+
+/// SIGHUP, and what the server then says of it.
+fn read_again(served: &Served, begins: &str) {
+    served.process().hang_up();
+    served.process().wait_for_line(|line| line.contains(begins), PATIENCE);
+}
+
+fn enters(served: &Served, name: &str, password: &str) -> bool {
+    let mut caller = Caller::to(served.addr());
+    caller.hears(220);
+    caller.says(&format!("USER {name}"), 331);
+    caller.asks(&format!("PASS {password}")).code == 230
+}
+
+#[test]
+fn users_that_change_are_known_after_a_hang_up_and_whoever_is_in_stays_in() {
+    let place = Place::new();
+    let file = place.local("serve.toml");
+    let served = with_file(&place, &file, &user("ann", "first"));
+    assert!(enters(&served, "ann", "first"));
+    let mut inside = Caller::binary(served.addr(), "ann", "first");
+    std::fs::write(&file, user("ben", "second")).unwrap();
+    read_again(&served, " reloaded");
+    assert!(enters(&served, "ben", "second"));
+    assert!(!enters(&served, "ann", "first"));
+    assert!(enters(&served, USER, PASSWORD), "the command line holds");
+    inside.says("NOOP", 200);
+}
+
+#[test]
+fn a_file_that_became_wrong_changes_nothing() {
+    let place = Place::new();
+    let file = place.local("serve.toml");
+    let served = with_file(&place, &file, &user("ann", "first"));
+    std::fs::write(&file, "[ftp]\nidel = \"1s\"\n").unwrap();
+    read_again(&served, "everything stays as it was");
+    assert!(enters(&served, "ann", "first"));
+}
+
+#[test]
+fn a_new_certificate_is_shown_to_whoever_comes_next() {
+    let place = Place::new();
+    let (old, new) = (Certificates::for_loopback(), Certificates::for_loopback());
+    let (cert, key) = (place.local("cert.pem"), place.local("key.pem"));
+    let put = |certificates: &Certificates| {
+        std::fs::copy(certificates.cert_pem_path(), &cert).unwrap();
+        std::fs::copy(certificates.key_pem_path(), &key).unwrap();
+    };
+    put(&old);
+    let served = place.serve().arg("--tls-cert").arg(&cert).arg("--tls-key").arg(&key).start();
+    let mut inside = Caller::protected(served.addr(), old.client_config(None), USER, PASSWORD);
+    put(&new);
+    read_again(&served, " reloaded");
+    Caller::protected(served.addr(), new.client_config(None), USER, PASSWORD).says("NOOP", 200);
+    // A session that had begun keeps its own, for its data connections too.
+    std::fs::write(place.far("f"), "x").unwrap();
+    assert_eq!(inside.receives("RETR f"), b"x");
+}
+
+#[test]
+fn an_address_that_is_taken_is_7_and_named() {
+    let place = Place::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let end = Haul::new(env!("CARGO_BIN_EXE_haul"))
+        .args(["serve", place.root().to_str().unwrap(), "--ftp", &address, "--user", "a:b"])
+        .run()
+        .expect_code(7);
+    assert!(end.stderr.contains(&address), "{}", end.stderr);
+}
+
+#[test]
+fn what_cannot_be_served_yet_is_said_and_not_passed_over() {
+    let place = Place::new();
+    for door in ["--http", "--https"] {
+        let end = serve(place.root()).args([door, "127.0.0.1:0"]).run().expect_code(2);
+        assert!(end.stderr.contains("HTTP does not exist yet"), "{}", end.stderr);
+    }
+    let served = place.serve().args(["--http", "off", "--https", "off"]).start();
+    owner(served.addr()).says("NOOP", 200);
+}
+
+#[test]
+fn a_certificate_that_is_none_is_told_before_a_door_opens() {
+    let place = Place::new();
+    let file = place.local("empty.pem");
+    std::fs::write(&file, "").unwrap();
+    let end = serve(place.root())
+        .arg("--tls-cert")
+        .arg(&file)
+        .arg("--tls-key")
+        .arg(&file)
+        .arg("--check")
+        .run()
+        .expect_code(7);
+    assert!(end.stderr.contains("empty.pem has no certificate in it"), "{}", end.stderr);
+}
