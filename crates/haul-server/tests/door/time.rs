@@ -1,0 +1,80 @@
+//! How long things may take, and how many there may be.
+
+use std::time::{Duration, Instant};
+
+use haul_server::ftp::{Limits, Settings};
+use haul_testkit::Caller;
+
+use super::{serve, times};
+
+#[test]
+fn a_download_that_nobody_reads_is_given_up() {
+    let served = serve(times(|times| times.stall = Duration::from_millis(300)));
+    let mut caller = served.caller();
+    let mut data = served.leaving(&mut caller);
+    let began = Instant::now();
+    caller.hears(426);
+    assert!(began.elapsed() < Duration::from_secs(10));
+    // What lies in sockets may still come; a clean end must not.
+    let mut end = Ok(());
+    while end.is_ok() {
+        end = data.tries(b"x");
+    }
+}
+
+#[test]
+fn silence_ends_a_session_and_says_why() {
+    let served = serve(times(|times| times.idle = Duration::from_millis(200)));
+    let mut caller = served.caller();
+    caller.hears(421);
+    assert!(caller.is_ended());
+}
+
+#[test]
+fn whoever_does_not_log_in_is_sent_away() {
+    let served = serve(times(|times| times.login = Duration::from_millis(200)));
+    let mut caller = Caller::to(served.addr);
+    caller.hears(220);
+    caller.hears(421);
+    assert!(caller.is_ended());
+}
+
+#[test]
+fn talking_is_no_transfer() {
+    let served = serve(times(|times| times.no_transfer = Duration::from_millis(300)));
+    let mut caller = served.caller();
+    let began = Instant::now();
+    while caller.asks("NOOP").code == 200 {
+        assert!(began.elapsed() < Duration::from_secs(10));
+    }
+    assert!(began.elapsed() >= Duration::from_millis(300));
+}
+
+#[test]
+fn nobody_is_idle_while_bytes_come() {
+    let served = serve(times(|times| times.idle = Duration::from_millis(200)));
+    let mut caller = served.caller();
+    let mut data = served.arriving(&mut caller);
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(700) {
+        data.sends(&[1; 100]);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    data.finish();
+    caller.hears(226);
+}
+
+#[test]
+fn too_many_sessions_are_told_so() {
+    let limits = Limits { sessions: 2, per_address: 2, ..Limits::default() };
+    let served = serve(Settings { limits, ..Settings::default() });
+    let (_one, two) = (served.caller(), served.caller());
+    let mut three = Caller::to(served.addr);
+    three.hears(421);
+    assert!(three.is_ended());
+    drop(two);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Caller::to(served.addr).reply().code != 220 {
+        assert!(Instant::now() < deadline, "a place that was left is free again");
+    }
+}
