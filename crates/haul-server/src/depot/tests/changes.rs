@@ -95,7 +95,7 @@ async fn a_folder_takes_its_unfinished_uploads_along() {
 async fn a_folder_into_which_bytes_come_stays_where_it_is() {
     let bench = Bench::new();
     std::fs::create_dir(bench.root().join("d")).unwrap();
-    let server = bench.start(Rules { takeover: Duration::from_millis(300), ..RULES }).await;
+    let server = bench.start(Rules { takeover: Duration::from_millis(1000), ..RULES }).await;
     let mut receiving = send(&server.bob(), "d/b", Wish::Anew, 1).await;
     let ann = server.ann();
     let renaming = tokio::spawn(async move { ann.rename(&path("d"), &path("x")).await });

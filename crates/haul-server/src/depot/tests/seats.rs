@@ -8,7 +8,7 @@ use super::*;
 async fn a_second_writer_is_refused_while_bytes_come() {
     let bench = Bench::new();
     // As long as the test: a busy machine is no silent client.
-    let server = bench.start(Rules { takeover: Duration::from_millis(400), ..RULES }).await;
+    let server = bench.start(Rules { takeover: Duration::from_millis(1000), ..RULES }).await;
     let (ann, other) = (server.ann(), server.ann());
     let mut first = send(&ann, "a", Wish::Anew, 1).await;
     let second = tokio::spawn(async move { other.receive(&path("a"), Wish::Append, None).await.map(drop) });
@@ -69,8 +69,8 @@ async fn owners_write_the_same_name_beside_each_other() {
 #[tokio::test]
 async fn in_place_there_is_one_writer_whoever_it_is() {
     let bench = Bench::new();
-    let rules = Rules { in_place: true, takeover: Duration::ZERO, ..RULES };
-    let server = bench.start(Rules { takeover: Duration::from_millis(300), ..rules }).await;
+    let rules = Rules { in_place: true, ..RULES };
+    let server = bench.start(Rules { takeover: Duration::from_millis(1000), ..rules }).await;
     let mut first = send(&server.ann(), "a", Wish::Anew, 1).await;
     let bob = server.bob();
     let second = tokio::spawn(async move { bob.receive(&path("a"), Wish::Append, None).await.map(drop) });
