@@ -7,7 +7,8 @@ use std::sync::{
 
 use haul_core::Modified;
 use haul_store::{
-    Geometry, Lease, Listing, MemoryLedger, Reading, StageId, Staged, Store, Syncer, When, Work,
+    Geometry, Lease, Listing, MemoryLedger, Reading, Source, StageId, Staged, Store, Syncer, Taken, When,
+    Work,
 };
 
 use super::*;
@@ -112,6 +113,21 @@ impl Staged for FlakyStaged {
             self.0.append(bytes).await?;
             self.1.len.store(self.0.len(), SeqCst);
             Ok(())
+        })
+    }
+    fn take(&mut self, source: Box<dyn Source>, most: u64) -> Work<'_, Taken> {
+        Box::pin(async move {
+            self.fits(most)?;
+            let taken = self.0.take(source, most).await?;
+            self.1.len.store(self.0.len(), SeqCst);
+            Ok(taken)
+        })
+    }
+    fn take(&mut self, source: Box<dyn Source>, most: u64) -> Work<'_, Taken> {
+        Box::pin(async move {
+            let taken = self.0.take(source, most).await?;
+            self.1.len.store(self.0.len(), SeqCst);
+            Ok(taken)
         })
     }
     fn copy_from<'a>(&'a mut self, reading: &'a Reading, upto: u64) -> Work<'a, ()> {
@@ -229,6 +245,38 @@ async fn on_a_full_disk_what_came_is_kept_and_gone_on_with_when_there_is_room() 
     faults.room.store(0, SeqCst);
     published(complete(&ann, "a", Wish::Append, 2000).await);
     assert_eq!(bench.published("a").unwrap(), content(0, 2000));
+}
+
+/// Bytes of [`content`] from here on, as a connection has them.
+struct Wire(u64);
+
+impl Source for Wire {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let some = content(self.0, self.0 + into.len() as u64);
+        into.copy_from_slice(&some);
+        self.0 += some.len() as u64;
+        Ok(some.len())
+    }
+}
+
+#[tokio::test]
+async fn what_the_store_takes_by_itself_is_kept_and_fenced_as_everything_else() {
+    let bench = Bench::new();
+    let (server, faults) = flaky(&bench).await;
+    let mut older = send(&server.ann(), "a", Wish::Anew, 1000).await;
+    older.take(Box::new(Wire(1000)), 3 << 20).await.unwrap();
+    let end = older.offset();
+    assert!(end >= 3 << 20);
+    faults.room.store(end, SeqCst);
+    assert!(is_full(&older.take(Box::new(Wire(end)), 1).await));
+    faults.room.store(0, SeqCst);
+    let mut newer = server.ann().receive(&path("a"), Wish::Append, None).await.unwrap();
+    assert_eq!(newer.offset(), end - 1);
+    let late = older.take(Box::new(Wire(end)), 1).await;
+    assert!(matches!(late, Err(ServerError::Store(StoreError::Fenced { .. }))));
+    newer.append(content(end - 1, end + 5).into()).await.unwrap();
+    published(newer.settle(DataEnd::Clean, Control::Alive).await);
+    assert!(bench.published("a").unwrap() == content(0, end + 5));
 }
 
 #[tokio::test]
