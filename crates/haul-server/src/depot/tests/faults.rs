@@ -117,12 +117,20 @@ impl Staged for FlakyStaged {
     }
     fn take(&mut self, source: Box<dyn Source>, most: u64) -> Work<'_, Taken> {
         Box::pin(async move {
+            self.fits(most)?;
             let taken = self.0.take(source, most).await?;
             self.1.len.store(self.0.len(), SeqCst);
             Ok(taken)
         })
     }
     fn copy_from<'a>(&'a mut self, reading: &'a Reading, upto: u64) -> Work<'a, ()> {
+        Box::pin(async move {
+            self.fits(upto)?;
+            self.0.copy_from(reading, upto).await
+        })
+    }
+    fn cut(&mut self, at: u64) -> Work<'_, ()> {
+        Box::pin(async move {
             self.0.cut(at).await?;
             self.1.len.store(self.0.len(), SeqCst);
             Ok(())
