@@ -87,6 +87,7 @@ impl Visitor {
         self.may_change(self.account().may.delete)?;
         let (depot, old, new) = (self.depot(), self.place(from)?, self.place(to)?);
         self.is_no_root(&old)?;
+        self.is_no_root(&new)?;
         if old == new {
             return self.stat(from).await.map(drop);
         }

@@ -52,6 +52,8 @@ enum Shown {
     Unique,
     /// Names.
     List,
+    /// MLSD's names.
+    Folder,
 }
 
 impl Session {
@@ -134,7 +136,7 @@ impl Session {
             Move::Mlsd(path) => {
                 let path = self.place(path.as_deref().unwrap_or_default())?;
                 let scope = Scope { hidden: true, ..Scope::default() };
-                Ok((What::List { path, glob: None, style: Style::Facts(self.facts), scope }, Shown::List))
+                Ok((What::List { path, glob: None, style: Style::Facts(self.facts), scope }, Shown::Folder))
             }
         }
     }
@@ -202,6 +204,13 @@ impl Session {
                 self.doing = Doing::Moving(moving);
             }
             Outcome::Transferred(end) if moving.begun => self.ended(&moving, &end),
+            // RFC 3659 §7.2.1: the one thing that MLSD has another code for.
+            Outcome::Refused(Trouble::NotAFolder) if matches!(moving.shown, Shown::Folder) => {
+                if moving.passive {
+                    self.steps.push_back(Step::Ask(Ask::Unlisten));
+                }
+                self.reply(Answer::new(501, "MLSD is of folders; MLST is of anything."));
+            }
             Outcome::Refused(trouble) => self.ended(&moving, &Transferred::Failed(trouble)),
             _ => self.ended(
                 &moving,
@@ -290,7 +299,7 @@ impl Moving {
             }
             Shown::Received(path) => [opening.as_bytes(), path, b"."].concat(),
             Shown::Unique => [b"FILE: ", name.unwrap_or_default().as_slice()].concat(),
-            Shown::List => b"Here comes the list.".to_vec(),
+            Shown::List | Shown::Folder => b"Here comes the list.".to_vec(),
         };
         Answer::new(150, text)
     }

@@ -210,7 +210,7 @@ fn a_list_says_what_of_which_folder() {
     assert_eq!(moves(&mut ftp, "MLSD"), list("", None, chosen, Scope { hidden: true, ..Scope::default() }));
     ftp.session.complete(Outcome::Refused(Trouble::NotAFolder));
     assert_eq!(ftp.ask(), Ask::Unlisten);
-    assert_eq!(ftp.code(), 550);
+    assert_eq!(ftp.code(), 501, "RFC 3659 §7.2.1");
 }
 
 #[test]
