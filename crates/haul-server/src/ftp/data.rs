@@ -118,6 +118,22 @@ pub(super) enum Stream {
     Secured(Box<TlsStream<TcpStream>>),
 }
 
+/// What a read has brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Came {
+    Bytes,
+    /// Nothing for now.
+    Nothing,
+    /// The clean end: FIN, over TLS close_notify.
+    End,
+}
+
+impl Came {
+    fn of(read: usize) -> Self {
+        if read == 0 { Self::End } else { Self::Bytes }
+    }
+}
+
 impl Way {
     /// Makes the connection, and TLS on it where `own` is given.
     pub(super) async fn open(
@@ -170,31 +186,31 @@ impl Stream {
         }
     }
 
-    /// Reads what is there, up to the buffer's spare room, at least one byte; 0 is a clean end, and without
-    /// close_notify TLS has none.
-    pub(super) async fn read(&mut self, into: &mut BytesMut) -> io::Result<usize> {
-        match self {
+    /// Reads what is there, up to the buffer's spare room; waits until there is something.
+    pub(super) async fn read(&mut self, into: &mut BytesMut) -> io::Result<Came> {
+        let read = match self {
             Self::Clear(stream) => stream.read_buf(into).await,
             Self::Secured(stream) => stream.read_buf(into).await,
-        }
+        };
+        read.map(Came::of)
     }
 
-    /// Reads more only if it is there already; 0 where it is not, or at the end, which the next read tells again.
-    pub(super) async fn read_on(&mut self, into: &mut BytesMut) -> io::Result<usize> {
-        match self {
+    /// Reads more only if it is there already.
+    pub(super) async fn read_on(&mut self, into: &mut BytesMut) -> io::Result<Came> {
+        let read = match self {
             Self::Clear(stream) => match stream.try_read_buf(into) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-                other => other,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Came::Nothing),
+                read => read?,
             },
             Self::Secured(stream) => {
                 let mut reading = pin!(stream.read_buf(into));
-                poll_fn(|context| match reading.as_mut().poll(context) {
-                    Poll::Pending => Poll::Ready(Ok(0)),
-                    ready => ready,
-                })
-                .await
+                match poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
+                    Poll::Pending => return Ok(Came::Nothing),
+                    Poll::Ready(read) => read?,
+                }
             }
-        }
+        };
+        Ok(Came::of(read))
     }
 
     /// Writes all of it; no step may take longer than `stall`.

@@ -18,7 +18,7 @@ use haul_store::Then;
 use tokio::time::timeout;
 
 use super::{
-    data::Stream,
+    data::{Came, Stream},
     figures::Figures,
     taking,
     transfer::{Halt, Halted, halt},
@@ -86,11 +86,11 @@ impl Arriving {
             Transferred::Aborted { .. } => Why::Aborted,
             told => Why::Told(told),
         };
-        self.ended(Ending::Unclean(why), Duration::ZERO)
+        self.ended(Ending::Unclean(why), Instant::now(), Duration::ZERO)
     }
 
-    fn ended(self, ending: Ending, took: Duration) -> Received {
-        Received { receiving: self.receiving, ending, ended: Instant::now(), took }
+    fn ended(self, ending: Ending, ended: Instant, took: Duration) -> Received {
+        Received { receiving: self.receiving, ending, ended, took }
     }
 }
 
@@ -112,15 +112,16 @@ pub(super) async fn pour(
         text: FromWire::default(),
         buffer: BytesMut::new(),
         room: FIRST_PIECE,
+        end: None,
     };
     let ending = pouring.run(halted, stall).await;
-    let took = began.elapsed();
+    let ended = pouring.end.unwrap_or_else(Instant::now);
     match &ending {
         // Over TLS the client waits for our close_notify; one that does not wait is no accident.
         Ending::Clean => drop(stream.finish(stall).await),
         Ending::Unclean(_) => stream.break_off(),
     }
-    arriving.ended(ending, took)
+    arriving.ended(ending, ended, ended.duration_since(began))
 }
 
 /// An upload between its connection and its place.
@@ -133,6 +134,8 @@ struct Pouring<'a> {
     buffer: BytesMut,
     /// How much is handed over at once.
     room: usize,
+    /// When its end was seen: what is done with the last bytes is no time of the transfer any more.
+    end: Option<Instant>,
 }
 
 impl Pouring<'_> {
@@ -140,7 +143,7 @@ impl Pouring<'_> {
         loop {
             self.buffer.reserve(self.room);
             let read = match self.stream.read_on(&mut self.buffer).await {
-                Ok(0) => tokio::select! {
+                Ok(Came::Nothing) => tokio::select! {
                     biased;
                     why = halt(halted) => return self.halted(why).await,
                     read = timeout(stall, self.stream.read(&mut self.buffer)) => match read {
@@ -151,8 +154,8 @@ impl Pouring<'_> {
                 read => read,
             };
             let broken = match read {
-                Ok(0) => return self.end().await,
-                Ok(_) => self.gather().await.is_err(),
+                Ok(Came::End) => return self.ended().await,
+                Ok(Came::Bytes | Came::Nothing) => self.gather().await.is_err(),
                 Err(_) => return incomplete(Incomplete::Broken),
             };
             if let Err(ending) = self.hand_over().await {
@@ -160,6 +163,9 @@ impl Pouring<'_> {
             }
             if broken {
                 return incomplete(Incomplete::Broken);
+            }
+            if self.end.is_some() {
+                return self.ended().await;
             }
             let why = *halted.borrow();
             if let Some(why) = why {
@@ -192,7 +198,7 @@ impl Pouring<'_> {
             }
             match taking::turn(stream, self.receiving, self.figures).await? {
                 Ok(Then::Enough | Then::Nothing) => {}
-                Ok(Then::End) => return Some(self.end().await),
+                Ok(Then::End) => return Some(self.ended().await),
                 Ok(Then::Broken(_)) => return Some(incomplete(Incomplete::Broken)),
                 Err(error) => return Some(failed(&error)),
             }
@@ -201,7 +207,16 @@ impl Pouring<'_> {
 
     /// What else is there already. A failure is told once: a read after a reset would see a clean end.
     async fn gather(&mut self) -> io::Result<()> {
-        while self.buffer.len() < self.room && self.stream.read_on(&mut self.buffer).await? > 0 {}
+        while self.buffer.len() < self.room {
+            match self.stream.read_on(&mut self.buffer).await? {
+                Came::Bytes => {}
+                Came::Nothing => break,
+                Came::End => {
+                    self.end = Some(Instant::now());
+                    break;
+                }
+            }
+        }
         if self.buffer.len() >= self.room {
             self.room = (self.room * 4).min(LARGEST_PIECE);
         }
@@ -223,7 +238,8 @@ impl Pouring<'_> {
     }
 
     /// The clean end.
-    async fn end(&mut self) -> Ending {
+    async fn ended(&mut self) -> Ending {
+        self.end.get_or_insert_with(Instant::now);
         let mut rest = Vec::new();
         self.text.finish(&mut rest);
         append(self.receiving, rest.into()).await.err().unwrap_or(Ending::Clean)
@@ -235,7 +251,7 @@ impl Pouring<'_> {
         while Instant::now() < until {
             self.buffer.reserve(self.room);
             match timeout(SOON, self.stream.read(&mut self.buffer)).await {
-                Ok(Ok(1..)) => {}
+                Ok(Ok(Came::Bytes)) => {}
                 Ok(_) | Err(_) => break,
             }
             if let Err(ending) = self.hand_over().await {
