@@ -39,7 +39,8 @@ impl Conversation {
             }
             Ask::Unlisten => self.pending = None,
             Ask::Who => {
-                let user = self.visitor.as_ref().map(|visitor| visitor.account().name.clone());
+                // Those without a name see none but their own address.
+                let user = self.visitor.as_ref().map(|visitor| visitor.account().owner());
                 let lines = user.map(|user| self.place.sessions().lines(&user)).unwrap_or_default();
                 self.session.complete(Outcome::Who(lines));
             }
@@ -103,7 +104,7 @@ impl Conversation {
     fn entered(&mut self, entered: Entered) {
         self.house.log.tell(self.whose().entered(&entered));
         if let Some(visitor) = entered.visitor {
-            self.place.called(&visitor.account().name);
+            self.place.called(&visitor.account().owner());
             self.visitor = Some(visitor);
             self.clock.came_in(Moment::now());
         }
