@@ -300,3 +300,53 @@ fn a_door_of_ipv6_has_epsv() {
     assert_eq!(data.all(), b"x");
     caller.hears(226);
 }
+
+#[test]
+fn abor_is_heard_at_once_however_it_is_said() {
+    let place = Place::new();
+    Content::new(5, 64 * MIB).write_to(place.far("f"));
+    let served = place.serve().start();
+    let ways: [fn(&mut haul_testkit::Caller); 4] = [
+        |caller| caller.sends("ABOR"),
+        // python's ftplib: the whole line out of band, of which only the last byte is urgent.
+        |caller| caller.sends_urgently(b"ABOR\r\n"),
+        // Telnet's Synch (RFC 959 §4.1.3): IP, and DM as urgent data.
+        |caller| {
+            caller.sends_bytes(b"\xFF\xF4\xFF");
+            caller.sends_urgently(b"\xF2");
+            caller.sends("ABOR");
+        },
+        |caller| caller.sends_bytes(b"\xFF\xF4\xFF\xF2ABOR\r\n"),
+    ];
+    for (number, abort) in ways.into_iter().enumerate() {
+        let mut caller = owner(served.addr());
+        let mut data = caller.data();
+        caller.says("RETR f", 150);
+        data.takes(1000);
+        abort(&mut caller);
+        let codes = (caller.reply().code, caller.reply().code);
+        assert_eq!(codes, (426, 226), "way {number}");
+        caller.says("NOOP", 200);
+        let mut up = begun(&mut caller, &format!("STOR up{number}"), b"some");
+        let _ = up.tries(b" bytes");
+        abort(&mut caller);
+        let codes = (caller.reply().code, caller.reply().code);
+        assert_eq!(codes, (426, 226), "way {number}, upward");
+        assert!(!place.far(&format!("up{number}")).exists());
+    }
+}
+
+#[test]
+fn stat_tells_how_far_a_transfer_is_while_it_runs() {
+    let place = Place::new();
+    Content::new(6, 64 * MIB).write_to(place.far("f"));
+    let served = place.serve().start();
+    let mut caller = owner(served.addr());
+    let mut data = caller.data();
+    caller.says("RETR f", 150);
+    data.takes(100_000);
+    let figures = caller.says("STAT", 211);
+    assert!(figures.text.chars().any(|c| c.is_ascii_digit()) && figures.text.contains("bytes"), "{figures:?}");
+    drop(data);
+    assert!((400..500).contains(&caller.reply().code));
+}

