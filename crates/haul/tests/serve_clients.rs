@@ -368,3 +368,77 @@ fn a_name_with_a_line_end_is_neither_listed_nor_reached_nor_made() {
     assert!((500..600).contains(&refused.code), "{refused:?}");
     client.says("NOOP", 200);
 }
+
+#[test]
+fn data_connections_are_made_to_the_client_as_well() {
+    let place = Place::new();
+    let content = Content::new(8, SIZE);
+    content.write_to(place.local("f.bin"));
+    let served = place.serve().start();
+    let port = served.addr().port().to_string();
+    let lftp = |command: &str| {
+        format!(
+            "set ftp:ssl-allow no; set ftp:passive-mode off; open -u a,secret -p {port} 127.0.0.1; {command}"
+        )
+    };
+    let local = place.local("f.bin").display().to_string();
+    let back = place.local("back").display().to_string();
+    let (one, two) = (served.url("/one"), served.url("/two"));
+    // By EPRT, by PORT, by lftp, by ncftp.
+    said("curl", &["-sS", "-P", "127.0.0.1", "-T", &local, &one], "");
+    said("curl", &["-sS", "-P", "127.0.0.1", "--disable-eprt", "-T", &local, &two], "");
+    said("lftp", &["--norc", "-c", &lftp(&format!("put {local} -o three; get three -o {back}"))], "");
+    let ncftp = ["-V", "-E", "-u", "a", "-p", "secret", "-P", &port, "-C", "127.0.0.1", &local, "/four"];
+    said("ncftpput", &ncftp, "");
+    for name in stranger(served.addr()).names("/") {
+        content.assert_file_is(place.far(&name));
+    }
+    if std::path::Path::new(&back).exists() {
+        content.assert_file_is(back);
+    }
+}
+
+#[test]
+fn text_is_converted_both_ways() {
+    let place = Place::new();
+    std::fs::write(place.far("unix"), "one\ntwo\n\nthree").unwrap();
+    std::fs::write(place.local("text"), "one\ntwo\n\nthree").unwrap();
+    let served = place.serve().start();
+    let (unix, up) = (served.url("/unix"), served.url("/up"));
+    let local = place.local("text").display().to_string();
+    if let Some(text) = said("curl", &["-sS", "-B", &unix], "") {
+        // It converts what comes, and what goes.
+        assert_eq!(text, "one\ntwo\n\nthree");
+    }
+    if said("curl", &["-sS", "-B", "-T", &local, &up], "").is_some() {
+        assert_eq!(std::fs::read(place.far("up")).unwrap(), b"one\ntwo\n\nthree");
+    }
+    let end = own(&place, &["get", "--ascii", &unix]).run().expect_code(0);
+    assert_eq!(std::fs::read(place.local("unix")).unwrap(), b"one\ntwo\n\nthree", "{}", end.stderr);
+    let mut text = haul_testkit::Caller::login(served.addr(), "a", "secret");
+    // TYPE A is what a session begins with; SIZE counts what would be sent.
+    assert_eq!(text.size("unix"), Some(17));
+    assert_eq!(text.receives("RETR unix"), b"one\r\ntwo\r\n\r\nthree");
+    text.says("TYPE I", 200);
+    assert_eq!(text.size("unix"), Some(14));
+}
+
+#[test]
+fn somebody_anonymous_can_read_by_any_client_and_write_by_none() {
+    let place = Place::new();
+    let content = Content::new(9, 100_000);
+    content.write_to(place.far("f.bin"));
+    let served = place.serve().start();
+    let url = format!("ftp://{}/f.bin", served.addr());
+    let out = place.local("out").display().to_string();
+    for (program, args) in [("curl", ["-sS", "-o", &out, &url]), ("wget", ["-q", "-O", &out, &url])] {
+        if said(program, &args, "").is_some() {
+            content.assert_file_is(&out);
+        }
+    }
+    let Some(curl) = haul_testkit::real::peer("curl") else { return };
+    let new = format!("ftp://{}/new", served.addr());
+    let end = haul_testkit::Haul::new(curl).args(["-sS", "-T", &out, &new]).run();
+    assert_ne!(end.code, Some(0));
+    assert!(!place.far("new").exists());
+}

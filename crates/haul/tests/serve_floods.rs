@@ -150,8 +150,9 @@ fn two_hundred_slow_sessions_keep_nobody_waiting() {
         assert!(stranger(served.addr()).receives("RETR f").len() as u64 == content.size());
         assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     }
-    for (number, (mut writer, data)) in writers.into_iter().enumerate() {
-        data.finish();
+    // All at once: after a long transfer control is watched for a while.
+    let ended: Vec<_> = writers.into_iter().map(|(writer, data)| (writer, data.fin())).collect();
+    for (number, (mut writer, ())) in ended.into_iter().enumerate() {
         writer.hears(226);
         assert_eq!(std::fs::read(place.far(&format!("w{number}"))).unwrap(), part(content, 0, 40));
     }
