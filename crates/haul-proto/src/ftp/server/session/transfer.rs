@@ -110,7 +110,7 @@ impl Session {
                 Ok((What::Retrieve(what), Shown::Sent(path)))
             }
             Move::Stor(path) => {
-                let declared = self.declared.take();
+                let declared = self.declared();
                 let wish = match self.part()? {
                     (_, Some(_)) => return refuse(503, "RANG is for RETR and HASH; REST is for STOR."),
                     (0, None) => StoreWish::Anew,
@@ -119,13 +119,13 @@ impl Session {
                 Ok((What::Store { path: self.new_place(&path)?, wish, declared }, Shown::Received(path)))
             }
             Move::Appe(path) => {
-                let declared = self.declared.take();
+                let declared = self.declared();
                 self.no_restart("APPE begins at the end; REST is for STOR.")?;
                 let what = What::Store { path: self.new_place(&path)?, wish: StoreWish::Append, declared };
                 Ok((what, Shown::Received(path)))
             }
             Move::Stou(path) => {
-                let declared = self.declared.take();
+                let declared = self.declared();
                 self.no_restart("STOU begins a new file; REST is for STOR.")?;
                 let place = path.map(|path| self.new_place(&path)).transpose()?;
                 let folder = place.and_then(|place| place.parent()).unwrap_or_else(|| self.cwd.clone());
@@ -139,6 +139,12 @@ impl Session {
                 Ok((What::List { path, glob: None, style: Style::Facts(self.facts), scope }, Shown::Folder))
             }
         }
+    }
+
+    /// What ALLO said is used up. In TYPE A it counts bytes of the wire, of which another number is stored: then it says
+    /// nothing.
+    fn declared(&mut self) -> Option<u64> {
+        self.declared.take().filter(|_| self.form == Form::Image)
     }
 
     /// The restart point is used up, in whatever way it is.

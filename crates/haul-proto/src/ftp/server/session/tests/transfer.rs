@@ -325,3 +325,17 @@ fn a_transfer_that_ends_before_it_began_is_no_good() {
     assert_eq!(ftp.code(), 451);
     ftp.quiet();
 }
+
+#[test]
+fn a_size_on_the_wire_declares_nothing_of_what_is_stored_in_type_a() {
+    let mut ftp = ready(false);
+    for line in ["STOR a", "APPE a"] {
+        assert_eq!(ftp.says("ALLO 9"), 200);
+        let What::Store { declared, .. } = moves(&mut ftp, line) else { panic!("{line}") };
+        assert_eq!(declared, None, "{line}");
+        begins(&mut ftp);
+        ends(&mut ftp);
+    }
+    assert_eq!(ftp.says("TYPE I"), 200);
+    assert_eq!(moves(&mut ftp, "STOR a"), store(StoreWish::Anew, None), "it was used up");
+}
