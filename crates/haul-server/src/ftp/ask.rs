@@ -2,7 +2,7 @@
 
 use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
-use haul_proto::ftp::server::{Ask, Login, Outcome, Trouble};
+use haul_proto::ftp::server::{Ask, Login, Outcome, Password, Trouble};
 
 use super::{entry::entry, list, sum, trouble::trouble};
 use crate::{
@@ -27,11 +27,11 @@ pub(super) struct Entered {
 pub(super) async fn enter(
     accounts: Arc<Accounts>,
     depot: Arc<Depot>,
-    (user, password): (Vec<u8>, Vec<u8>),
+    (user, password): (Vec<u8>, Password),
     peer: IpAddr,
 ) -> Entered {
     let mut refused_for = None;
-    let (login, visitor) = match accounts.login(&user, &password, peer).await {
+    let (login, visitor) = match accounts.login(&user, password.as_bytes(), peer).await {
         Entry::In(account) => {
             let banner = format!("Welcome, {}", account.name);
             (Login::Welcome { banner }, Some(depot.visitor(account)))

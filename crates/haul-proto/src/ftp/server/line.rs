@@ -14,7 +14,10 @@
 //!    +-----------------------------------------------+---+
 //! ```
 //!
-//! How much is held is the driver's to bound: it reads no more while [`Lines::has_room`] says no.
+//! How much is held is the driver's to bound: it reads no more while [`Lines::has_room`] says no. What a line says is
+//! never shown: it may be a password.
+
+use std::fmt;
 
 /// The most bytes of a line, without its end.
 pub const LONGEST: usize = 4096;
@@ -22,7 +25,7 @@ pub const LONGEST: usize = 4096;
 const ENOUGH: usize = 4 * LONGEST;
 
 /// What came.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Line {
     /// A command line, without its line end and without Telnet's commands.
     Command(Vec<u8>),
@@ -30,8 +33,17 @@ pub enum Line {
     TooLong,
 }
 
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Command(line) => write!(f, "Command({} bytes)", line.len()),
+            Self::TooLong => f.write_str("TooLong"),
+        }
+    }
+}
+
 /// Cuts what comes into lines.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Lines {
     /// Bytes without Telnet's commands, from `start` on; a line in it has at most two more than the limit.
     held: Vec<u8>,

@@ -3,7 +3,10 @@
 //! At most one [`Ask`] is open at a time, and each is answered by exactly one [`Outcome`] of its kind; only a
 //! [`Transfer`] tells twice (that it has begun, how it ended), and lets [`Ask::Figures`] and [`Ask::Abort`] come between.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use haul_core::{Digest, Modified, TreePath};
 
@@ -31,7 +34,7 @@ pub enum Ask {
         /// The name, as given to USER.
         user: Vec<u8>,
         /// The password, as given to PASS.
-        password: Vec<u8>,
+        password: Password,
     },
     /// Listen for one data connection, at the address that the control connection came to, and no longer for any other:
     /// [`Outcome::Listening`].
@@ -87,6 +90,29 @@ pub enum Ask {
     /// End the running transfer at once; its [`Outcome::Transferred`] comes as ever. None may be running any more, and
     /// then there is nothing to do.
     Abort,
+}
+
+/// What was given to PASS. It can be compared and never shown, so that no log of steps tells it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(Vec<u8>);
+
+impl Password {
+    /// It itself.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Vec<u8>> for Password {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
 }
 
 /// A family of addresses, as EPSV and EPRT number them (RFC 2428 §2).

@@ -14,7 +14,7 @@ use haul_core::Modified;
 
 pub use verbs::{VERBS, Verb};
 
-use super::step::{Family, Form, Scope};
+use super::step::{Family, Form, Password, Scope};
 use crate::ftp::hash::Kind;
 
 /// A command, read.
@@ -23,7 +23,7 @@ pub enum Request {
     /// `USER name`.
     User(Vec<u8>),
     /// `PASS password`, which may be empty.
-    Pass(Vec<u8>),
+    Pass(Password),
     /// `ACCT`; nobody needs one.
     Acct,
     /// `HOST name` (RFC 7151): there is one server, whatever it is called.
@@ -217,7 +217,7 @@ pub enum Refusal {
 }
 
 /// A line, parted: its command is known, its argument is not read yet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Said<'a> {
     /// The command.
     pub verb: &'static Verb,

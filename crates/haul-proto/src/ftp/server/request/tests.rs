@@ -77,8 +77,8 @@ fn what_takes_no_argument_takes_none() {
     wrong(&[
         "PASV x", "QUIT x", "PWD /", "CDUP ..", "FEAT x", "SYST x", "NOOP x", "REIN x", "ABOR x", "CCC x",
     ]);
-    assert_eq!(read("PASS"), Request::Pass(Vec::new()));
-    assert_eq!(read("PASS  a "), Request::Pass(b" a ".to_vec()));
+    assert_eq!(read("PASS"), Request::Pass(Vec::new().into()));
+    assert_eq!(read("PASS  a "), Request::Pass(b" a ".to_vec().into()));
     assert_eq!(read("ACCT"), Request::Acct);
     assert_eq!(read("CLNT NcFTP 3.2"), Request::Clnt);
 }

@@ -57,7 +57,7 @@ const fn digest(algorithm: Algorithm) -> Kind {
 pub static VERBS: &[Verb] = &[
     // Who, and how it is protected.
     open("USER", "USER name", Bytes(Request::User)),
-    open("PASS", "PASS password", Optional(|password| Request::Pass(password.unwrap_or_default()))),
+    open("PASS", "PASS password", Optional(|password| Request::Pass(password.unwrap_or_default().into()))),
     row("ACCT", "ACCT account", Words(|_| Ok(Request::Acct))),
     open(
         "HOST",

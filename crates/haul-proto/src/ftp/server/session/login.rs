@@ -7,7 +7,7 @@ use haul_core::TreePath;
 use super::{Answer, Heard, Next, Purpose, Session, refuse, say};
 use crate::ftp::server::{
     facts::Chosen,
-    step::{Ask, Form, Login},
+    step::{Ask, Form, Login, Password},
 };
 
 /// Who is there.
@@ -38,7 +38,7 @@ impl Session {
         Ok(say(331, "Now the password."))
     }
 
-    pub(super) fn pass(&mut self, password: Vec<u8>) -> Heard {
+    pub(super) fn pass(&mut self, password: Password) -> Heard {
         match std::mem::replace(&mut self.who, Who::Nobody) {
             Who::Nobody => refuse(503, "USER comes first."),
             Who::Named(user) => {

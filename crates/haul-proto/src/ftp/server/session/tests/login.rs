@@ -162,3 +162,19 @@ fn whoever_says_no_command_a_hundred_times_is_sent_away() {
     assert_eq!(ftp.code(), 421);
     ftp.closes();
 }
+
+#[test]
+fn no_password_is_ever_shown() {
+    let mut ftp = Driven::on(Tls::None);
+    assert_eq!(ftp.says("USER ann"), 331);
+    ftp.line("PASS secret");
+    ftp.line("pass secret");
+    ftp.line("secret");
+    let shown = format!("{:?}", ftp.session);
+    let step = ftp.session.poll();
+    let request = Request::parse(b"PASS secret").unwrap();
+    let secret = [b's', b'e', b'c', b'r', b'e', b't'];
+    for shown in [shown, format!("{:?}", ftp.session), format!("{step:?}"), format!("{request:?}")] {
+        assert!(!shown.contains("secret") && !shown.contains(&format!("{secret:?}")[1..20]), "{shown}");
+    }
+}

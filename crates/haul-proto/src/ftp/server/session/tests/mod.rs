@@ -48,7 +48,7 @@ impl Driven {
         assert_eq!(self.says("USER ann"), 331);
         self.line("PASS secret");
         let Ask::Login { user, password } = self.ask() else { panic!("no login") };
-        assert_eq!((user.as_slice(), password.as_slice()), (&b"ann"[..], &b"secret"[..]));
+        assert_eq!((user.as_slice(), password.as_bytes()), (&b"ann"[..], &b"secret"[..]));
         self.session.complete(Outcome::Login(Login::Welcome { banner: "Welcome.".into() }));
         assert_eq!(self.code(), 230);
         self.quiet();
