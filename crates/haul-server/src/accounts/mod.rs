@@ -81,7 +81,7 @@ pub fn is_anonymous(name: &str) -> bool {
 pub struct Accounts {
     book: RwLock<Arc<Book>>,
     throttle: Mutex<Throttle>,
-    hashes: Semaphore,
+    hashes: Arc<Semaphore>,
     /// Of this run.
     key: [u8; 32],
 }
@@ -115,7 +115,7 @@ impl Accounts {
         Ok(Self {
             book: RwLock::new(Arc::new(Book::new(users, anonymous, &key)?)),
             throttle: Mutex::new(Throttle::new(patience)),
-            hashes: Semaphore::new(HASHES),
+            hashes: Arc::new(Semaphore::new(HASHES)),
             key,
         })
     }
@@ -163,15 +163,18 @@ impl Accounts {
             // A password in plain text would have been remembered.
             Some(Stored::Plain(_)) | None => &book.decoy,
         };
-        let Ok(permit) = self.hashes.acquire().await else { return Entry::No };
+        let Ok(permit) = Arc::clone(&self.hashes).acquire_owned().await else { return Entry::No };
         // Many tries at once are no way around the limit.
         if let Some(left) = self.refused(address) {
             return Entry::Refused(left);
         }
         let (hash, tried) = (stored.clone(), password.get(..LONGEST).unwrap_or(password).to_vec());
-        let same =
-            tokio::task::spawn_blocking(move || password::verify(&tried, &hash)).await.unwrap_or(false);
-        drop(permit);
+        let hashed = tokio::task::spawn_blocking(move || {
+            // The thread goes on even if nobody waits for it any more: only its end makes room for another.
+            let _permit = permit;
+            password::verify(&tried, &hash)
+        });
+        let same = hashed.await.unwrap_or(false);
         match (known, digest) {
             (Some(known), Some(digest)) if same && known.is_hashed() && password.len() <= LONGEST => {
                 known.remember(digest);

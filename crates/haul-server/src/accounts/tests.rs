@@ -1,6 +1,6 @@
 //! Who comes in and who does not. Time is tokio's, paused: a delay costs nothing here.
 
-use std::net::Ipv4Addr;
+use std::{future::Future as _, net::Ipv4Addr};
 
 use super::*;
 
@@ -77,6 +77,22 @@ async fn plain_passwords_cost_a_hash_when_they_are_wrong() {
         assert!(tokio::time::timeout(Duration::from_secs(1), wrong).await.is_err());
     }
     assert!(matches!(accounts.login(b"bob", b"plain", HERE).await, Entry::In(_)));
+}
+
+#[tokio::test]
+async fn whoever_gives_up_makes_no_room_for_more_hashes_than_there_may_be() {
+    let slow = Password::hashed(&hash(b"secret").unwrap()).unwrap();
+    let accounts = accounts(vec![user("ann", slow)]);
+    let mut login = Box::pin(accounts.login(b"ann", b"guess", HERE));
+    std::future::poll_fn(|context| {
+        assert!(login.as_mut().poll(context).is_pending(), "it is being hashed");
+        std::task::Poll::Ready(())
+    })
+    .await;
+    drop(login);
+    assert_eq!(accounts.hashes.available_permits(), HASHES - 1);
+    let all = accounts.hashes.acquire_many(u32::try_from(HASHES).unwrap()).await;
+    assert!(all.is_ok(), "its end makes room");
 }
 
 #[tokio::test(start_paused = true)]
