@@ -4,9 +4,15 @@
 // A test that cannot go on may say so loudly.
 #![allow(clippy::unwrap_used)]
 
-use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 mod during;
+mod guesses;
 mod lists;
 mod time;
 
@@ -29,7 +35,38 @@ const LEN: usize = 16 << 20;
 struct Served {
     addr: SocketAddr,
     root: tempfile::TempDir,
+    log: Told,
     _runtime: Runtime,
+}
+
+/// What was written down.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Told {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Told {
+    /// Waits for a line with these words.
+    fn waits_for(&self, words: &str) -> String {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let told = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+            if let Some(line) = told.lines().find(|line| line.contains(words)) {
+                return line.to_owned();
+            }
+            assert!(Instant::now() < deadline, "{words:?} is not in {told}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
 }
 
 fn serve(settings: Settings) -> Served {
@@ -51,18 +88,20 @@ fn serve(settings: Settings) -> Served {
         takeover: Duration::from_secs(2),
     };
     let path = root.path().to_owned();
+    let log = Told::default();
+    let to = Box::new(log.clone());
     let addr = runtime.block_on(async move {
         let store = FsStore::open(&path, Arc::new(|job: Job| drop(spawn_blocking(job)))).unwrap();
         let depot = Depot::open(Arc::new(store), Arc::new(MemoryLedger::default()), rules).await.unwrap();
         let accounts = Accounts::new(vec![user], Anonymous::Off, Patience::default()).unwrap();
-        let log = Log::write_to(Box::new(std::io::sink()), Format::Text, None).unwrap();
+        let log = Log::write_to(to, Format::Text, None).unwrap();
         let house = House::new(depot, Arc::new(accounts), settings, log);
         let door = Door::bind(house, ([127, 0, 0, 1], 0).into(), Kind::Explicit).unwrap();
         let addr = door.address().unwrap();
         tokio::spawn(door.serve());
         addr
     });
-    Served { addr, root, _runtime: runtime }
+    Served { addr, root, log, _runtime: runtime }
 }
 
 fn times(change: impl FnOnce(&mut Times)) -> Settings {

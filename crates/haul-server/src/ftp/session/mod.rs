@@ -228,8 +228,9 @@ impl Conversation {
             Heard::Something => self.round_trip.answered(),
             Heard::End => {}
             Heard::Broken(error) => {
-                // An upload is still received as far as it comes; nothing else is worth going on with.
-                if self.running.is_none() {
+                // What was begun is done to its end: an upload is received as far as it comes, a guess at a password
+                // and a change to the tree are written down, whoever does not wait for the answer.
+                if self.doing.is_none() {
                     return self.over(format!("the connection broke: {}", error.kind()));
                 }
             }
