@@ -51,7 +51,7 @@ pub(super) struct Control {
     lines: Lines,
     out: Vec<u8>,
     written: usize,
-    /// Since when replies wait to be taken.
+    /// Since when replies wait to be taken, and no byte of them was.
     stuck: Option<Instant>,
     ended: bool,
     /// Nothing can be said any more.
@@ -117,7 +117,7 @@ impl Control {
         self.out.len() - self.written >= ENOUGH
     }
 
-    /// Since when the client has left a reply untaken.
+    /// Since when the client has taken nothing of a reply that waits for it.
     pub(super) fn stuck_since(&self) -> Option<Instant> {
         self.stuck
     }
@@ -203,7 +203,10 @@ impl Control {
             };
             match ready!(wrote)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                wrote => self.written += wrote,
+                wrote => {
+                    self.written += wrote;
+                    self.stuck = Some(Instant::now());
+                }
             }
         }
         if let Wire::Secured(stream) = &mut self.wire {

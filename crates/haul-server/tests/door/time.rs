@@ -1,6 +1,9 @@
 //! How long things may take, and how many there may be.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use haul_server::ftp::{Limits, Settings};
 use haul_testkit::Caller;
@@ -77,4 +80,20 @@ fn too_many_sessions_are_told_so() {
     while Caller::to(served.addr).reply().code != 220 {
         assert!(Instant::now() < deadline, "a place that was left is free again");
     }
+}
+
+#[test]
+fn nothing_more_is_done_for_a_client_that_reads_no_replies() {
+    let served = serve(times(|times| times.reply = Duration::from_secs(1)));
+    let folder = served.root.path().join("d");
+    fs::create_dir(&folder).unwrap();
+    for number in 0..2000 {
+        fs::write(folder.join(format!("{number:0200}")), "").unwrap();
+    }
+    let mut caller = served.caller();
+    // More than sockets hold on the way.
+    let lines = "STAT d\r\n".repeat(30);
+    caller.sends(&format!("{lines}MKD proof"));
+    served.log.waits_for("does not read replies");
+    assert!(!served.root.path().join("proof").exists(), "every reply was made and kept");
 }

@@ -185,8 +185,11 @@ impl Conversation {
         if self.session.wants_line() && !self.control.is_full() { self.control.next_line() } else { None }
     }
 
+    /// What can be done now, but nothing more for a client that leaves replies untaken: they are held in memory.
     async fn take_steps(&mut self) -> Flow {
-        while let Some(step) = self.session.poll() {
+        while !self.control.is_full()
+            && let Some(step) = self.session.poll()
+        {
             match step {
                 Step::Reply(reply) => self.control.say(&reply),
                 Step::Ask(ask) => self.begin(ask),
