@@ -1,7 +1,8 @@
 //! Checksums of parts of files (HASH, XCRC and its kin), and the size that a text has on the wire.
 //!
 //! Computed beside the runtime, one piece at a time and one checksum for each session, so that a session that ends
-//! takes its computation along.
+//! takes its computation along. However many ask at once, only some pieces are in memory and in work, and each asker gets
+//! its turn.
 
 use bytes::Bytes;
 use haul_core::{Algorithm, Digest, TreePath};
@@ -11,13 +12,15 @@ use haul_proto::ftp::{
     server::{Outcome, Sum, SumValue, Trouble},
 };
 use sha2::Digest as _;
-use tokio::task::spawn_blocking;
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::trouble::trouble;
 use crate::depot::{Peek, Visitor};
 
 /// What is read at once.
 const PIECE: usize = 1 << 20;
+/// So many pieces are read and computed at a time, of all sessions.
+static TURNS: Semaphore = Semaphore::const_new(4);
 /// The longest text whose size on the wire is counted.
 const LONGEST_TEXT: u64 = 1 << 20;
 
@@ -84,10 +87,13 @@ pub(super) async fn sum(
     let mut making = Making::new(kind);
     let mut at = from;
     while at < to {
+        // It goes along, so that it is had as long as the thread has the piece.
+        let turn = TURNS.acquire().await;
         let piece = piece(&peek, at, to).await?;
         at += piece.len() as u64;
         let made = spawn_blocking(move || {
             making.take(&piece);
+            drop((piece, turn));
             making
         });
         making = made.await.map_err(|error| Trouble::Local(error.to_string()))?;
@@ -105,6 +111,7 @@ pub(super) async fn ascii_size(visitor: &Visitor, path: &TreePath) -> Result<Out
     }
     let (mut text, mut at, mut size) = (ToWire::default(), 0, 0);
     while at < to {
+        let _turn = TURNS.acquire().await;
         let piece = piece(&peek, at, to).await?;
         at += piece.len() as u64;
         size += text.count(&piece);
@@ -117,4 +124,38 @@ async fn piece(peek: &Peek, at: u64, to: u64) -> Result<Bytes, Trouble> {
     let most = usize::try_from(to - at).unwrap_or(PIECE).min(PIECE);
     let piece = peek.read(at, most).await.map_err(|error| trouble(&error))?;
     if piece.is_empty() { Err(Trouble::Changed) } else { Ok(piece) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use haul_store::{FsStore, Job};
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::{
+        account::{Account, Completion, Permissions},
+        depot::Depot,
+    };
+
+    #[tokio::test]
+    async fn only_so_many_pieces_are_in_work_and_everybody_gets_a_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("f"), vec![7; 3 * PIECE]).unwrap();
+        let store = FsStore::open(folder.path(), Arc::new(|job: Job| drop(spawn_blocking(job)))).unwrap();
+        let may = Permissions { read: true, ..Permissions::default() };
+        let (home, completion) = (TreePath::ROOT, Completion::Strict);
+        let account = Account { name: "ann".to_owned(), home, may, completion, anonymous: None };
+        let visitor = Depot::read_only(Arc::new(store)).visitor(account);
+        let path = TreePath::ROOT.join(b"f").unwrap();
+        let crc = || sum(&visitor, &path, Kind::Crc32, 0, None);
+        let all = TURNS.acquire_many(4).await;
+        assert!(timeout(Duration::from_millis(100), crc()).await.is_err(), "no turn is free");
+        drop(all);
+        let (one, two, three, four, five) = tokio::join!(crc(), crc(), crc(), crc(), crc());
+        for made in [one, two, three, four, five] {
+            assert!(matches!(made, Ok(Outcome::Sum(_))), "{made:?}");
+        }
+    }
 }
