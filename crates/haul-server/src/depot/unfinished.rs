@@ -69,7 +69,14 @@ impl Depot {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.ledger.forget(&lease).await?;
+        match self.ledger.forget(&lease).await {
+            Err(error @ StoreError::Fenced { .. }) => return Err(error.into()),
+            // Nobody is told of it any more; the next server may find the record, without bytes.
+            Err(error) => {
+                tracing::warn!(path = %key.path, %error, "what was given up is still in the ledger")
+            }
+            Ok(()) => {}
+        }
         if let Some(Unfinished { stage, .. }) = known {
             self.remove_staged(&stage).await;
         }

@@ -65,7 +65,8 @@ pub trait Ledger: Send + Sync + 'static {
     fn load<'a>(&'a self, key: &'a UploadKey) -> Work<'a, Option<Unfinished>>;
     /// Remembers this; [`StoreError::Fenced`](crate::StoreError::Fenced) where the lease is no longer worth anything.
     fn save<'a>(&'a self, lease: &'a Lease, record: &'a Unfinished, how: Durability) -> Work<'a, ()>;
-    /// Forgets the upload, and the lease is over; fenced as [`Self::save`].
+    /// Forgets the upload, and the lease is over; fenced as [`Self::save`]. After another error this process has
+    /// forgotten it all the same, and only the next one may find the record again.
     fn forget<'a>(&'a self, lease: &'a Lease) -> Work<'a, ()>;
     /// The unfinished uploads of this owner directly in this folder.
     fn in_folder<'a>(

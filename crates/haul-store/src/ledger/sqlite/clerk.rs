@@ -1,7 +1,8 @@
 //! The one thread that writes the database: it takes every order that waits, and commits them together.
 //!
 //! So concurrent uploads share a sync. What is answered is committed, and what is in memory is committed too: an
-//! order changes memory only after its transaction.
+//! order changes memory only after its transaction. Only what is forgotten is forgotten here in any case: its bytes are
+//! gone, and should its record come back with the next server, that one finds it without them.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -105,9 +106,7 @@ fn conclude(state: &Mutex<State>, batch: Vec<Order>, mut done: Result<(), StoreE
                 answers.push(Box::new(move || teller.tell(done)));
             }
             Order::Forget(key, teller) => {
-                if done.is_ok() {
-                    state.records.take(&key);
-                }
+                state.records.take(&key);
                 answers.push(Box::new(move || teller.tell(done)));
             }
             Order::Moved(what, teller) => {

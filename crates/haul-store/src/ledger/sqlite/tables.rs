@@ -79,6 +79,7 @@ pub(super) struct Tables {
     path: PathBuf,
     journal: Journal,
     connection: Option<Connection>,
+    /// What the connection is set to.
     durability: Durability,
 }
 
@@ -108,20 +109,22 @@ impl Tables {
         work: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error>,
     ) -> Result<(), StoreError> {
         let path = self.path.clone();
-        let (before, doing) = (self.durability, "saving the ledger");
+        let mut set_to = self.durability;
         let connection = self.connection()?;
-        let write = || -> Result<(), Trouble> {
-            if before != how {
+        let mut write = || -> Result<(), Trouble> {
+            if set_to != how {
                 let level = if how == Durability::Full { "FULL" } else { "NORMAL" };
                 connection.pragma_update(None, "synchronous", level)?;
+                set_to = how;
             }
             let transaction = connection.transaction()?;
             work(&transaction)?;
             Ok(transaction.commit()?)
         };
-        write().map_err(|trouble| trouble.at(doing, &path))?;
-        self.durability = how;
-        Ok(())
+        let written = write();
+        // Also where the rest of it failed.
+        self.durability = set_to;
+        written.map_err(|trouble| trouble.at("saving the ledger", &path))
     }
 
     pub(super) fn connection(&mut self) -> Result<&mut Connection, StoreError> {
@@ -135,10 +138,8 @@ impl Tables {
 /// Opens the database, creating it where there is none, and makes sure that it can be used.
 fn open(path: &Path, journal: Journal) -> Result<Connection, StoreError> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let say = |error| StoreError::at("creating", path, error);
-    let new = !path.try_exists().map_err(say)?;
     // SQLite would create it for everybody to read.
-    sys::open_private(path).map_err(say)?;
+    sys::open_private(path).map_err(|error| StoreError::at("creating", path, error))?;
     let prepare = || -> Result<(Connection, i32), Trouble> {
         let mut connection = Connection::open(path)?;
         // The lock beside it keeps others out; like this no memory is shared with anybody either.
@@ -167,9 +168,8 @@ fn open(path: &Path, journal: Journal) -> Result<Connection, StoreError> {
     if version > VERSION {
         return Err(StoreError::NewerFormat { path: path.to_path_buf(), version: version.cast_unsigned() });
     }
-    if new {
-        sys::sync_dir(folder).map_err(|error| StoreError::at("syncing", folder, error))?;
-    }
+    // Also where it was there: whoever created it may not have come so far as this.
+    sys::sync_dir(folder).map_err(|error| StoreError::at("syncing", folder, error))?;
     Ok(connection)
 }
 

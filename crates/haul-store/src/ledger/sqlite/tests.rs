@@ -187,6 +187,44 @@ fn a_full_disk_is_told_as_such_and_forgets_nothing() {
 }
 
 #[test]
+fn what_is_to_be_durable_is_synced_also_after_a_commit_that_failed() {
+    const FULL: i64 = 2;
+    let folder = tempfile::tempdir().unwrap();
+    let (mut tables, _) = Tables::find(folder.path().join("uploads.db")).unwrap();
+    let level = |tables: &mut Tables| -> i64 {
+        let connection = tables.connection().unwrap();
+        connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap()
+    };
+    tables.write(Durability::Full, |_| Ok(())).unwrap();
+    let failed = tables.write(Durability::Relaxed, |_| Err(rusqlite::Error::InvalidQuery));
+    assert!(failed.is_err());
+    tables.write(Durability::Full, |_| Ok(())).unwrap();
+    assert_eq!(level(&mut tables), FULL);
+}
+
+#[test]
+fn what_is_published_is_forgotten_also_where_the_database_cannot_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut tables, _) = Tables::find(folder.path().join("uploads.db")).unwrap();
+    let state = Arc::new(Mutex::new(State::default()));
+    let a = key("ann", "a");
+    state.lock().unwrap().records.put(a.clone(), record(1));
+    // Whatever is written now fails: the table is gone.
+    tables.connection().unwrap().execute_batch("DROP TABLE uploads").unwrap();
+    let (orders, taken) = mpsc::channel();
+    let (save, saved) = pair();
+    let order = |save| Order::Save(a.clone(), Box::new(record(2)), Durability::Full, save);
+    orders.send(order(save)).unwrap();
+    let (forget, forgotten) = pair();
+    orders.send(Order::Forget(a.clone(), forget)).unwrap();
+    drop(orders);
+    clerk::work(tables, &state, &taken);
+    assert!(wait(saved).unwrap().is_err());
+    assert!(wait(forgotten).unwrap().is_err());
+    assert_eq!(state.lock().unwrap().records.get(&a), None);
+}
+
+#[test]
 fn on_a_network_file_system_there_is_no_log_beside_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("uploads.db");
