@@ -66,6 +66,8 @@ impl Signals {
                 let _ = timeout(LAST, house.sessions.empty()).await;
             }
         }
+        // What a session that is gone has left is put away beside.
+        let _ = timeout(LAST, house.depot.at_rest()).await;
     }
 
     async fn again(&mut self) {
