@@ -20,6 +20,7 @@ use super::{
     settings::Settings,
     stop::{Phase, Stop},
     tls::Protection,
+    workers::Workers,
 };
 use crate::{
     ServerError,
@@ -52,6 +53,7 @@ pub struct House {
     /// Where it is written down.
     pub log: Log,
     settings: Arc<Mutex<Arc<Settings>>>,
+    workers: Arc<Workers>,
 }
 
 /// Whether a door speaks TLS from the first byte.
@@ -74,7 +76,14 @@ impl House {
     /// A house with these terms.
     pub fn new(depot: Arc<Depot>, accounts: Arc<Accounts>, settings: Settings, log: Log) -> Self {
         let settings = Arc::new(Mutex::new(Arc::new(settings)));
-        Self { depot, accounts, sessions: Arc::default(), stop: Stop::new(), log, settings }
+        let workers = Arc::default();
+        Self { depot, accounts, sessions: Arc::default(), stop: Stop::new(), log, settings, workers }
+    }
+
+    /// The same, with sessions on these threads.
+    #[must_use]
+    pub fn on(self, workers: Workers) -> Self {
+        Self { workers: Arc::new(workers), ..self }
     }
 
     /// The present terms.
@@ -142,7 +151,14 @@ impl Door {
                 };
                 self.house.log.tell(Event::Connected { session: place.number(), address: peer, door });
                 let house = self.house.clone();
-                tokio::spawn(attend(house, settings, self.kind, stream, peer.ip(), place));
+                let (kind, peer) = (self.kind, peer.ip());
+                // It leaves this runtime, and is at home in the one where its session is.
+                let Ok(stream) = stream.into_std() else { return };
+                self.house.workers.spawn(async move {
+                    if let Ok(stream) = TcpStream::from_std(stream) {
+                        attend(house, settings, kind, stream, peer, place).await;
+                    }
+                });
             }
             Err(full) => {
                 let (address, why) = (peer.ip(), full.words().to_owned());

@@ -32,6 +32,7 @@ mod tls;
 mod transfer;
 mod trouble;
 mod watch;
+mod workers;
 
 pub use certificate::Certificate;
 pub use door::{Door, House, Kind};
@@ -39,3 +40,4 @@ pub use sessions::Sessions;
 pub use settings::{Limits, Passive, Settings, Times};
 pub use stop::Stop;
 pub use tls::{Protection, Reuse};
+pub use workers::Workers;

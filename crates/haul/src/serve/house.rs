@@ -3,6 +3,7 @@
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -10,7 +11,7 @@ use haul_server::{
     accounts::Accounts,
     config::{Certificate as From, Config, Listen, TlsMode, TlsReuse},
     depot::Depot,
-    ftp::{Certificate, House, Limits, Passive, Protection, Reuse, Settings, Times},
+    ftp::{Certificate, House, Limits, Passive, Protection, Reuse, Settings, Times, Workers},
     log::{Event, Log},
 };
 use haul_store::{FsStore, Job, SqliteLedger};
@@ -19,6 +20,8 @@ use tokio::{task::spawn_blocking, time::interval};
 use super::Unserved;
 use crate::screen::Screen;
 
+/// The most threads that sessions live on; what waits for a disk has others.
+const WORKERS: usize = 16;
 /// How often what has expired is looked for.
 const EXPIRY: Duration = Duration::from_secs(3600);
 
@@ -51,7 +54,11 @@ impl Household {
         }
         let log = Log::start(config.log.format, config.log.xferlog.as_deref())?;
         let settings = settings(config, protection);
-        Ok(Self { house: House::new(depot, Arc::new(accounts), settings, log), writes })
+        let count = thread::available_parallelism().map_or(1, |count| count.get().min(WORKERS));
+        let workers = Workers::start(count)
+            .map_err(|error| Unserved::Local(format!("cannot start a thread: {error}")))?;
+        let house = House::new(depot, Arc::new(accounts), settings, log).on(workers);
+        Ok(Self { house, writes })
     }
 
     /// From now on users, limits and certificates are these; whoever is in stays in on the old terms.

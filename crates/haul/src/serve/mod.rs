@@ -21,9 +21,6 @@ use crate::screen::{Screen, Style};
 
 use house::Household;
 
-/// Threads that do what never waits; what waits for a disk has its own.
-const WORKERS: usize = 4;
-
 /// What the server was told on its command line, kept to be told again over a changed file.
 pub(crate) struct Told {
     args: ServeArgs,
@@ -82,8 +79,8 @@ pub(crate) fn run(args: ServeArgs) -> u8 {
         };
     }
     haul_server::allow_many_files();
-    let workers = std::thread::available_parallelism().map_or(WORKERS, |count| count.get().clamp(2, WORKERS));
-    let runtime = runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
+    // Here doors are opened and signals obeyed; sessions are at home elsewhere.
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
