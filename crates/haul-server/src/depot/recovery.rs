@@ -26,10 +26,17 @@ pub(super) async fn recover(depot: &Arc<Depot>) -> Result<(), ServerError> {
             && let Some((key, record)) = known.next()
         {
             let depot = Arc::clone(depot);
-            looks.spawn(async move { one(&depot, &key, &record).await });
+            looks.spawn(async move {
+                one(&depot, &key, &record).await.unwrap_or_else(|error| {
+                    // Its record speaks the truth as it is, and the others are to be served whatever a disk says of
+                    // this one.
+                    tracing::warn!(path = %key.path, %error, "an unfinished upload is left as it is");
+                    Some(record.stage)
+                })
+            });
         }
         match looks.join_next().await {
-            Some(Ok(seen)) => kept.extend(seen?),
+            Some(Ok(seen)) => kept.extend(seen),
             Some(Err(error)) => {
                 return Err(ServerError::Other(format!("looking at unfinished uploads: {error}")));
             }
@@ -55,11 +62,8 @@ async fn one(depot: &Depot, key: &UploadKey, record: &Unfinished) -> Result<Opti
             depot.ledger.forget(&lease).await?;
             return Ok(None);
         }
-        Err(error) => {
-            // A medium that is not there now may come back.
-            tracing::warn!(%path, %error, "an unfinished upload cannot be looked at; it is left as it is");
-            return Ok(Some(record.stage.clone()));
-        }
+        // A medium that is not there now may come back.
+        Err(error) => return Err(error.into()),
     };
     let there = staged.len();
     if there < record.offset {
@@ -100,15 +104,23 @@ pub(super) async fn expire(depot: &Arc<Depot>) -> Result<usize, ServerError> {
     let oldest = unfinished::now().saturating_sub(longest);
     let mut expired = 0;
     for (key, record) in depot.ledger.within(&TreePath::ROOT).await? {
-        // What somebody writes at this moment is not old.
-        if record.touched >= oldest || depot.seats.is_taken(&key) {
+        if record.touched >= oldest {
             continue;
         }
-        let sitting = depot.sit(key).await?;
-        if depot.drop_unfinished(&sitting.seat.key).await? {
-            tracing::info!(path = %sitting.seat.key.path, owner = sitting.seat.key.owner, "an unfinished upload has expired");
-            expired += 1;
+        // What somebody writes at this moment is not old.
+        let Some(sitting) = depot.sit_if_free(&key) else { continue };
+        // Nor is what somebody has just written.
+        if depot.ledger.load(&key).await?.is_none_or(|record| record.touched >= oldest) {
+            continue;
         }
+        match depot.drop_unfinished(&key).await {
+            Ok(_) => {
+                tracing::info!(path = %key.path, owner = key.owner, "an unfinished upload has expired");
+                expired += 1;
+            }
+            Err(error) => tracing::warn!(path = %key.path, %error, "what has expired is still there"),
+        }
+        drop(sitting);
     }
     Ok(expired)
 }

@@ -5,7 +5,7 @@
 //! [`Sitting`] ends, whatever became of the session.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -135,11 +135,6 @@ impl Seats {
         self.taken().get(key).cloned()
     }
 
-    /// Whether somebody has this seat.
-    pub(super) fn is_taken(&self, key: &UploadKey) -> bool {
-        self.taken().contains_key(key)
-    }
-
     fn leave(&self, seat: &Arc<Seat>) {
         let mut taken = self.taken();
         if taken.get(&seat.key).is_some_and(|other| Arc::ptr_eq(other, seat)) {
@@ -167,17 +162,10 @@ impl Depot {
     pub(super) async fn sit(self: &Arc<Self>, key: UploadKey) -> Result<Sitting, ServerError> {
         let came = Instant::now();
         loop {
-            let other = {
-                let mut taken = self.seats.taken();
-                match taken.get(&key) {
-                    Some(other) => Arc::clone(other),
-                    None => {
-                        let seat = Arc::new(Seat::new(key.clone()));
-                        taken.insert(key, Arc::clone(&seat));
-                        return Ok(Sitting { depot: Arc::clone(self), seat });
-                    }
-                }
-            };
+            if let Some(sitting) = self.sit_if_free(&key) {
+                return Ok(sitting);
+            }
+            let Some(other) = self.seats.of(&key) else { continue };
             match self.judge(&other, came) {
                 Judged::Taken(upload) => self.put_down(upload, &other).await,
                 Judged::Wait(time) => {
@@ -186,6 +174,17 @@ impl Depot {
                     let _ = timeout(time, over.wait_for(|over| *over)).await;
                 }
                 Judged::Busy => return Err(ServerError::Busy),
+            }
+        }
+    }
+
+    /// Takes the seat of an upload that nobody has.
+    pub(super) fn sit_if_free(self: &Arc<Self>, key: &UploadKey) -> Option<Sitting> {
+        match self.seats.taken().entry(key.clone()) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(free) => {
+                let seat = Arc::clone(free.insert(Arc::new(Seat::new(key.clone()))));
+                Some(Sitting { depot: Arc::clone(self), seat })
             }
         }
     }
@@ -208,18 +207,21 @@ impl Depot {
     }
 
     /// Ends what an older session had begun, as if its connection had broken.
-    async fn put_down(&self, upload: Box<Upload>, seat: &Arc<Seat>) {
-        let path = seat.key.path.clone();
-        // In a task: whoever wants the seat may go away meanwhile.
-        let ended = tokio::spawn(upload.finish(DataEnd::Unclean, Control::Gone)).await;
-        match ended {
-            Ok(Ok(settled)) => tracing::info!(%path, ?settled, "an upload was taken over by a newer session"),
-            Ok(Err(error)) => {
-                tracing::warn!(%path, %error, "an upload that was taken over could not be kept");
+    async fn put_down(self: &Arc<Self>, upload: Box<Upload>, seat: &Arc<Seat>) {
+        let sitting = Sitting { depot: Arc::clone(self), seat: Arc::clone(seat) };
+        // In a task, to the end: whoever wants the seat may go away meanwhile, and who had it may never ask again.
+        let ended = tokio::spawn(async move {
+            let path = &sitting.seat.key.path;
+            match upload.finish(DataEnd::Unclean, Control::Gone).await {
+                Ok(settled) => tracing::info!(%path, ?settled, "an upload was taken over by a newer session"),
+                Err(error) => {
+                    tracing::warn!(%path, %error, "an upload that was taken over could not be kept");
+                }
             }
-            Err(error) => tracing::warn!(%path, %error, "an upload that was taken over could not be kept"),
+        });
+        if let Err(error) = ended.await {
+            tracing::warn!(%error, "an upload that was taken over could not be kept");
         }
-        self.seats.leave(seat);
     }
 }
 

@@ -36,7 +36,7 @@ const SYNC_BYTES: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 const SAVE_AFTER: Duration = Duration::from_millis(200);
 /// … or so many bytes: most small files are whole before, and cost the ledger nothing.
 const SAVE_BYTES: u64 = 256 << 10;
-/// What is given back of a full disk so that its record finds room.
+/// What is given back of a full disk so that its record finds room; each time twice as much.
 const ROOM: u64 = 1 << 20;
 
 /// What an upload is to be.
@@ -385,8 +385,23 @@ impl Upload {
         }
         // Nothing is claimed of what the disk did not take.
         let at = if lost { self.seat.told().unwrap_or(0) } else { at.min(safe) };
-        let at = self.remember(&lease, at).await?;
-        Ok(Settled::Kept { at, declared: self.missing(at) })
+        match self.remember(&lease, at).await {
+            Ok(at) => Ok(Settled::Kept { at, declared: self.missing(at) }),
+            Err(error) => {
+                self.discard_unknown().await?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Removes bytes of which no record speaks, of whatever name: nobody could ever go on with them.
+    async fn discard_unknown(self) -> Result<(), StoreError> {
+        let Some(begun) = self.begun else { return Ok(()) };
+        let known = self.depot.ledger.within(&TreePath::ROOT).await?;
+        if !known.iter().any(|(_, record)| record.stage == *begun.staged.id()) {
+            discard(begun.staged).await;
+        }
+        Ok(())
     }
 
     /// The size that was declared and not reached.
@@ -398,12 +413,12 @@ impl Upload {
     /// again it costs less than all of it.
     async fn remember(&mut self, lease: &Lease, at: u64) -> Result<u64, StoreError> {
         let told = self.seat.told().unwrap_or(0);
-        let mut at = at;
+        let (mut at, mut room) = (at, ROOM);
         loop {
             let Some(begun) = &self.begun else { return Ok(at) };
             let record = self.record(begun.staged.as_ref(), at, true);
             let saved = self.depot.ledger.save(lease, &record, Durability::Full).await;
-            let less = at.saturating_sub(ROOM).max(told);
+            let less = at.saturating_sub(room).max(told);
             match (saved, &mut self.begun) {
                 (Ok(()), _) => {
                     self.seat.tell(&record.stage, at);
@@ -411,7 +426,7 @@ impl Upload {
                 }
                 (Err(StoreError::NoSpace { .. }), Some(begun)) if less < at => {
                     begun.staged.cut(less).await?;
-                    at = less;
+                    (at, room) = (less, room.saturating_mul(2));
                 }
                 (Err(error), _) => return Err(error),
             }

@@ -386,3 +386,39 @@ async fn on_a_full_disk_an_unfinished_upload_can_be_removed() {
     ann.remove(&path("a")).await.unwrap();
     assert_eq!((server.record("ann", "a").await, bench.staged()), (None, 0));
 }
+
+#[tokio::test]
+async fn what_cannot_be_put_in_order_keeps_no_server_from_its_start() {
+    let bench = Bench::new();
+    let (server, faults) = flaky(&bench).await;
+    assert_eq!(break_off(&server.ann(), "a", Wish::Anew, 1000).await, 999);
+    // As a kill leaves it, on a disk that is full by now.
+    let (lease, known) = server.ledger.claim(&key("ann", "a")).await.unwrap();
+    let left = Unfinished { settled: false, offset: 100, ..known.unwrap() };
+    server.ledger.save(&lease, &left, Durability::Full).await.unwrap();
+    let ledger = Arc::clone(&server.ledger);
+    server.depot.at_rest().await;
+    drop(server);
+    faults.ledger_room.store(1, SeqCst);
+    let store = Flaky(FsStore::open(&bench.root(), pool()).unwrap(), Arc::clone(&faults));
+    let depot = Depot::open(Arc::new(store), Arc::clone(&ledger), RULES).await.unwrap();
+    let server = Server { depot, ledger };
+    let ann = server.ann();
+    assert_eq!(size(&ann, "a").await, Some(100), "what was told");
+    faults.ledger_room.store(0, SeqCst);
+    published(complete(&ann, "a", Wish::Append, 2000).await);
+    assert_eq!(bench.published("a").unwrap(), content(0, 2000));
+}
+
+#[tokio::test]
+async fn bytes_that_cannot_be_remembered_are_not_left_behind() {
+    let bench = Bench::new();
+    let (server, _) = flaky(&bench).await;
+    let receiving = send(&server.ann(), "a", Wish::Anew, 1000).await;
+    assert_eq!(bench.staged(), 1);
+    // Somebody else has the right to write by now, and the ledger knows nothing of these bytes.
+    server.ledger.claim(&key("ann", "a")).await.unwrap();
+    let late = receiving.settle(DataEnd::Unclean, Control::Alive).await;
+    assert!(matches!(late, Err(ServerError::Store(StoreError::Fenced { .. }))), "{late:?}");
+    assert_eq!(bench.staged(), 0);
+}

@@ -1,6 +1,6 @@
 //! Two writers of one upload.
 
-use std::time::Instant;
+use std::{future::Future, time::Instant};
 
 use super::*;
 
@@ -41,6 +41,67 @@ async fn a_silent_writer_is_taken_over_and_fenced_off() {
     assert!(matches!(late, Err(ServerError::Store(StoreError::Fenced { .. }))), "{late:?}");
     published(newer.settle(DataEnd::Clean, Control::Alive).await);
     assert_eq!(bench.published("a").unwrap(), content(0, 2000));
+}
+
+#[tokio::test]
+async fn who_appends_goes_on_where_it_was_told_though_the_older_session_has_kept_more_since() {
+    let bench = Bench::new();
+    let server = bench.start(RULES).await;
+    for (name, listing) in [("a", false), ("b", true)] {
+        let told = break_off(&server.ann(), name, Wish::Anew, 1000).await;
+        let older = send(&server.ann(), name, Wish::From(told), 1500).await;
+        let newer = server.ann();
+        if listing {
+            assert!(listed(&newer, "").await.contains(&(name.to_owned(), told, true)));
+        } else {
+            assert_eq!(size(&newer, name).await, Some(told));
+        }
+        // It was dying when the newer one asked.
+        assert_eq!(kept(older.settle(DataEnd::Unclean, Control::Gone).await), 1499);
+        let receiving = send(&newer, name, Wish::Append, 2000).await;
+        published(receiving.settle(DataEnd::Clean, Control::Alive).await);
+        assert_eq!(bench.published(name).unwrap(), content(0, 2000));
+    }
+}
+
+#[tokio::test]
+async fn who_was_told_nothing_or_something_of_before_appends_at_the_end() {
+    let bench = Bench::new();
+    let server = bench.start(RULES).await;
+    let ann = server.ann();
+    assert_eq!(break_off(&ann, "a", Wish::Anew, 1000).await, 999);
+    assert_eq!(size(&ann, "a").await, Some(999));
+    // What it sends itself it knows of.
+    assert_eq!(break_off(&ann, "a", Wish::Append, 1500).await, 1499);
+    assert_eq!(break_off(&ann, "a", Wish::Append, 1600).await, 1599);
+    assert_eq!(size(&ann, "a").await, Some(1599));
+    // Another upload has the name now.
+    assert_eq!(break_off(&server.ann(), "a", Wish::Anew, 1800).await, 1799);
+    assert_eq!(ann.receive(&path("a"), Wish::Append, None).await.unwrap().offset(), 1799);
+}
+
+#[tokio::test]
+async fn who_takes_over_and_goes_away_leaves_the_seat_free() {
+    let bench = Bench::new();
+    let server = bench.start(Rules { takeover: Duration::ZERO, ..RULES }).await;
+    let older = send(&server.ann(), "a", Wish::Anew, 1000).await;
+    let ann = server.ann();
+    let target = path("a");
+    let mut newer = Box::pin(ann.receive(&target, Wish::Append, None));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(newer.as_mut().poll(&mut context).is_pending());
+    drop(newer);
+    // The older one does not know yet, and may wait for its client a long time.
+    let free = async {
+        loop {
+            match ann.receive(&target, Wish::Append, None).await {
+                Err(ServerError::Busy) => tokio::task::yield_now().await,
+                newest => return newest.unwrap().offset(),
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(Duration::from_secs(10), free).await, Ok(999));
+    drop(older);
 }
 
 #[tokio::test]

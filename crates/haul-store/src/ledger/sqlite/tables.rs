@@ -111,7 +111,7 @@ impl Tables {
         let path = self.path.clone();
         let mut set_to = self.durability;
         let connection = self.connection()?;
-        let mut write = || -> Result<(), Trouble> {
+        let write = || -> Result<(), Trouble> {
             if set_to != how {
                 let level = if how == Durability::Full { "FULL" } else { "NORMAL" };
                 connection.pragma_update(None, "synchronous", level)?;
