@@ -1,4 +1,5 @@
-//! Who is there: every session has a place, and there are only so many of them, in all and for one address.
+//! Who is there: every session has a place, and there are only so many of them, in all and for one address (a /64 of
+//! IPv6, as for logins).
 
 use std::{
     collections::BTreeMap,
@@ -10,6 +11,7 @@ use std::{
 use tokio::sync::Notify;
 
 use super::settings::Limits;
+use crate::accounts::throttle::whose;
 
 /// All sessions of all doors.
 #[derive(Debug, Default)]
@@ -67,7 +69,7 @@ impl Sessions {
         if places.taken.len() >= limits.sessions {
             return Err(Full::InAll);
         }
-        let of_peer = || places.taken.values().filter(|card| card.peer == peer).count();
+        let of_peer = || places.taken.values().filter(|card| whose(card.peer) == whose(peer)).count();
         if limits.per_address < limits.sessions && of_peer() >= limits.per_address {
             return Err(Full::ForAddress);
         }
@@ -150,6 +152,16 @@ mod tests {
         assert_eq!(sessions.enter(other, &limits).unwrap_err(), Full::InAll);
         drop(first);
         assert!(sessions.enter(one, &limits).is_ok());
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_address() {
+        let sessions = Arc::new(Sessions::default());
+        let limits = Limits { sessions: 9, per_address: 1, ..Limits::default() };
+        let _first = sessions.enter("2001:db8::1".parse().unwrap(), &limits).unwrap();
+        let second = sessions.enter("2001:db8::2".parse().unwrap(), &limits);
+        assert_eq!(second.unwrap_err(), Full::ForAddress);
+        assert!(sessions.enter("2001:db8:0:1::1".parse().unwrap(), &limits).is_ok());
     }
 
     #[test]
