@@ -12,7 +12,7 @@ use std::{
 
 use tokio::{io::Interest, net::TcpStream, task::spawn_blocking, time::timeout};
 
-use super::{figures::Figures, retrieve::Stopped};
+use super::{data::Ending, figures::Figures, retrieve::Stopped};
 use crate::sys;
 
 /// What the system sends at once to a client that is still to show how fast it is …
@@ -28,7 +28,7 @@ const SHORT_WAIT: Duration = Duration::from_millis(5);
 
 /// Which bytes of what go where.
 pub(super) struct Sending<'a> {
-    pub(super) stream: &'a Arc<TcpStream>,
+    pub(super) ending: &'a Arc<Ending>,
     pub(super) file: &'a Arc<File>,
     pub(super) to: u64,
     pub(super) figures: &'a Arc<Figures>,
@@ -38,7 +38,9 @@ pub(super) struct Sending<'a> {
 
 /// Sends from `at` on, which moves with what was sent.
 pub(super) async fn send(sending: &Sending<'_>, at: &mut u64) -> Result<(), Stopped> {
-    let &Sending { stream, file, to, figures, stall } = sending;
+    let &Sending { ending, file, to, figures, stall } = sending;
+    let not_bare = || Stopped::Wire(io::ErrorKind::NotConnected.into());
+    let stream = ending.bare().ok_or_else(not_bare)?;
     while *at < to {
         let writable = timeout(stall, stream.writable()).await;
         writable.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(Stopped::Wire)?;
@@ -46,11 +48,12 @@ pub(super) async fn send(sending: &Sending<'_>, at: &mut u64) -> Result<(), Stop
             short_burst(stream, file, at, to, figures)?;
             continue;
         }
-        let (stream, file, figures) = (Arc::clone(stream), Arc::clone(file), Arc::clone(figures));
+        let (ending, file, figures) = (Arc::clone(ending), Arc::clone(file), Arc::clone(figures));
         let mut moving = *at;
         let sent = spawn_blocking(move || {
-            let sent = turn(&stream, &file, &mut moving, to, &figures);
-            drop(stream);
+            let stream = ending.bare().ok_or_else(not_bare);
+            let sent = stream.and_then(|stream| turn(stream, &file, &mut moving, to, &figures));
+            drop(ending);
             (moving, sent)
         });
         let (moved, sent) = sent.await.map_err(|_| Stopped::Wire(io::ErrorKind::Interrupted.into()))?;

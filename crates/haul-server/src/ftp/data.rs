@@ -259,14 +259,6 @@ impl Stream {
         // Where it cannot be set, at least no close_notify is sent.
         let _ = sys::drop_hard(self.socket());
     }
-
-    /// The bare connection, where bytes may be sent by the system itself.
-    pub(super) fn bare(self) -> Result<TcpStream, Self> {
-        match self {
-            Self::Clear(stream) => Ok(stream),
-            secured @ Self::Secured(_) => Err(secured),
-        }
-    }
 }
 
 /// A connection that is broken off unless it was taken out to be ended well.
@@ -277,6 +269,14 @@ pub(super) struct Ending {
 impl Ending {
     pub(super) fn of(stream: Stream) -> Self {
         Self { stream: Some(stream) }
+    }
+
+    /// The bare connection, where bytes may be sent by the system itself.
+    pub(super) fn bare(&self) -> Option<&TcpStream> {
+        match &self.stream {
+            Some(Stream::Clear(stream)) => Some(stream),
+            Some(Stream::Secured(_)) | None => None,
+        }
     }
 }
 

@@ -103,19 +103,16 @@ async fn pass(
 ) -> Result<(), Stopped> {
     let mut at = leaving.from;
     if let (Form::Image, Body::File(file)) = (form, &leaving.reading.body) {
-        match ending.stream.take().map(Stream::bare) {
-            Some(Ok(bare)) => {
-                let bare = Arc::new(bare);
-                let sending = Sending { stream: &bare, file, to: leaving.to, figures, stall };
-                let sent = by_system::send(&sending, &mut at).await;
-                ending.stream = Arc::into_inner(bare).map(Stream::Clear);
-                match sent {
-                    Err(Stopped::Wire(error)) if is_unsupported(&error) => {}
-                    sent => return sent,
-                }
+        if ending.bare().is_some() {
+            // Where nobody waits for it any more it is broken off as well, by the thread that has it last.
+            let shared = Arc::new(Ending { stream: ending.stream.take() });
+            let sending = Sending { ending: &shared, file, to: leaving.to, figures, stall };
+            let sent = by_system::send(&sending, &mut at).await;
+            ending.stream = Arc::into_inner(shared).and_then(|mut shared| shared.stream.take());
+            match sent {
+                Err(Stopped::Wire(error)) if is_unsupported(&error) => {}
+                sent => return sent,
             }
-            Some(Err(secured)) => ending.stream = Some(secured),
-            None => {}
         }
     }
     let Some(stream) = &mut ending.stream else {

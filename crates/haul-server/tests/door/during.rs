@@ -121,3 +121,17 @@ fn a_client_that_shuts_its_side_still_hears_the_answers_to_what_it_said() {
     let codes: Vec<u16> = std::iter::repeat_with(|| caller.reply().code).take(4).collect();
     assert_eq!(codes, [257, 213, 200, 0]);
 }
+
+#[test]
+fn what_abor_cuts_off_does_not_end_as_a_whole_file_ends() {
+    let served = serve(Settings::default());
+    let mut caller = served.caller();
+    for form in ["TYPE I", "TYPE A"] {
+        caller.says(form, 200);
+        let data = served.leaving(&mut caller);
+        aborts(&mut caller, 0);
+        caller.hears(426);
+        caller.hears(226);
+        assert!(data.to_the_end().is_err(), "{form}");
+    }
+}
