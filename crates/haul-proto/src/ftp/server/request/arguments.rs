@@ -229,6 +229,10 @@ fn chmod(argument: &[u8]) -> Read {
         return Err(CHMOD);
     }
     let mode = mode.iter().fold(0, |sum, digit| sum * 8 + u32::from(digit - b'0'));
+    if mode > 0o777 {
+        // Nobody gives a program its owner's rights from afar, and nobody is told that it was done.
+        return Err(Refusal::Parameter("There are only the bits of 777."));
+    }
     Ok(Request::Chmod { mode, path: path.to_vec() })
 }
 

@@ -119,7 +119,7 @@ pub enum Request {
     },
     /// `SITE CHMOD mode path`.
     Chmod {
-        /// Permission bits, at most 0o7777.
+        /// Permission bits, at most 0o777.
         mode: u32,
         /// Of what.
         path: Vec<u8>,

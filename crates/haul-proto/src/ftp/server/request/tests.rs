@@ -262,7 +262,10 @@ fn dates_are_set_in_three_ways() {
 #[test]
 fn commands_of_site() {
     assert_eq!(read("SITE CHMOD 644 a b"), Request::Chmod { mode: 0o644, path: b"a b".to_vec() });
-    assert_eq!(read("SITE chmod 2755 a"), Request::Chmod { mode: 0o2755, path: b"a".to_vec() });
+    assert_eq!(read("SITE chmod 0755 a"), Request::Chmod { mode: 0o755, path: b"a".to_vec() });
+    for special in ["SITE CHMOD 4755 a", "SITE CHMOD 2755 a", "SITE CHMOD 1777 a"] {
+        assert!(matches!(refused(special), Refusal::Parameter(_)), "{special}");
+    }
     assert_eq!((read("SITE HELP"), read("SITE WHO")), (Request::SiteHelp, Request::Who));
     wrong(&[
         "SITE",
