@@ -1,9 +1,9 @@
 //! How long the control connection is watched after the end of an upload's data, before the upload counts as whole.
 //!
 //! A client that is killed closes its data connection as cleanly as one that is done; but its control connection ends
-//! some microseconds later. So the end is believed only if the control connection outlives it: for two round trips, for
-//! a twentieth of the time that the transfer took, and as long as the sync lasts anyway; never longer than a quarter of
-//! a second beyond the data's end.
+//! some microseconds later, or milliseconds on a busy machine. So the end is believed only if the control connection
+//! outlives it: for two round trips, for a twentieth of the time that the transfer took (a fifth, where that is little),
+//! and as long as the sync lasts anyway; never longer than a quarter of a second beyond the data's end.
 
 use std::{
     thread,
@@ -16,13 +16,18 @@ use tokio::task::spawn_blocking;
 const LONGEST: Duration = Duration::from_millis(250);
 /// … and the shortest: a process that is killed closes what it has open one after the other.
 const SHORTEST: Duration = Duration::from_micros(300);
+/// So long a watch may take a fifth of a transfer's time …
+const LITTLE: Duration = Duration::from_millis(50);
+/// … that is no small file's.
+const SMALL: Duration = Duration::from_millis(10);
 /// Below this tokio's timer, which counts milliseconds, is too coarse.
 const FINE: Duration = Duration::from_millis(3);
 
 /// How long to watch, after the data's end.
 pub(super) fn length(round_trip: Option<Duration>, took: Duration) -> Duration {
     let trips = round_trip.map_or(Duration::ZERO, |time| time * 2);
-    trips.max(took / 20).clamp(SHORTEST, LONGEST)
+    let fifth = if took < SMALL { Duration::ZERO } else { (took / 5).min(LITTLE) };
+    trips.max(took / 20).max(fifth).clamp(SHORTEST, LONGEST)
 }
 
 /// Returns `length` after `since`.
@@ -75,6 +80,9 @@ mod tests {
         let ms = Duration::from_millis;
         assert_eq!(length(None, ms(0)), SHORTEST);
         assert_eq!(length(Some(ms(20)), ms(100)), ms(40));
+        assert_eq!(length(None, ms(5)), SHORTEST);
+        assert_eq!(length(None, ms(100)), ms(20));
+        assert_eq!(length(Some(ms(1)), ms(400)), ms(50));
         assert_eq!(length(Some(ms(1)), ms(2000)), ms(100));
         assert_eq!(length(Some(ms(1)), ms(60_000)), LONGEST);
         assert_eq!(length(Some(ms(900)), ms(1)), LONGEST);
