@@ -5,8 +5,12 @@
 //! each name looked at. Both ways end at an open folder and a plain name in it, or at an open file.
 
 use std::{
+    ffi::OsStr,
     io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
     path::Path,
 };
 
@@ -54,7 +58,6 @@ pub(super) struct Spot {
 
 impl Beneath {
     pub(super) fn open_root(root: &Path, resolver: Resolver) -> io::Result<Self> {
-        use std::os::unix::ffi::OsStrExt;
         let real = root.canonicalize()?;
         let fd = fs::open(&real, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         // Tried once: a sandbox may answer EPERM, which later could as well mean the file.
@@ -69,6 +72,11 @@ impl Beneath {
 
     pub(super) fn real(&self) -> &[u8] {
         &self.real
+    }
+
+    /// As [`Self::real`]: for whoever runs the server, and no client.
+    pub(super) fn path(&self) -> &Path {
+        Path::new(OsStr::from_bytes(&self.real))
     }
 
     /// What the path means, looked at; never a symbolic link.

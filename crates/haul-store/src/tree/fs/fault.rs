@@ -25,6 +25,7 @@ pub(super) fn sorted(doing: &'static str, path: PathBuf, source: io::Error) -> S
         Some(Errno::NOTDIR) => StoreError::NotAFolder { path },
         Some(Errno::ISDIR) => StoreError::NotAFile { path },
         Some(Errno::NOTEMPTY) => StoreError::NotEmpty { path },
+        Some(Errno::AGAIN) => StoreError::InUse { path, pid: None },
         Some(Errno::XDEV) => StoreError::OtherMedium { path },
         _ => StoreError::at(doing, &path, source),
     }

@@ -1,7 +1,10 @@
 //! Where the bytes of unfinished files lie: `.haul/staging` on the medium of what they become, in the topmost folder of
 //! the tree there that the server may write to. A rename then makes them visible, wherever on that medium.
 //!
-//! Nothing is made before the first upload. Both folders are the owner's alone, whatever access list lies above.
+//! Nothing is made before the first upload. Both folders are the owner's alone, whatever access list lies above, and the
+//! staging folder is one server's: it is locked from the first look at it on. A tree within this one that another server
+//! serves has its own, which is out of reach as everything of that name; only where that tree is a medium of its own do
+//! both want the same one, and the first has it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,7 +15,7 @@ use std::{
 
 use haul_core::{RESERVED, TreePath};
 use rustix::{
-    fs::{self, AtFlags, Mode, OFlags},
+    fs::{self, AtFlags, FlockOperation, Mode, OFlags},
     io::Errno,
 };
 
@@ -51,6 +54,9 @@ pub(super) struct Homes {
     /// The names that a sweep has kept: staging folders that are met later are swept then. Names alone tell staged files
     /// apart: where a folder lies may have changed since the id was made.
     kept: Mutex<Option<HashSet<String>>>,
+    /// The staging folders that are ours, by device and inode, each locked as long as it is open here: another server
+    /// would take what is staged in it for the leavings of a dead one.
+    ours: Mutex<HashMap<(u64, u64), OwnedFd>>,
 }
 
 impl Homes {
@@ -147,7 +153,8 @@ impl Homes {
         self.hidden.read().unwrap_or_else(PoisonError::into_inner).contains_key(&unique)
     }
 
-    /// Removes all staged files but these, in the staging folders `at` and in whatever is met later; how many.
+    /// Removes all staged files but these, in the staging folders `at` and in whatever is met later; how many. What is
+    /// another server's is left alone, and [`Errno::AGAIN`] if it is the root's.
     pub(super) fn sweep(
         &self,
         root: &Beneath,
@@ -164,6 +171,7 @@ impl Homes {
                 Ok(_) => {}
                 Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::NOTDIR)) => {}
                 Err(error) if is_refusal(&error) => {}
+                Err(error) if !at.is_root() && Errno::from_io_error(&error) == Some(Errno::AGAIN) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -178,19 +186,29 @@ impl Homes {
         let folders = [made.haul, made.above];
         let home = Arc::new(Home { at, medium, staging: made.staging, unique });
         let mut open = self.lock();
-        if let Some(first) = open.get(&medium) {
-            // Two began at once; or there are two of them on one medium: either will do.
-            return Ok(if first.at == home.at { Arc::clone(first) } else { home });
+        if let Some(first) = open.get(&medium)
+            && first.at == home.at
+        {
+            // Two began at once.
+            return Ok(Arc::clone(first));
         }
-        // Whoever made them may not have come so far as this: what lies in them survives only if they do.
-        for folder in [&home.staging].into_iter().chain(&folders) {
-            door.sync_folder(folder.as_fd())?;
+        // What is mounted twice is met twice, and what was staged in it meanwhile is ours.
+        if !self.ours().contains_key(&unique) {
+            let held = locked(&home.staging)?;
+            // Whoever made them may not have come so far as this: what lies in them survives only if they do.
+            for folder in [&home.staging].into_iter().chain(&folders) {
+                door.sync_folder(folder.as_fd())?;
+            }
+            // Before anybody can stage something in it.
+            if let Some(kept) = &*self.kept.lock().unwrap_or_else(PoisonError::into_inner) {
+                home.sweep(kept)?;
+            }
+            let mut ours = self.ours();
+            ours.retain(|_, folder| fs::fstat(folder).is_ok_and(|seen| seen.st_nlink > 0));
+            ours.insert(unique, held);
         }
-        // Before anybody can stage something in it.
-        if let Some(kept) = &*self.kept.lock().unwrap_or_else(PoisonError::into_inner) {
-            home.sweep(kept)?;
-        }
-        open.insert(medium, Arc::clone(&home));
+        // There may be two of them on one medium: either will do.
+        open.entry(medium).or_insert_with(|| Arc::clone(&home));
         Ok(home)
     }
 
@@ -202,6 +220,10 @@ impl Homes {
             hidden.insert(unique, rustix::io::fcntl_dupfd_cloexec(folder, 0)?);
         }
         Ok(())
+    }
+
+    fn ours(&self) -> MutexGuard<'_, HashMap<(u64, u64), OwnedFd>> {
+        self.ours.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Medium, Arc<Home>>> {
@@ -311,6 +333,17 @@ fn close_to_others(folder: &OwnedFd) -> io::Result<()> {
         fs::fchmod(folder, OWNER_ONLY)?;
     }
     Ok(())
+}
+
+/// A second handle of a staging folder, which is locked until the last one is closed; [`Errno::AGAIN`] where another
+/// server has it.
+fn locked(staging: &OwnedFd) -> io::Result<OwnedFd> {
+    let held = rustix::io::fcntl_dupfd_cloexec(staging, 0)?;
+    match fs::flock(&held, FlockOperation::NonBlockingLockExclusive) {
+        // Not every file system can lock a folder (NFS cannot): there nobody is kept out.
+        Ok(()) | Err(Errno::BADF | Errno::NOLCK | Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS) => Ok(held),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 fn is_refusal(error: &io::Error) -> bool {

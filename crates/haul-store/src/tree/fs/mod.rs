@@ -36,7 +36,7 @@ use std::{
     sync::Arc,
 };
 
-use haul_core::{Modified, TreePath};
+use haul_core::{Modified, RESERVED, TreePath};
 use rustix::{
     fs::{self, Access, AtFlags, FileType, Mode, OFlags},
     io::Errno,
@@ -202,7 +202,11 @@ impl Store for FsStore {
                 keep.iter().filter_map(home::parsed).map(|(at, name)| (at, name.to_owned())).unzip();
             let places = [root.clone()].into_iter().chain(tree.mounts()).chain(known);
             let swept = tree.homes.sweep(&tree.root, places, names, &*tree.door);
-            swept.map_err(|error| fault("sweeping", root, error))
+            swept.map_err(|error| match Errno::from_io_error(&error) {
+                // For whoever starts a server, who is to know what it is that is in use.
+                Some(Errno::AGAIN) => StoreError::InUse { path: tree.root.path().join(RESERVED), pid: None },
+                _ => fault("sweeping", root, error),
+            })
         })
     }
 }
@@ -239,7 +243,12 @@ fn staged(tree: &Arc<Tree>, id: StageId) -> Result<FsStaged, StoreError> {
     let found = match look_for(tree, &at, name) {
         // A mount moves with the folder that it is in.
         Err(error) if error.kind() == io::ErrorKind::NotFound && !at.is_root() => {
-            tree.mounts().iter().find_map(|at| look_for(tree, at, name).ok()).ok_or(error)
+            let moved = tree.mounts().iter().find_map(|at| look_for(tree, at, name).ok());
+            moved.ok_or_else(|| match tree.homes.existing(&tree.root, &at, &*tree.door) {
+                Ok(_) => error,
+                // All that was staged there is missing: the medium may come back.
+                Err(_) => Errno::NXIO.into(),
+            })
         }
         found => found,
     };

@@ -49,7 +49,7 @@ fn what_is_unfinished_lies_on_the_medium_of_what_it_becomes() {
         assert_eq!(wait(listing.next()).unwrap().len(), 1, "it is out of sight there, too");
 
         let (id, orphan) = (staged.id().clone(), wait(store.stage(&path("in/a b/y"))).unwrap());
-        drop((staged, orphan, store));
+        drop((staged, orphan, listing, store));
         let store = open(root, resolver);
         assert_eq!(wait(store.sweep(std::slice::from_ref(&id))).unwrap(), 1);
         let staged = wait(store.staged(&id)).unwrap();
@@ -123,6 +123,50 @@ fn the_same_medium_mounted_twice_is_two() {
         upload(&store, at, at).unwrap();
         assert_eq!(fs::read_to_string(root.join(at)).unwrap(), at);
     }
+}
+
+#[test]
+fn what_is_staged_by_one_way_is_no_leavings_when_the_folder_is_met_by_the_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    let Some(_medium) = Mounted::memory(&root.join("ann"), 1 << 20) else { return };
+    let shared = root.join("ann");
+    let Some(_mounted) = Mounted::new(&root.join("bob"), &["--bind", shared.to_str().unwrap()]) else {
+        return;
+    };
+    let store = open(root, Resolver::System);
+    assert_eq!(wait(store.sweep(&[])).unwrap(), 0);
+    let mut first = wait(store.stage(&path("ann/a"))).unwrap();
+    wait(first.append(Bytes::from_static(b"first"))).unwrap();
+    upload(&store, "bob/b", "second").unwrap();
+    wait(first.publish(&path("ann/a"), When::Absent, Durability::Full)).unwrap();
+    assert_eq!(fs::read(root.join("bob/a")).unwrap(), b"first");
+}
+
+#[test]
+fn what_is_staged_on_a_medium_that_is_missing_is_not_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    let Some(mounted) = Mounted::memory(&root.join("m"), 1 << 20) else { return };
+    let store = open(root, Resolver::System);
+    let id = wait(store.stage(&path("m/a"))).unwrap().id().clone();
+    drop((store, mounted));
+    let store = open(root, Resolver::System);
+    let missing = wait(store.staged(&id)).map(drop);
+    assert!(matches!(missing, Err(StoreError::Io { .. })), "{missing:?}");
+}
+
+#[test]
+fn a_medium_within_the_tree_that_another_server_stages_on_is_left_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    let Some(_mounted) = Mounted::memory(&root.join("m"), 1 << 20) else { return };
+    let (inner, outer) = (open(&root.join("m"), Resolver::System), open(root, Resolver::System));
+    let staged = wait(inner.stage(&path("a"))).unwrap();
+    assert_eq!(wait(outer.sweep(&[])).unwrap(), 0);
+    assert!(matches!(wait(outer.stage(&path("m/b"))).map(drop), Err(StoreError::InUse { .. })));
+    upload(&outer, "b", "x").unwrap();
+    wait(staged.publish(&path("a"), When::Absent, Durability::Full)).unwrap();
 }
 
 #[test]

@@ -62,6 +62,38 @@ fn a_folder_in_which_only_haul_s_own_is_left_can_be_removed() {
     assert!(dir.path().join("g/.haul/staging/a").exists());
 }
 
+#[test]
+fn a_second_server_on_a_tree_takes_nothing_away_from_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (open(dir.path(), Resolver::System), open(dir.path(), Resolver::System));
+    let mut staged = wait(first.stage(&path("a"))).unwrap();
+    wait(staged.append(Bytes::from_static(b"x"))).unwrap();
+    let swept = wait(second.sweep(&[]));
+    let told = dir.path().canonicalize().unwrap().join(".haul");
+    assert!(matches!(&swept, Err(StoreError::InUse { path, .. }) if *path == told), "{swept:?}");
+    assert!(matches!(wait(second.stage(&path("b"))).map(drop), Err(StoreError::InUse { .. })));
+    assert!(wait(second.stat(&TreePath::ROOT)).is_ok(), "to look needs no lock");
+    wait(staged.publish(&path("a"), When::Absent, Durability::Full)).unwrap();
+    drop(first);
+    assert_eq!(wait(second.sweep(&[])).unwrap(), 0);
+    upload(&second, "b", "x").unwrap();
+}
+
+#[test]
+fn a_tree_within_a_tree_has_its_own_staging_and_both_are_out_of_each_other_s_reach() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("inner")).unwrap();
+    let (outer, inner) =
+        (open(dir.path(), Resolver::System), open(&dir.path().join("inner"), Resolver::System));
+    let theirs = wait(inner.stage(&path("a"))).unwrap();
+    let ours = wait(outer.stage(&path("inner/a"))).unwrap();
+    assert_eq!(wait(outer.sweep(std::slice::from_ref(ours.id()))).unwrap(), 0);
+    assert_eq!(wait(inner.sweep(std::slice::from_ref(theirs.id()))).unwrap(), 0);
+    assert!(matches!(wait(outer.remove_folder(&path("inner"))), Err(StoreError::NotEmpty { .. })));
+    wait(theirs.publish(&path("a"), When::Absent, Durability::Full)).unwrap();
+    wait(ours.publish(&path("inner/b"), When::Absent, Durability::Full)).unwrap();
+}
+
 /// Takes and gives the right to change a folder, also from root.
 fn set_unchangeable(folder: &Path, to: bool) -> bool {
     let Ok(fd) = fs::File::open(folder) else { return false };
