@@ -24,6 +24,7 @@ mod recovery;
 mod seats;
 #[cfg(test)]
 mod tests;
+mod told;
 mod unfinished;
 mod upload;
 mod visitor;

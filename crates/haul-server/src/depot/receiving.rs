@@ -46,6 +46,10 @@ impl Visitor {
         if published.is_some() && self.account().anonymous.is_some() {
             return Err(ServerError::Denied);
         }
+        let wish = match (wish, self.told().take(&target)) {
+            (Wish::Append, Some(told)) => told.append(depot.ledger.load(&sitting.seat.key).await?.as_ref()),
+            (wish, _) => wish,
+        };
         let (earlier, mut staged) = depot.what_goes_on(&sitting.seat.key, wish).await?;
         let there = There {
             unfinished: earlier.as_ref().map(|record| record.offset),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use haul_core::{BadPath, TreePath};
 use haul_store::{Reading, UploadKey};
 
-use super::{Depot, Names, Peek, Seen, seats::Phase, unfinished};
+use super::{Depot, Names, Peek, Seen, seats::Phase, told::Told, unfinished};
 use crate::{ServerError, account::Account};
 
 /// The tree as one account sees it; paths begin at its home.
@@ -14,15 +14,21 @@ use crate::{ServerError, account::Account};
 pub struct Visitor {
     depot: Arc<Depot>,
     account: Arc<Account>,
+    told: Arc<Told>,
 }
 
 impl Visitor {
     pub(super) fn new(depot: Arc<Depot>, account: Account) -> Self {
-        Self { depot, account: Arc::new(account) }
+        Self { depot, account: Arc::new(account), told: Arc::default() }
     }
 
     pub(super) fn depot(&self) -> &Arc<Depot> {
         &self.depot
+    }
+
+    /// What its session was told.
+    pub(super) fn told(&self) -> &Told {
+        &self.told
     }
 
     /// Who it is.
@@ -45,6 +51,7 @@ impl Visitor {
     pub async fn stat(&self, path: &TreePath) -> Result<Seen, ServerError> {
         let place = self.place(path)?;
         if let Some(seen) = self.depot.unfinished(&self.key(&place)).await? {
+            self.told.note(place, &seen);
             return Ok(seen);
         }
         Ok(Seen { meta: self.depot.store.stat(&place).await?, unfinished: false })
@@ -66,6 +73,9 @@ impl Visitor {
             }
             // What is under way says it better than what is remembered.
             own.extend(self.depot.seats.seen_in(&owner, &place));
+            for (name, seen) in &own {
+                self.told.note(place.join(name)?, seen);
+            }
         }
         Ok(Names::new(listing, own))
     }
@@ -77,6 +87,7 @@ impl Visitor {
         }
         let place = self.place(path)?;
         if let Some(seen) = self.depot.unfinished(&self.key(&place)).await? {
+            self.told.note(place, &seen);
             return Err(ServerError::Unfinished { at: seen.meta.size });
         }
         Ok(self.depot.store.read(&place).await?)
