@@ -185,26 +185,45 @@ async fn attend(
     peer: IpAddr,
     place: Place,
 ) {
-    let Ok(local) = stream.local_addr() else { return };
+    // What only its beginning needs is not kept for its whole life.
+    let met = Box::pin(meet(house, settings, kind, stream, peer, place)).await;
+    if let Some(conversation) = met {
+        conversation.hold().await;
+    }
+}
+
+/// The beginning of a session: with TLS, where the door begins with it.
+async fn meet(
+    house: House,
+    settings: Arc<Settings>,
+    kind: Kind,
+    stream: TcpStream,
+    peer: IpAddr,
+    place: Place,
+) -> Option<Box<Conversation>> {
+    let local = stream.local_addr().ok()?.ip().to_canonical();
     // Each of them is a convenience: without it the session is slower or hangs on longer.
     let _ = stream.set_nodelay(true);
     let _ = sys::keep_awake(&stream, KEEP_AWAKE);
     let _ = sys::urgent_inline(&stream);
-    let own = match settings.protection.as_ref().map(Protection::own).transpose() {
-        Ok(own) => own,
-        Err(error) => return house.log.tell(Event::Problem { what: error.to_string() }),
+    let (control, own) = match (kind, &settings.protection) {
+        (Kind::Explicit, _) => (Control::new(stream), None),
+        (Kind::Implicit, protection) => {
+            let begun = match protection.as_ref().map(Protection::own)? {
+                Ok(own) => own.begin(stream, settings.times.handshake).await.map(|secured| (secured, own)),
+                Err(error) => Err(io::Error::other(error)),
+            };
+            match begun {
+                Ok((secured, own)) => (Control::secured(secured), Some(own)),
+                Err(error) => {
+                    let (session, why) = (place.number(), format!("TLS did not begin: {error}"));
+                    house.log.tell(Event::Closed { session, address: peer, why });
+                    return None;
+                }
+            }
+        }
     };
-    let control = match (kind, &own) {
-        (Kind::Explicit, _) => Control::new(stream),
-        (Kind::Implicit, Some(own)) => match Box::pin(own.begin(stream, settings.times.handshake)).await {
-            Ok(secured) => Control::secured(secured),
-            Err(error) => return tracing::debug!(%peer, %error, "TLS did not begin"),
-        },
-        (Kind::Implicit, None) => return,
-    };
-    Conversation::new(house, settings, kind, control, (peer, local.ip().to_canonical()), own, place)
-        .hold()
-        .await;
+    Some(Conversation::new(house, settings, kind, control, (peer, local), own, place))
 }
 
 async fn send_away(mut stream: TcpStream, why: Full, kind: Kind) {

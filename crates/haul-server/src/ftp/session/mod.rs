@@ -37,7 +37,7 @@ use super::{
     sessions::Place,
     settings::Settings,
     stop::{self, Phase},
-    tls::Own,
+    tls::{Own, Protection},
     transfer::{Cargo, Errand, Halt, Moved},
     watch::RoundTrip,
 };
@@ -106,7 +106,7 @@ impl Conversation {
         (peer, local): (IpAddr, IpAddr),
         own: Option<Own>,
         place: Place,
-    ) -> Self {
+    ) -> Box<Self> {
         let tls = match (kind, &settings.protection) {
             (Kind::Implicit, _) => Tls::Implicit,
             (Kind::Explicit, None) => Tls::None,
@@ -115,7 +115,7 @@ impl Conversation {
         };
         let terms = Terms { peer, banner: settings.banner.clone(), tls, logins: settings.limits.logins };
         let phase = house.stop.watch();
-        Self {
+        Box::new(Self {
             house,
             settings,
             control,
@@ -133,11 +133,11 @@ impl Conversation {
             phase,
             stopping: false,
             why: String::new(),
-        }
+        })
     }
 
     /// Holds it to its end.
-    pub(super) async fn hold(mut self) {
+    pub(super) async fn hold(mut self: Box<Self>) {
         while self.turn().await == Flow::On {}
         // Whatever is still being done is dropped with it; an upload is then kept as after any accident.
         (self.doing, self.pending, self.visitor) = (None, None, None);
@@ -145,7 +145,7 @@ impl Conversation {
             self.house.log.tell(record.ended(&Transferred::Broken(self.why.clone())));
         }
         let Whose { session, address } = self.whose();
-        let Self { mut control, place, house, why, .. } = self;
+        let Self { mut control, place, house, why, .. } = *self;
         let said = timeout(FAREWELL, control.close()).await;
         house.log.tell(Event::Closed { session, address, why });
         drop(place);
@@ -288,9 +288,14 @@ impl Conversation {
         if timeout(self.settings.times.reply, self.control.flush()).await.is_err() {
             return self.over("the client does not read replies");
         }
-        let (Some(stream), Some(own)) = (self.control.take_bare(), &self.own) else { return Flow::Over };
+        // Most sessions in the clear stay so, and need none of this.
+        let own = self.settings.protection.as_ref().map(Protection::own).transpose();
+        let (Some(stream), Ok(Some(own))) = (self.control.take_bare(), own) else {
+            return self.over("TLS cannot begin here");
+        };
         match own.begin(stream, self.settings.times.handshake).await {
             Ok(secured) => {
+                self.own = Some(own);
                 self.control.put_secured(secured);
                 self.session.secured();
                 Flow::On

@@ -30,7 +30,14 @@ impl Conversation {
             Data::Passive => Way::Passive(self.pending.take()),
             Data::Active(to) => Way::Active(to, self.local),
         };
-        let own = if transfer.protected { self.own.clone() } else { None };
+        let own = match (transfer.protected, &self.own) {
+            (false, _) => None,
+            (true, Some(own)) => Some(own.clone()),
+            (true, None) => {
+                let why = "there is no TLS on the control connection".to_owned();
+                return self.session.complete(Outcome::Refused(Trouble::Local(why)));
+            }
+        };
         let (halt, halted) = channel::channel(None);
         let figures = Arc::new(Figures::new());
         let record = Record::of(self.whose(), visitor.account(), &transfer, &figures);
