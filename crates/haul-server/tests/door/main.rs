@@ -70,6 +70,10 @@ impl Told {
 }
 
 fn serve(settings: Settings) -> Served {
+    serve_at(Kind::Explicit, settings)
+}
+
+fn serve_at(kind: Kind, settings: Settings) -> Served {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("f"), vec![7; LEN]).unwrap();
     let runtime = Runtime::new().unwrap();
@@ -96,7 +100,7 @@ fn serve(settings: Settings) -> Served {
         let accounts = Accounts::new(vec![user], Anonymous::Off, Patience::default()).unwrap();
         let log = Log::write_to(to, Format::Text, None).unwrap();
         let house = House::new(depot, Arc::new(accounts), settings, log);
-        let door = Door::bind(house, ([127, 0, 0, 1], 0).into(), Kind::Explicit).unwrap();
+        let door = Door::bind(house, ([127, 0, 0, 1], 0).into(), kind).unwrap();
         let addr = door.address().unwrap();
         tokio::spawn(door.serve());
         addr

@@ -5,10 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use haul_server::ftp::{Limits, Settings};
+use haul_server::ftp::{Certificate, Kind, Limits, Protection, Reuse, Settings};
 use haul_testkit::Caller;
 
-use super::{serve, times};
+use super::{serve, serve_at, times};
 
 #[test]
 fn a_download_that_nobody_reads_is_given_up() {
@@ -39,6 +39,18 @@ fn whoever_does_not_log_in_is_sent_away() {
     let mut caller = Caller::to(served.addr);
     caller.hears(220);
     caller.hears(421);
+    assert!(caller.is_ended());
+}
+
+#[test]
+fn whoever_does_not_begin_tls_is_sent_away_and_written_down() {
+    let Certificate { chain, key } = Certificate::self_signed(vec!["localhost".into()]).unwrap();
+    let mut settings = times(|times| times.handshake = Duration::from_millis(200));
+    settings.protection = Some(Protection::new(chain, key, Reuse::Prefer, false).unwrap());
+    let served = serve_at(Kind::Implicit, settings);
+    let mut caller = Caller::to(served.addr);
+    let line = served.log.waits_for(" closed ");
+    assert!(line.contains("TLS did not begin: timed out"), "{line}");
     assert!(caller.is_ended());
 }
 
