@@ -193,6 +193,17 @@ fn a_second_server_on_the_same_state_ends_with_7_and_touches_nothing() {
 }
 
 #[test]
+fn a_second_server_on_the_same_tree_ends_with_7_wherever_its_state_is() {
+    let place = Place::new();
+    let served = place.serve().start();
+    left_unfinished(served.addr(), "f", b"some bytes");
+    let end = serve(place.root()).arg("--state").arg(place.local("state")).run().expect_code(7);
+    assert!(end.stderr.contains(".haul"), "{}", end.stderr);
+    assert_eq!(owner(served.addr()).stores("APPE f", b"s").code, 226);
+    assert_eq!(std::fs::read(place.far("f")).unwrap(), b"some bytes");
+}
+
+#[test]
 fn sigterm_lets_a_running_transfer_come_to_its_end() {
     let place = Place::new();
     let content = Content::new(5, LEN);

@@ -43,7 +43,14 @@ pub(super) async fn recover(depot: &Arc<Depot>) -> Result<(), ServerError> {
             None => break,
         }
     }
-    let swept = depot.store.sweep(&kept).await?;
+    let swept = match depot.store.sweep(&kept).await {
+        Err(error @ StoreError::InUse { .. }) => return Err(error.into()),
+        Err(error) => {
+            tracing::warn!(%error, "what no record speaks of could not be removed");
+            0
+        }
+        Ok(swept) => swept,
+    };
     if !kept.is_empty() || swept > 0 {
         tracing::info!(kept = kept.len(), removed = swept, "unfinished uploads of the last run");
     }
