@@ -340,6 +340,9 @@ impl Upload {
                 // It is staged again, or else it has its name in spite of the error.
                 match self.depot.store.staged(&id).await {
                     Ok(staged) => {
+                        // What could not be saved is not there any more.
+                        let end = end.min(staged.len());
+                        let durable = durable.min(end);
                         self.begun =
                             Some(Begun { staged, lease, saved, since, synced, durable, lost, beside });
                         let at = held(self.start(), end, self.plan.declared);

@@ -43,6 +43,7 @@ pub(super) fn publish(
         Place::Staged { home, name } => (home, name),
         Place::InPlace { created } => return in_place(received, target, *created, how),
     };
+    received.trim()?;
     let failed = |error| fault("publishing", target, error);
     let (spot, there) = destination(tree, target)?;
     let folder = fs::fstat(&spot.folder.fd).map_err(|errno| failed(errno.into()))?;

@@ -6,6 +6,7 @@
 //! what is safe.
 
 use std::{
+    cmp::Ordering,
     fs::File,
     io,
     os::fd::AsFd,
@@ -249,6 +250,24 @@ impl Received {
     pub(super) fn close(&self) -> Result<(), StoreError> {
         self.usable()?.over = Some(Over::Left);
         Ok(())
+    }
+
+    /// Makes sure that what is about to get a name has neither more nor fewer bytes than were received: what a failed
+    /// write left may have withstood its cut, and another program may have had its hand on it.
+    pub(super) fn trim(&self) -> Result<(), StoreError> {
+        let len = self.len();
+        let there = self.file.metadata().map_err(|error| self.failed("looking at", error))?.len();
+        match there.cmp(&len) {
+            Ordering::Equal => Ok(()),
+            Ordering::Less => {
+                Err(StoreError::Incomplete { path: self.told.clone(), held: there, size: Some(len) })
+            }
+            Ordering::Greater => {
+                self.tree.door.cut(&self.file, len).map_err(|error| self.failed("cutting", error))?;
+                self.lock().version += 1;
+                Ok(())
+            }
+        }
     }
 
     /// Read and written by one thread, a piece small enough to stay in its processor's cache.

@@ -227,6 +227,30 @@ fn after_a_failed_sync_only_what_was_safe_before_counts() {
 }
 
 #[test]
+fn what_is_published_has_neither_more_nor_fewer_bytes_than_were_received() {
+    let dir = scene();
+    let store = open(dir.path(), Resolver::System);
+    let received = |len: u64| {
+        let mut staged = wait(store.stage(&path("f/a"))).unwrap();
+        wait(staged.append(Bytes::from_static(NEW))).unwrap();
+        wait(staged.sync()).unwrap();
+        // As a failed write leaves it whose cut has failed as well, or another program.
+        let on_disk = dir.path().join(".haul/staging").join(&staged.id().0);
+        File::options().write(true).open(on_disk).unwrap().set_len(len).unwrap();
+        staged
+    };
+    let long = received(100);
+    wait(long.publish(&path("f/a"), When::Always, Durability::Full)).unwrap();
+    assert_eq!(fs::read(dir.path().join("f/a")).unwrap(), NEW);
+    let short = received(3);
+    let id = short.id().clone();
+    let refused = wait(short.publish(&path("f/a"), When::Always, Durability::Full));
+    assert!(matches!(refused, Err(StoreError::Incomplete { held: 3, .. })), "{refused:?}");
+    assert_eq!(wait(store.staged(&id)).unwrap().len(), 3);
+    assert_eq!(fs::read(dir.path().join("f/a")).unwrap(), NEW);
+}
+
+#[test]
 fn relaxed_asks_the_disk_for_nothing() {
     let dir = scene();
     let watch = Watched::new(0, Errno::IO);
