@@ -21,7 +21,7 @@ use haul_server::{
     account::{Completion, Permissions},
     accounts::{Accounts, Anonymous, Password, User, throttle::Patience},
     depot::{Depot, Rules},
-    ftp::{Door, House, Kind, Settings, Times},
+    ftp::{Door, House, Kind, Settings, Stop, Times},
     log::{Format, Log},
 };
 use haul_store::{Durability, FsStore, Job, MemoryLedger};
@@ -36,6 +36,7 @@ struct Served {
     addr: SocketAddr,
     root: tempfile::TempDir,
     log: Told,
+    stop: Stop,
     _runtime: Runtime,
 }
 
@@ -94,18 +95,19 @@ fn serve_at(kind: Kind, settings: Settings) -> Served {
     let path = root.path().to_owned();
     let log = Told::default();
     let to = Box::new(log.clone());
-    let addr = runtime.block_on(async move {
+    let (addr, stop) = runtime.block_on(async move {
         let store = FsStore::open(&path, Arc::new(|job: Job| drop(spawn_blocking(job)))).unwrap();
         let depot = Depot::open(Arc::new(store), Arc::new(MemoryLedger::default()), rules).await.unwrap();
         let accounts = Accounts::new(vec![user], Anonymous::Off, Patience::default()).unwrap();
         let log = Log::write_to(to, Format::Text, None).unwrap();
         let house = House::new(depot, Arc::new(accounts), settings, log);
+        let stop = house.stop.clone();
         let door = Door::bind(house, ([127, 0, 0, 1], 0).into(), kind).unwrap();
         let addr = door.address().unwrap();
         tokio::spawn(door.serve());
-        addr
+        (addr, stop)
     });
-    Served { addr, root, log, _runtime: runtime }
+    Served { addr, root, log, stop, _runtime: runtime }
 }
 
 fn times(change: impl FnOnce(&mut Times)) -> Settings {

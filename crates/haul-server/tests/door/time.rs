@@ -109,3 +109,13 @@ fn nothing_more_is_done_for_a_client_that_reads_no_replies() {
     served.log.waits_for("does not read replies");
     assert!(!served.root.path().join("proof").exists(), "every reply was made and kept");
 }
+
+#[test]
+fn whoever_is_sent_away_by_a_server_that_ends_is_written_down_so() {
+    let served = serve(Settings::default());
+    let mut caller = served.caller();
+    served.stop.drain(Duration::from_secs(60));
+    caller.hears(421);
+    let line = served.log.waits_for(" closed ");
+    assert!(line.contains("why=\"the server is being stopped\""), "{line}");
+}

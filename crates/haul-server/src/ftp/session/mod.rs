@@ -269,6 +269,7 @@ impl Conversation {
     /// The house is being closed: nothing new from now on.
     fn stop(&mut self) {
         self.stopping = true;
+        self.why = "the server is being stopped".to_owned();
         self.session.stop("The server is being stopped");
         if let Some(running) = &self.running {
             // Once its time is over a running transfer is ended with what it has.
