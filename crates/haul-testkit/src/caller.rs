@@ -300,11 +300,17 @@ impl Caller {
         }
     }
 
+    #[track_caller]
+    fn begins(&mut self, command: &str) {
+        let reply = self.asks(command);
+        assert!(matches!(reply.code, 125 | 150), "{command}: {reply:?}");
+    }
+
     /// Receives all that a command sends; the reply at its end has to be 226.
     #[track_caller]
     pub fn receives(&mut self, command: &str) -> Vec<u8> {
         let data = self.data();
-        self.says(command, 150);
+        self.begins(command);
         let bytes = data.all();
         self.hears(226);
         bytes
@@ -314,7 +320,7 @@ impl Caller {
     #[track_caller]
     pub fn stores(&mut self, command: &str, bytes: &[u8]) -> Reply {
         let mut data = self.data();
-        self.says(command, 150);
+        self.begins(command);
         data.sends(bytes);
         data.finish();
         self.reply()
@@ -436,4 +442,38 @@ pub fn connect_from(from: IpAddr, to: SocketAddr) -> TcpStream {
     let stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(PATIENCE)).expect("a deadline");
     stream
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::real::{FtpTls, PASSWORD, Pyftpdlib, USER};
+    use crate::tls::{Certificates, Version};
+
+    #[test]
+    fn files_go_both_ways_word_by_word() {
+        let dir = tempfile::tempdir().unwrap();
+        let Some(server) = Pyftpdlib::serve(dir.path()) else { return };
+        let mut caller = Caller::binary(server.addr(), USER, PASSWORD);
+        assert_eq!(caller.stores("STOR f", b"0123456789").code, 226);
+        assert_eq!((caller.size("f"), caller.size("absent")), (Some(10), None));
+        caller.says("REST 4", 350);
+        assert_eq!(caller.receives("RETR f"), b"456789");
+        assert_eq!(caller.names("/"), ["f"]);
+        caller.says("QUIT", 221);
+        assert!(caller.is_ended());
+    }
+
+    #[test]
+    fn data_connections_resume_the_session_of_control() {
+        for version in [Version::Tls12, Version::Tls13] {
+            let (dir, certificates) = (tempfile::tempdir().unwrap(), Certificates::for_loopback());
+            let tls = FtpTls::required(&certificates);
+            let Some(server) = Pyftpdlib::over(dir.path()).tls(tls).start() else { return };
+            let config = certificates.client_config(Some(version));
+            let mut caller = Caller::protected(server.addr(), config, USER, PASSWORD);
+            assert_eq!(caller.stores("STOR f", b"secret").code, 226);
+            assert_eq!(caller.receives("RETR f"), b"secret");
+        }
+    }
 }

@@ -109,7 +109,7 @@ fn pyftpdlibs_functional_tests_pass_but_for_what_is_listed() {
         match (result.as_str(), listed) {
             ("failed", None) => wrong.push_str(&format!("{test} fails:\n{why}\n")),
             ("passed", Some((_, reason))) => {
-                wrong.push_str(&format!("{test} passes; listed was: {reason}\n"))
+                wrong.push_str(&format!("{test} passes; listed was: {reason}\n"));
             }
             _ => {}
         }
