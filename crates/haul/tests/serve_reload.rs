@@ -81,6 +81,69 @@ fn a_new_certificate_is_shown_to_whoever_comes_next() {
 }
 
 #[test]
+fn tls_that_is_required_from_now_on_is_required_though_the_certificate_was_made_for_this_run() {
+    let place = Place::new();
+    let file = place.local("serve.toml");
+    let served = with_file(&place, &file, "[tls]\nself_signed = true\n");
+    assert!(enters(&served, USER, PASSWORD));
+    std::fs::write(&file, "[tls]\nself_signed = true\nmode = \"required\"\n").unwrap();
+    read_again(&served, " reloaded");
+    let mut caller = Caller::to(served.addr());
+    caller.hears(220);
+    caller.says(&format!("USER {USER}"), 530);
+}
+
+#[test]
+fn a_certificate_that_is_asked_for_later_is_made_then() {
+    let place = Place::new();
+    let file = place.local("serve.toml");
+    let served = with_file(&place, &file, "");
+    std::fs::write(&file, "[tls]\nself_signed = true\n").unwrap();
+    read_again(&served, " certificate made sha256=");
+    read_again(&served, " reloaded");
+    let mut caller = Caller::to(served.addr());
+    caller.hears(220);
+    caller.says("AUTH TLS", 234);
+}
+
+#[test]
+fn what_changes_only_with_a_restart_is_said_to_whoever_changes_it() {
+    let place = Place::new();
+    let file = place.local("serve.toml");
+    let served = with_file(&place, &file, "");
+    std::fs::write(&file, "[uploads]\nmode = \"in-place\"\n[log]\nformat = \"json\"\n").unwrap();
+    read_again(&served, "changed, but not before a restart: uploads and log");
+}
+
+#[test]
+fn all_that_a_server_says_with_json_is_json() {
+    let place = Place::new();
+    let file = place.local("serve.toml");
+    let served = place.serve().args(["--log", "json", "--tls-self-signed", "--config"]);
+    std::fs::write(&file, "").unwrap();
+    let served = served.arg(&file).start();
+    served.process().wait_for_line(|line| line.contains("\"certificate made\""), PATIENCE);
+    std::fs::write(&file, "a = 1\nb = 2\n").unwrap();
+    read_again(&served, "everything stays as it was");
+    let said = served.process().stderr();
+    assert!(said.lines().all(|line| line.starts_with("{\"time\":")), "{said}");
+    assert!(said.contains(":1: a: there is no such key") && said.contains(":2: b: there is no such key"));
+}
+
+#[test]
+fn a_home_that_is_not_there_is_told_and_keeps_nobody_else_out() {
+    let place = Place::new();
+    let file = place.local("serve.toml");
+    let ann = format!("{}home = \"/nowhere\"\n", user("ann", "first"));
+    std::fs::write(&file, &ann).unwrap();
+    let end = serve(place.root()).arg("--config").arg(&file).arg("--check").run().expect_code(2);
+    assert!(end.stderr.contains("user.home: \"ann\": there is no folder /nowhere"), "{}", end.stderr);
+    let served = with_file(&place, &file, &ann);
+    served.process().wait_for_line(|line| line.contains("there is no folder /nowhere"), PATIENCE);
+    assert!(enters(&served, USER, PASSWORD));
+}
+
+#[test]
 fn an_address_that_is_taken_is_7_and_named() {
     let place = Place::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -145,6 +145,25 @@ impl Config {
         }
         if list.is_empty() { Ok(()) } else { Err(Problems { file: None, list }) }
     }
+
+    /// Homes that are not there. Whose home it is comes in all the same, finds nothing, and may be helped by whoever
+    /// makes the folder; nobody else is concerned.
+    pub fn absent_homes(&self) -> Vec<Problem> {
+        let anonymous = match &self.anonymous {
+            Anonymous::On { home, .. } => Some(("anonymous.home", None, home)),
+            Anonymous::Off => None,
+        };
+        let users = self.users.iter().map(|user| ("user.home", Some(&user.name), &user.home));
+        let absent = users.chain(anonymous).filter(|(_, _, home)| {
+            !self.dir.join(home.to_string().trim_start_matches('/')).is_dir() && self.dir.is_dir()
+        });
+        let told = absent.map(|(key, name, home)| {
+            let whose = name.map(|name| format!("{name:?}: ")).unwrap_or_default();
+            let dir = self.dir.display();
+            Problem::of(key, format!("{whose}there is no folder {home} in {dir}"))
+        });
+        told.collect()
+    }
 }
 
 /// Where a path leads, though the end of it may not be there yet.

@@ -24,6 +24,15 @@ impl Problem {
     }
 }
 
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(key) = &self.key {
+            write!(f, "{key}: ")?;
+        }
+        f.write_str(self.what.trim_end())
+    }
+}
+
 /// Everything that is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Problems {
@@ -43,10 +52,7 @@ impl fmt::Display for Problems {
             if let (Some(file), Some(line)) = (&self.file, problem.line) {
                 write!(f, "{}:{line}: ", file.display())?;
             }
-            if let Some(key) = &problem.key {
-                write!(f, "{key}: ")?;
-            }
-            f.write_str(problem.what.trim_end())?;
+            problem.fmt(f)?;
         }
         Ok(())
     }

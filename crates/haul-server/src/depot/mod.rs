@@ -40,7 +40,7 @@ pub use self::{names::Names, peek::Peek, receiving::Receiving, visitor::Visitor}
 pub use haul_core::receiving::{Control, DataEnd, Wish};
 
 /// How uploads are dealt with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// Whether an upload is written where readers see it, the classic way.
     pub in_place: bool,

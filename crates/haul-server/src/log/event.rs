@@ -79,6 +79,11 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// The server made a certificate for itself.
+    CertificateMade {
+        /// Its SHA-256.
+        fingerprint: String,
+    },
     /// The configuration was read again.
     Reloaded,
     /// The server was asked to stop.
@@ -214,6 +219,9 @@ impl Event {
             }
             Self::Closed { session: number, address, why } => {
                 ("closed", vec![session(number), text("why", why), from(address)])
+            }
+            Self::CertificateMade { fingerprint } => {
+                ("certificate made", vec![("sha256", Value::Word(fingerprint.clone()))])
             }
             Self::Reloaded => ("reloaded", Vec::new()),
             Self::Stopping { sessions } => {

@@ -2,7 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
 };
@@ -18,7 +18,6 @@ use haul_store::{FsStore, Job, SqliteLedger};
 use tokio::{task::spawn_blocking, time::interval};
 
 use super::Unserved;
-use crate::screen::Screen;
 
 /// The most threads that sessions live on; what waits for a disk has others.
 const WORKERS: usize = 16;
@@ -30,11 +29,18 @@ pub(crate) struct Household {
     pub(crate) house: House,
     /// Somebody may write: there is a place for what is unfinished.
     writes: bool,
+    /// As it was when the server was started.
+    began: Config,
+    made: Made,
 }
+
+/// A certificate that was made for this run: it stays the same, since clients may have been told to trust it.
+#[derive(Default)]
+pub(crate) struct Made(Mutex<Option<Certificate>>);
 
 impl Household {
     /// Opens the tree, and puts in order what a crash has left.
-    pub(crate) async fn open(config: &Config, screen: &Screen) -> Result<Self, Unserved> {
+    pub(crate) async fn open(config: &Config) -> Result<Self, Unserved> {
         let accounts = Accounts::new(config.users.clone(), config.anonymous.clone(), config.patience)?;
         let writes = accounts.anybody_writes();
         let (dir, state) = (config.dir.clone(), config.state.clone());
@@ -48,17 +54,16 @@ impl Household {
             (store, Some(ledger)) => Depot::open(store, Arc::new(ledger), config.uploads).await?,
             (store, None) => Depot::read_only(store),
         };
-        let (protection, made) = protection(config)?;
-        if let Some(fingerprint) = made {
-            screen.remark(&format!("made a certificate for this run, SHA-256 {fingerprint}"));
-        }
+        let made = Made::default();
+        let (protection, fingerprint) = made.protection(config)?;
         let log = Log::start(config.log.format, config.log.xferlog.as_deref())?;
+        tell(&log, fingerprint, config);
         let settings = settings(config, protection);
         let count = thread::available_parallelism().map_or(1, |count| count.get().min(WORKERS));
         let workers = Workers::start(count)
             .map_err(|error| Unserved::Local(format!("cannot start a thread: {error}")))?;
         let house = House::new(depot, Arc::new(accounts), settings, log).on(workers);
-        Ok(Self { house, writes })
+        Ok(Self { house, writes, began: config.clone(), made })
     }
 
     /// From now on users, limits and certificates are these; whoever is in stays in on the old terms.
@@ -69,38 +74,76 @@ impl Household {
                 "nobody could write when this server was started, and now somebody could: start it anew";
             return Err(Unserved::Local(what.to_owned()));
         }
-        // One that was made for this run stays: clients may have been told to trust it.
-        let protection = match &config.tls {
-            Some(tls) if tls.certificate == From::SelfSigned => self.house.settings().protection.clone(),
-            _ => protection(config)?.0,
-        };
+        let (protection, fingerprint) = self.made.protection(config)?;
         self.house.accounts.replace(config.users.clone(), config.anonymous.clone(), config.patience)?;
         self.house.change(settings(config, protection));
-        self.house.log.reopen();
-        self.house.log.tell(Event::Reloaded);
+        let log = &self.house.log;
+        log.reopen();
+        tell(log, fingerprint, config);
+        let waits = self.waits_for_a_restart(config).join(" and ");
+        if !waits.is_empty() {
+            log.tell(Event::Problem { what: format!("changed, but not before a restart: {waits}") });
+        }
+        log.tell(Event::Reloaded);
         Ok(())
+    }
+
+    /// What is another thing now in the settings, and stays as it was until the server is started anew.
+    fn waits_for_a_restart(&self, now: &Config) -> Vec<&'static str> {
+        let began = &self.began;
+        let parts = [
+            ("dir", began.dir != now.dir),
+            ("state", began.state != now.state),
+            ("ftp.listen", began.ftp.listen != now.ftp.listen),
+            ("ftp.listen_tls", began.ftp.listen_tls != now.ftp.listen_tls),
+            ("uploads", began.uploads != now.uploads),
+            ("log", began.log != now.log),
+        ];
+        parts.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
     }
 }
 
-/// The certificate as the doors use it, and the fingerprint of one that was made now.
-pub(crate) fn protection(config: &Config) -> Result<(Option<Protection>, Option<String>), Unserved> {
-    let Some(tls) = &config.tls else { return Ok((None, None)) };
-    let (certificate, made) = match &tls.certificate {
-        From::Files { cert, key } => (Certificate::from_files(cert, key)?, None),
-        From::SelfSigned => {
-            let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
-            let made = Certificate::self_signed(names)?;
-            let fingerprint = made.fingerprint();
-            (made, Some(fingerprint))
+/// What whoever runs the server should know of its settings.
+fn tell(log: &Log, fingerprint: Option<String>, config: &Config) {
+    if let Some(fingerprint) = fingerprint {
+        log.tell(Event::CertificateMade { fingerprint });
+    }
+    for problem in config.absent_homes() {
+        log.tell(Event::Problem { what: problem.to_string() });
+    }
+}
+
+impl Made {
+    /// The certificate as the doors use it, and the fingerprint of one that was made now.
+    pub(crate) fn protection(
+        &self,
+        config: &Config,
+    ) -> Result<(Option<Protection>, Option<String>), Unserved> {
+        let Some(tls) = &config.tls else { return Ok((None, None)) };
+        let (certificate, fingerprint) = match &tls.certificate {
+            From::Files { cert, key } => (Certificate::from_files(cert, key)?, None),
+            From::SelfSigned => self.once()?,
+        };
+        let reuse = match config.ftp.tls_reuse {
+            TlsReuse::Prefer => Reuse::Prefer,
+            TlsReuse::Require => Reuse::Require,
+            TlsReuse::Off => Reuse::Off,
+        };
+        let required = tls.mode == TlsMode::Required;
+        Ok((Some(Protection::new(certificate.chain, certificate.key, reuse, required)?), fingerprint))
+    }
+
+    /// The one of this run, and its fingerprint if it is new.
+    fn once(&self) -> Result<(Certificate, Option<String>), Unserved> {
+        let mut there = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let copy = |of: &Certificate| Certificate { chain: of.chain.clone(), key: of.key.clone_key() };
+        if let Some(made) = &*there {
+            return Ok((copy(made), None));
         }
-    };
-    let reuse = match config.ftp.tls_reuse {
-        TlsReuse::Prefer => Reuse::Prefer,
-        TlsReuse::Require => Reuse::Require,
-        TlsReuse::Off => Reuse::Off,
-    };
-    let required = tls.mode == TlsMode::Required;
-    Ok((Some(Protection::new(certificate.chain, certificate.key, reuse, required)?), made))
+        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+        let made = there.insert(Certificate::self_signed(names)?);
+        Ok((copy(made), Some(made.fingerprint())))
+    }
 }
 
 fn settings(config: &Config, protection: Option<Protection>) -> Settings {

@@ -73,9 +73,11 @@ pub(crate) fn run(args: ServeArgs) -> u8 {
     };
     if check {
         // The certificate is read as well: a file that is there may still be none.
-        return match house::protection(&config) {
-            Ok(_) => exit::DONE,
+        let absent = Problems { file: None, list: config.absent_homes() };
+        return match house::Made::default().protection(&config) {
             Err(unserved) => refused(&screen, &unserved),
+            Ok(_) if !absent.list.is_empty() => refused(&screen, &absent.into()),
+            Ok(_) => exit::DONE,
         };
     }
     haul_server::allow_many_files();
@@ -88,8 +90,7 @@ pub(crate) fn run(args: ServeArgs) -> u8 {
             return exit::UNEXPECTED;
         }
     };
-    let code =
-        runtime.block_on(serve(&told, config, &screen)).unwrap_or_else(|error| refused(&screen, &error));
+    let code = runtime.block_on(serve(&told, config)).unwrap_or_else(|error| refused(&screen, &error));
     // A disk that hangs keeps nobody here: what was told to clients is safe already.
     runtime.shutdown_background();
     code
@@ -142,8 +143,8 @@ impl Told {
     }
 }
 
-async fn serve(told: &Told, config: Config, screen: &Screen) -> Result<u8, Unserved> {
-    let household = Household::open(&config, screen).await?;
+async fn serve(told: &Told, config: Config) -> Result<u8, Unserved> {
+    let household = Household::open(&config).await?;
     let signals = signals::Signals::new()
         .map_err(|error| Unserved::Local(format!("cannot listen to signals: {error}")))?;
     let mut serving = JoinSet::new();
@@ -157,7 +158,7 @@ async fn serve(told: &Told, config: Config, screen: &Screen) -> Result<u8, Unser
     }
     let (depot, log) = (Arc::clone(&household.house.depot), household.house.log.clone());
     let expiring = tokio::spawn(house::expire(depot, log.clone()));
-    signals.obey(told, &household, config.drain, screen).await;
+    signals.obey(told, &household, config.drain).await;
     expiring.abort();
     // Blocks, for the last lines; nothing else is to be done.
     log.flush();

@@ -9,7 +9,6 @@ use tokio::{
 };
 
 use super::{Told, house::Household};
-use crate::screen::Screen;
 
 /// Sessions that are ended have so long to put away what they have.
 const LAST: Duration = Duration::from_secs(5);
@@ -46,16 +45,18 @@ impl Signals {
     }
 
     /// Obeys them until nobody is left.
-    pub(crate) async fn obey(mut self, told: &Told, household: &Household, grace: Duration, screen: &Screen) {
+    pub(crate) async fn obey(mut self, told: &Told, household: &Household, mut grace: Duration) {
+        let house = &household.house;
         while let Wish::Reload = self.next().await {
-            let changed = told.config().and_then(|config| household.change(&config));
+            let changed = told.config().and_then(|config| household.change(&config).map(|()| config.drain));
             match changed {
-                // The log says so.
-                Ok(()) => {}
-                Err(error) => screen.remark(&format!("everything stays as it was: {error}")),
+                Ok(drain) => grace = drain,
+                Err(error) => {
+                    let why = error.to_string().replace('\n', "; ");
+                    house.log.tell(Event::Problem { what: format!("everything stays as it was: {why}") });
+                }
             }
         }
-        let house = &household.house;
         house.stop.drain(grace);
         house.log.tell(Event::Stopping { sessions: house.sessions.count() });
         tokio::select! {
