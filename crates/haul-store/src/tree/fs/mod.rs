@@ -5,7 +5,7 @@
 //!  FsStore ──Pool─▶ Tree ──▶ Beneath ──▶ Walk        a path becomes an open file or a name in an open folder
 //!                    ├─────▶ Homes                   where unfinished bytes lie
 //!                    ├─────▶ Received ──▶ publish    bytes come in, get a name
-//!                    └─────▶ Dates, Gates, Door      what date, whose sync, which system call
+//!                    └─────▶ Turns, Dates, Gates, Door   whose turn, what date, whose sync, which system call
 //! ```
 //!
 //! Every call is one job for the [`Pool`]. It knows no user and no protocol.
@@ -26,6 +26,7 @@ mod staged;
 #[cfg(target_os = "linux")]
 mod tests;
 mod tree;
+mod turns;
 mod walk;
 
 use std::{
@@ -92,6 +93,7 @@ impl FsStore {
             owners: seen::Owners::default(),
             dates: dates::Dates::default(),
             gates: gate::Gates::default(),
+            turns: turns::Turns::default(),
             open: handles::Handles::default(),
             door,
             pool,

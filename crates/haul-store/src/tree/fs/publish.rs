@@ -4,7 +4,7 @@
 //! ```text
 //!  target's folder ─ other medium? ─ copied there first
 //!        │
-//!  dress ─ condition ─ date ─ save the file (Full) ─ RENAME ─ save the folder (Full, shared)
+//!  its turn ─ condition ─ dress ─ date ─ save the file (Full) ─ RENAME ─ save the folder (Full, shared)
 //! ```
 
 use std::{fs::File, io, os::fd::AsFd, sync::Arc};
@@ -45,18 +45,18 @@ pub(super) fn publish(
     };
     received.trim()?;
     let failed = |error| fault("publishing", target, error);
-    let (spot, there) = destination(tree, target)?;
+    let spot = destination(tree, target)?;
     let folder = fs::fstat(&spot.folder.fd).map_err(|errno| failed(errno.into()))?;
     if medium(spot.folder.fd.as_fd()).map_err(failed)? == home.medium {
         let file = &Whole { file: &received.file, home, name };
-        let give = Give { tree, target, spot: &spot, folder, there, when, how };
+        let give = Give { tree, target, spot: &spot, folder, when, how };
         return give.run(file, received.is_saved(), || received.save_all());
     }
     // Its target has been moved to another medium since it was begun.
     let (new_home, new_name, copied) = carried(received, &spot).map_err(failed)?;
     let file = &Whole { file: &copied, home: &new_home, name: &new_name };
     let save = || tree.door.sync_all(&copied).map_err(|error| fault("saving", target, error));
-    let done = Give { tree, target, spot: &spot, folder, there, when, how }.run(file, false, save);
+    let done = Give { tree, target, spot: &spot, folder, when, how }.run(file, false, save);
     let (unneeded, name) = if done.is_ok() { (home, name) } else { (&new_home, &new_name) };
     // What stays behind is no harm: a sweep takes it.
     let _ = fs::unlinkat(&unneeded.staging, name.as_str(), AtFlags::empty());
@@ -75,9 +75,7 @@ struct Give<'a> {
     tree: &'a Tree,
     target: &'a TreePath,
     spot: &'a Spot,
-    /// The folder, and what has the name now.
     folder: Stat,
-    there: Option<Stat>,
     when: &'a When,
     how: Durability,
 }
@@ -90,20 +88,22 @@ impl Give<'_> {
         save: impl FnOnce() -> Result<(), StoreError>,
     ) -> Result<Meta, StoreError> {
         let failed = |error| fault("publishing", self.target, error);
-        self.check()?;
         let into = self.spot.folder.fd.as_fd();
+        let turn = self.tree.turns.take([(self.spot, &self.folder)]);
+        let there = look(self.spot).map_err(failed)?;
+        self.check(there.as_ref())?;
         let dressed = dress(whole.file, into, &self.folder).map_err(failed)?;
-        let dated = self.date(whole.file).map_err(failed)?;
+        let dated = self.date(whole.file, there.as_ref()).map_err(failed)?;
         if self.how == Durability::Full && (!saved || dressed || dated) {
             save()?;
         }
         // Between the look at what has the name and this rename, another program may put something there that is then
-        // replaced: no system call compares and renames. Other uploads do not: whoever publishes to a name holds its
-        // lease. A name that was free is guarded by the rename itself.
+        // replaced. A name that was free is guarded by the rename itself.
         let replace = *self.when != When::Absent;
         let door = &self.tree.door;
         let from = Named(whole.home.staging.as_fd(), whole.name.as_bytes());
         door.rename(from, Named(into, &self.spot.name), replace).map_err(failed)?;
+        drop(turn);
         if self.how == Durability::Full {
             let id = (device(&self.folder), self.folder.st_ino);
             self.tree.gates.pass(id, || door.sync_folder(into)).map_err(failed)?;
@@ -111,13 +111,17 @@ impl Give<'_> {
         told_as(self.tree, whole.file, self.target)
     }
 
-    fn check(&self) -> Result<(), StoreError> {
+    /// Whether what has the name may be replaced.
+    fn check(&self, there: Option<&Stat>) -> Result<(), StoreError> {
         let same = |seen: &Stat, meta: &Meta| {
             seen::unique(seen) == meta.unique
                 && u64::try_from(seen.st_size) == Ok(meta.size)
                 && seen::modified(seen).same_moment(meta.modified)
         };
-        match (self.when, &self.there) {
+        if there.is_some_and(|seen| FileType::from_raw_mode(seen.st_mode) != FileType::RegularFile) {
+            return Err(StoreError::NotAFile { path: told(self.target) });
+        }
+        match (self.when, there) {
             (When::Always, _) | (When::Absent, None) => Ok(()),
             (When::Absent, Some(_)) => Err(StoreError::Exists { path: told(self.target) }),
             (When::Same(meta), Some(seen)) if same(seen, meta) => Ok(()),
@@ -126,8 +130,8 @@ impl Give<'_> {
     }
 
     /// Dates the file so that no earlier one of that name had the same second; whether that took a change.
-    fn date(&self, file: &File) -> io::Result<bool> {
-        let replaced = self.there.as_ref().map(|seen| seen::modified(seen).seconds);
+    fn date(&self, file: &File, there: Option<&Stat>) -> io::Result<bool> {
+        let replaced = there.map(|seen| seen::modified(seen).seconds);
         let written = seen::modified(&fs::fstat(file)?);
         let Some(date) = self.tree.dates.next(self.target, written, replaced) else { return Ok(false) };
         fs::futimens(file, &times(date).ok_or(Errno::INVAL)?)?;
@@ -135,26 +139,24 @@ impl Give<'_> {
     }
 }
 
-/// Where the target's name is to be given, and what has it: a link there is what it means.
-fn destination(tree: &Tree, target: &TreePath) -> Result<(Spot, Option<Stat>), StoreError> {
+/// Where the target's name is to be given: a link there is what it means.
+fn destination(tree: &Tree, target: &TreePath) -> Result<Spot, StoreError> {
     let failed = |error| fault("publishing", target, error);
-    let look = |spot: &Spot| match fs::statat(&spot.folder.fd, &spot.name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(seen) => Ok(Some(seen)),
-        Err(Errno::NOENT) => Ok(None),
-        Err(errno) => Err(io::Error::from(errno)),
-    };
-    let mut spot = tree.spot(target).map_err(failed)?;
-    let mut there = look(&spot).map_err(failed)?;
+    let spot = tree.spot(target).map_err(failed)?;
+    let there = look(&spot).map_err(failed)?;
     if there.is_some_and(|seen| FileType::from_raw_mode(seen.st_mode) == FileType::Symlink) {
         // One that leads nowhere or out of the tree was put there by somebody who must know what for.
-        spot = tree.root.meaning(target).map_err(|_| StoreError::NotAFile { path: told(target) })?;
-        there = look(&spot).map_err(failed)?;
+        return tree.root.meaning(target).map_err(|_| StoreError::NotAFile { path: told(target) });
     }
-    match there {
-        Some(seen) if FileType::from_raw_mode(seen.st_mode) != FileType::RegularFile => {
-            Err(StoreError::NotAFile { path: told(target) })
-        }
-        there => Ok((spot, there)),
+    Ok(spot)
+}
+
+/// What has a name now.
+fn look(spot: &Spot) -> io::Result<Option<Stat>> {
+    match fs::statat(&spot.folder.fd, &spot.name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(seen) => Ok(Some(seen)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno.into()),
     }
 }
 
@@ -193,7 +195,7 @@ fn in_place(
         }
         if created {
             let failed = |error| fault("saving", target, error);
-            let (spot, _) = destination(tree, target)?;
+            let spot = destination(tree, target)?;
             let folder = fs::fstat(&spot.folder.fd).map_err(|errno| failed(errno.into()))?;
             let fd = spot.folder.fd.as_fd();
             let id = (device(&folder), folder.st_ino);

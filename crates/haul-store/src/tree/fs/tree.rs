@@ -18,6 +18,7 @@ use super::{
     handles::Handles,
     home::Homes,
     seen::{self, Owners},
+    turns::Turns,
 };
 use crate::{Body, Meta, Reading, StoreError, sys, tree::pool::Pool};
 
@@ -28,6 +29,7 @@ pub(super) struct Tree {
     pub(super) owners: Owners,
     pub(super) dates: Dates,
     pub(super) gates: Gates,
+    pub(super) turns: Turns,
     pub(super) open: Handles,
     pub(super) door: Box<dyn Door>,
     pub(super) pool: Arc<dyn Pool>,
@@ -119,7 +121,9 @@ impl Tree {
     }
 
     pub(super) fn remove(&self, path: &TreePath) -> Result<(), StoreError> {
-        let removed = self.taken_spot(path).and_then(|(spot, seen)| {
+        let removed = self.taken_spot(path).and_then(|(spot, _)| {
+            let _turn = self.turns.take([(&spot, &fs::fstat(&spot.folder.fd)?)]);
+            let seen = fs::statat(&spot.folder.fd, &spot.name, AtFlags::SYMLINK_NOFOLLOW)?;
             if FileType::from_raw_mode(seen.st_mode) == FileType::Directory {
                 return Err(Errno::ISDIR.into());
             }
@@ -131,8 +135,12 @@ impl Tree {
     }
 
     pub(super) fn rename(&self, from: &TreePath, to: &TreePath, replace: bool) -> Result<(), StoreError> {
-        let (old, what) = self.taken_spot(from).map_err(|error| fault("renaming", from, error))?;
+        let failed = |error| fault("renaming", from, error);
+        let (old, _) = self.taken_spot(from).map_err(failed)?;
+        let above = fs::fstat(&old.folder.fd).map_err(|errno| failed(errno.into()))?;
         let renamed = self.spot(to).and_then(|new| {
+            let _turn = self.turns.take([(&old, &above), (&new, &fs::fstat(&new.folder.fd)?)]);
+            let what = fs::statat(&old.folder.fd, &old.name, AtFlags::SYMLINK_NOFOLLOW)?;
             let kind = FileType::from_raw_mode(what.st_mode);
             let (folder, is_file) = (kind == FileType::Directory, kind == FileType::RegularFile);
             let there = match fs::statat(&new.folder.fd, &new.name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -167,10 +175,12 @@ impl Tree {
     }
 
     pub(super) fn set_modified(&self, path: &TreePath, to: Modified) -> Result<(), StoreError> {
-        let set = self.meant(path).and_then(|(folder, name)| {
-            let seen = fs::statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let set = self.meant(path).and_then(|spot| {
+            let folder = &spot.folder.fd;
+            let _turn = self.turns.take([(&spot, &fs::fstat(folder)?)]);
+            let seen = fs::statat(folder, &spot.name, AtFlags::SYMLINK_NOFOLLOW)?;
             let times = times(to).ok_or(Errno::INVAL)?;
-            fs::utimensat(&folder, &name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
+            fs::utimensat(folder, &spot.name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
             self.dates.remember(path, seen::modified(&seen).seconds);
             Ok(())
         });
@@ -207,13 +217,12 @@ impl Tree {
     }
 
     /// The folder and the name of what a path means.
-    fn meant(&self, path: &TreePath) -> io::Result<(std::os::fd::OwnedFd, Vec<u8>)> {
+    fn meant(&self, path: &TreePath) -> io::Result<Spot> {
         let (spot, seen) = self.taken_spot(path)?;
         if FileType::from_raw_mode(seen.st_mode) != FileType::Symlink {
-            return Ok((spot.folder.fd, spot.name));
+            return Ok(spot);
         }
-        let meaning = self.root.meaning(path)?;
-        Ok((meaning.folder.fd, meaning.name))
+        self.root.meaning(path)
     }
 }
 

@@ -1,0 +1,64 @@
+//! Two changes of one name at once.
+
+use std::{fs, sync::Barrier};
+
+use super::*;
+
+/// Runs both at once.
+fn at_once<A: Send, B: Send>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B + Send) -> (A, B) {
+    let both = Barrier::new(2);
+    std::thread::scope(|scope| {
+        let both = &both;
+        let one = scope.spawn(move || {
+            both.wait();
+            one()
+        });
+        both.wait();
+        let other = other();
+        (one.join().unwrap(), other)
+    })
+}
+
+const ROUNDS: usize = 40;
+
+#[test]
+fn two_versions_that_are_published_at_once_have_two_dates() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), Resolver::System);
+    for round in 0..ROUNDS {
+        let name = round.to_string();
+        let (ann, bob) = at_once(|| upload(&store, &name, "ann"), || upload(&store, &name, "bob"));
+        assert_ne!(ann.unwrap().modified.seconds, bob.unwrap().modified.seconds);
+    }
+}
+
+#[test]
+fn what_goes_on_from_a_version_does_not_replace_a_newer_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), Resolver::System);
+    for round in 0..ROUNDS {
+        let name = round.to_string();
+        let base = upload(&store, &name, "base").unwrap();
+        let mut longer = wait(store.stage(&path(&name))).unwrap();
+        wait(longer.append(Bytes::from_static(b"base and more"))).unwrap();
+        let (longer, newer) = at_once(
+            || wait(longer.publish(&path(&name), When::Same(base), Durability::Full)),
+            || upload(&store, &name, "newer"),
+        );
+        newer.unwrap();
+        assert!(matches!(longer, Ok(_) | Err(StoreError::Changed { .. })), "{longer:?}");
+        assert_eq!(fs::read_to_string(dir.path().join(&name)).unwrap(), "newer");
+    }
+}
+
+#[test]
+fn a_version_that_is_removed_gives_its_date_to_none_that_comes_at_that_moment() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), Resolver::System);
+    for round in 0..ROUNDS {
+        let name = round.to_string();
+        let older = upload(&store, &name, "older").unwrap();
+        let (_, newer) = at_once(|| wait(store.remove(&path(&name))), || upload(&store, &name, "newer"));
+        assert_ne!(older.modified.seconds, newer.unwrap().modified.seconds);
+    }
+}
