@@ -73,7 +73,7 @@ impl Depot {
             Err(error @ StoreError::Fenced { .. }) => return Err(error.into()),
             // Nobody is told of it any more; the next server may find the record, without bytes.
             Err(error) => {
-                tracing::warn!(path = %key.path, %error, "what was given up is still in the ledger")
+                tracing::warn!(path = %key.path, %error, "what was given up is still in the ledger");
             }
             Ok(()) => {}
         }
