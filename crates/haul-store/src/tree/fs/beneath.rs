@@ -56,6 +56,14 @@ pub(super) struct Spot {
     pub(super) name: Vec<u8>,
 }
 
+impl Spot {
+    /// Where it really is, so that a name is one name by whatever link it was told.
+    pub(super) fn real(&self) -> TreePath {
+        // Only one that is too long has none, and the system knows no such file.
+        self.folder.real.join(&self.name).unwrap_or_default()
+    }
+}
+
 impl Beneath {
     pub(super) fn open_root(root: &Path, resolver: Resolver) -> io::Result<Self> {
         let real = root.canonicalize()?;

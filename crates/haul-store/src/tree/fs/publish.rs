@@ -133,7 +133,7 @@ impl Give<'_> {
     fn date(&self, file: &File, there: Option<&Stat>) -> io::Result<bool> {
         let replaced = there.map(|seen| seen::modified(seen).seconds);
         let written = seen::modified(&fs::fstat(file)?);
-        let Some(date) = self.tree.dates.next(self.target, written, replaced) else { return Ok(false) };
+        let Some(date) = self.tree.dates.next(&self.spot.real(), written, replaced) else { return Ok(false) };
         fs::futimens(file, &times(date).ok_or(Errno::INVAL)?)?;
         Ok(true)
     }

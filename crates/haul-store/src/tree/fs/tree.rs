@@ -114,7 +114,7 @@ impl Tree {
                 }
                 removed => removed?,
             }
-            self.dates.remember(path, super::dates::now().seconds);
+            self.dates.remember(&spot.real(), super::dates::now().seconds);
             Ok(())
         });
         removed.map_err(|error| fault("removing", path, error))
@@ -128,7 +128,7 @@ impl Tree {
                 return Err(Errno::ISDIR.into());
             }
             fs::unlinkat(&spot.folder.fd, &spot.name, AtFlags::empty())?;
-            self.dates.remember(path, seen::modified(&seen).seconds);
+            self.dates.remember(&spot.real(), seen::modified(&seen).seconds);
             Ok(())
         });
         removed.map_err(|error| fault("removing", path, error))
@@ -154,7 +154,7 @@ impl Tree {
             let replace = replace && over_file && !folder;
             if replace || there.is_none() {
                 let replaced = there.as_ref().map(|there| seen::modified(there).seconds);
-                let date = self.dates.moved(to, seen::modified(&what), replaced).filter(|_| is_file);
+                let date = self.dates.moved(&new.real(), seen::modified(&what), replaced).filter(|_| is_file);
                 if let Some(times) = date.and_then(times) {
                     fs::utimensat(&old.folder.fd, &old.name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
                 }
@@ -165,9 +165,9 @@ impl Tree {
                 replace,
             )?;
             let was = if folder { super::dates::now().seconds } else { seen::modified(&what).seconds };
-            self.dates.remember(from, was);
+            self.dates.remember(&old.real(), was);
             if let Some(there) = there {
-                self.dates.remember(to, seen::modified(&there).seconds);
+                self.dates.remember(&new.real(), seen::modified(&there).seconds);
             }
             Ok(())
         });
@@ -181,7 +181,7 @@ impl Tree {
             let seen = fs::statat(folder, &spot.name, AtFlags::SYMLINK_NOFOLLOW)?;
             let times = times(to).ok_or(Errno::INVAL)?;
             fs::utimensat(folder, &spot.name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
-            self.dates.remember(path, seen::modified(&seen).seconds);
+            self.dates.remember(&spot.real(), seen::modified(&seen).seconds);
             Ok(())
         });
         set.map_err(|error| fault("setting the date of", path, error))

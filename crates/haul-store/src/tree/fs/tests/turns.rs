@@ -62,3 +62,18 @@ fn a_version_that_is_removed_gives_its_date_to_none_that_comes_at_that_moment() 
         assert_ne!(older.modified.seconds, newer.unwrap().modified.seconds);
     }
 }
+
+#[test]
+fn a_name_has_one_history_by_whatever_link_it_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("f")).unwrap();
+    std::os::unix::fs::symlink("f", dir.path().join("link")).unwrap();
+    let store = open(dir.path(), Resolver::System);
+    let mut last = None;
+    for (publish, remove) in [("f/a", "link/a"), ("link/a", "f/a"), ("f/a", "f/a"), ("link/a", "link/a")] {
+        let seconds = upload(&store, publish, "x").unwrap().modified.seconds;
+        assert!(last.is_none_or(|last| last < seconds), "{publish}");
+        last = Some(seconds);
+        wait(store.remove(&path(remove))).unwrap();
+    }
+}
