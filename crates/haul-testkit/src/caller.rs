@@ -13,7 +13,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::socket::reset_on_close;
 
-/// How long an answer may take.
+/// How long an answer may take, and how long nothing may be taken of what is sent.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a server said: a code, and the text of all lines as they came.
@@ -111,7 +111,7 @@ impl Caller {
 
     fn of(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("TCP_NODELAY");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a deadline");
+        waits_at_most(&stream);
         Self { wire: BufReader::new(Wire::Plain(stream)), tls: None, protected: false }
     }
 
@@ -287,7 +287,7 @@ impl Caller {
     pub fn data_at(&mut self, addr: SocketAddr) -> Data {
         let stream = TcpStream::connect(addr).expect("a server that listens for data");
         stream.set_nodelay(true).expect("TCP_NODELAY");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a deadline");
+        waits_at_most(&stream);
         self.data_over(stream)
     }
 
@@ -431,6 +431,12 @@ impl Data {
     }
 }
 
+/// Neither what is heard nor what is said may take for ever.
+fn waits_at_most(stream: &TcpStream) {
+    stream.set_read_timeout(Some(PATIENCE)).expect("a deadline");
+    stream.set_write_timeout(Some(PATIENCE)).expect("a deadline");
+}
+
 /// A connection from another address of this host.
 #[track_caller]
 pub fn connect_from(from: IpAddr, to: SocketAddr) -> TcpStream {
@@ -440,7 +446,7 @@ pub fn connect_from(from: IpAddr, to: SocketAddr) -> TcpStream {
     bind(&socket, &SocketAddr::new(from, 0)).expect("an address of loopback");
     connect(&socket, &to).expect("a server that listens");
     let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(PATIENCE)).expect("a deadline");
+    waits_at_most(&stream);
     stream
 }
 
