@@ -20,8 +20,10 @@ const SHORTEST: Duration = Duration::from_micros(300);
 const LITTLE: Duration = Duration::from_millis(50);
 /// … that is no small file's.
 const SMALL: Duration = Duration::from_millis(10);
-/// Below this tokio's timer, which counts milliseconds, is too coarse.
+/// Below this tokio's timer, which counts milliseconds, is too coarse …
 const FINE: Duration = Duration::from_millis(3);
+/// … and below this another thread costs more than it spares: this one sleeps.
+const BRIEF: Duration = Duration::from_micros(500);
 
 /// How long to watch, after the data's end.
 pub(super) fn length(round_trip: Option<Duration>, took: Duration) -> Duration {
@@ -38,6 +40,8 @@ pub(super) async fn pause(since: Instant, length: Duration) {
     }
     if left > FINE {
         tokio::time::sleep(left).await;
+    } else if left <= BRIEF {
+        thread::sleep(left);
     } else {
         // It cannot fail but by a panic, and there is none in it.
         let _ = spawn_blocking(move || thread::sleep(left)).await;

@@ -31,6 +31,8 @@ use crate::{
 const PIECE: usize = 1 << 20;
 /// The most bytes that are taken from a source in one go.
 const TAKEN: usize = 128 << 10;
+/// The most first bytes that are written without another thread.
+const FEW: usize = 16 << 10;
 
 /// A staged file.
 pub(super) struct FsStaged {
@@ -129,6 +131,10 @@ impl Staged for FsStaged {
     }
 
     fn append(&mut self, bytes: Bytes) -> Work<'_, ()> {
+        if bytes.len() <= FEW && self.is_empty() {
+            // A small file, most likely: into memory of the system's, which is sooner done than handed over.
+            return Box::pin(async move { self.received.append(&bytes) });
+        }
         self.hop(move |received| received.append(&bytes))
     }
 
