@@ -160,6 +160,9 @@ fn a_full_disk_is_552_and_the_upload_goes_on_when_there_is_room() {
     assert_eq!(std::fs::read(disk.path().join("old")).unwrap(), b"old");
     let kept = caller.size("old").unwrap();
     assert!(kept > 4 * MIB, "{kept}");
+    assert!(full.text.contains(&format!("{kept} bytes are kept, go on with REST {kept}")), "{full:?}");
+    let kept_in_log = format!("complete=no kept={kept} why=\"no space left\"");
+    served.process().wait_for_line(|line| line.contains(&kept_in_log), Duration::from_secs(30));
     // Still no room: the server lives, and loses nothing.
     let again = {
         let mut data = caller.data();

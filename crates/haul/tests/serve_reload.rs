@@ -144,6 +144,23 @@ fn a_home_that_is_not_there_is_told_and_keeps_nobody_else_out() {
 }
 
 #[test]
+fn what_is_found_wrong_in_the_tree_is_in_the_log() {
+    let place = Place::new();
+    let served = place.serve().start();
+    let mut caller = owner(served.addr());
+    caller.says("ALLO 100", 200);
+    assert_eq!(caller.stores("STOR f", b"some bytes").code, 451);
+    for staged in std::fs::read_dir(place.root().join(".haul/staging")).unwrap() {
+        std::fs::remove_file(staged.unwrap().path()).unwrap();
+    }
+    assert_eq!(caller.stores("APPE f", b"more").code, 226, "it begins anew");
+    served.process().wait_for_line(
+        |line| line.contains(" problem what=") && line.contains("bytes of an unfinished upload are gone"),
+        PATIENCE,
+    );
+}
+
+#[test]
 fn an_address_that_is_taken_is_7_and_named() {
     let place = Place::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

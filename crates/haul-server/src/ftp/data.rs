@@ -63,7 +63,7 @@ impl Pending {
                 Err(error) => return Err(error),
             }
         }
-        Err(last)
+        Err(io::Error::new(last.kind(), "all passive ports are in use"))
     }
 
     fn at(address: SocketAddr) -> io::Result<Self> {

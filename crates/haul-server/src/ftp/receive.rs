@@ -12,7 +12,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use haul_proto::ftp::{
     ascii::FromWire,
-    server::{Form, Incomplete, Transferred},
+    server::{Form, Incomplete, Transferred, Trouble},
 };
 use haul_store::Then;
 use tokio::time::timeout;
@@ -301,6 +301,9 @@ impl Received {
         };
         match (receiving.settle(data, control).await, why) {
             (Ok(Settled::Published(_)), _) => Transferred::Complete(figures.line()),
+            (Ok(Settled::Kept { at, .. }), Some(Why::Told(Transferred::Failed(Trouble::NoSpace)))) => {
+                Transferred::Kept { at, why: Incomplete::NoSpace }
+            }
             (Ok(Settled::Kept { .. }), Some(Why::Told(told))) => told,
             (Ok(Settled::Kept { at, .. }), Some(Why::Aborted)) => Transferred::Aborted { at: Some(at) },
             (Ok(Settled::Kept { at, .. }), Some(Why::Incomplete(why))) => Transferred::Kept { at, why },

@@ -149,6 +149,7 @@ fn incomplete(why: Incomplete) -> String {
         Incomplete::Gone => "the control connection ended with the data, and nobody had said QUIT".to_owned(),
         Incomplete::Short { declared } => format!("{declared} bytes were declared"),
         Incomplete::Stalled => "nothing came for too long".to_owned(),
+        Incomplete::NoSpace => "no space left".to_owned(),
         Incomplete::Stopping => "the server is being stopped".to_owned(),
     }
 }

@@ -17,7 +17,7 @@ use haul_server::{
 use haul_store::{FsStore, Job, SqliteLedger};
 use tokio::{task::spawn_blocking, time::interval};
 
-use super::Unserved;
+use super::{Unserved, warnings};
 
 /// The most threads that sessions live on; what waits for a disk has others.
 const WORKERS: usize = 16;
@@ -43,6 +43,9 @@ impl Household {
     pub(crate) async fn open(config: &Config) -> Result<Self, Unserved> {
         let accounts = Accounts::new(config.users.clone(), config.anonymous.clone(), config.patience)?;
         let writes = accounts.anybody_writes();
+        let log = Log::start(config.log.format, config.log.xferlog.as_deref())?;
+        // Before the tree is opened: what is found then is worth a word.
+        warnings::start(&log);
         let (dir, state) = (config.dir.clone(), config.state.clone());
         let opened = spawn_blocking(move || {
             let store = FsStore::open(&dir, Arc::new(|job: Job| drop(spawn_blocking(job))))?;
@@ -56,7 +59,6 @@ impl Household {
         };
         let made = Made::default();
         let (protection, fingerprint) = made.protection(config)?;
-        let log = Log::start(config.log.format, config.log.xferlog.as_deref())?;
         tell(&log, fingerprint, config);
         let settings = settings(config, protection);
         let count = thread::available_parallelism().map_or(1, |count| count.get().min(WORKERS));

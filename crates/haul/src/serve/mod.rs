@@ -4,6 +4,7 @@
 
 mod house;
 mod signals;
+mod warnings;
 
 use std::{fmt, fs, io::Write as _, sync::Arc};
 

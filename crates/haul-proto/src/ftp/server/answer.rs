@@ -138,6 +138,7 @@ fn kept(at: u64, why: Incomplete) -> Answer {
         Incomplete::Gone => (426, "The control connection was gone".to_owned()),
         Incomplete::Short { declared } => (451, format!("Of {declared} bytes declared not all came")),
         Incomplete::Stalled => (426, "Nothing came for too long".to_owned()),
+        Incomplete::NoSpace => (552, "There is no space left".to_owned()),
         Incomplete::Stopping => (421, "The server is being stopped".to_owned()),
     };
     Answer::new(code, format!("{why}; {at} bytes are kept, go on with REST {at} or APPE."))

@@ -387,6 +387,8 @@ pub enum Incomplete {
     },
     /// Nothing came for too long.
     Stalled,
+    /// The disk is full.
+    NoSpace,
     /// The server is being stopped.
     Stopping,
 }

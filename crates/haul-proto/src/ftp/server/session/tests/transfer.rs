@@ -246,6 +246,7 @@ fn every_end_has_its_code() {
         (kept(Incomplete::Gone), 426),
         (kept(Incomplete::Short { declared: 9 }), 451),
         (kept(Incomplete::Stalled), 426),
+        (kept(Incomplete::NoSpace), 552),
         (Transferred::NoData("nobody came".into()), 425),
         (Transferred::NotProtected("it was not resumed".into()), 522),
         (Transferred::Broken("reset".into()), 426),
