@@ -42,7 +42,10 @@ impl Visitor {
         }
         let target = self.place(path)?;
         let sitting = depot.sit(self.writes(&target)).await?;
-        let published = depot.finished(&target).await?;
+        // What begins anew needs no look at what it replaces: where it is staged a folder of that name is refused.
+        let anew = matches!(wish, Wish::Anew | Wish::From(0)) && !depot.rules.in_place;
+        let published =
+            if anew && self.account().anonymous.is_none() { None } else { depot.finished(&target).await? };
         if published.is_some() && self.account().anonymous.is_some() {
             return Err(ServerError::Denied);
         }

@@ -142,7 +142,8 @@ pub trait Store: Send + Sync + 'static {
     /// How many bytes may still be written there; `None` where nobody knows.
     fn space<'a>(&'a self, path: &'a TreePath) -> Work<'a, Option<u64>>;
 
-    /// Begins a staged file that is to become `target`, empty, on the medium where `target` lies.
+    /// Begins a staged file that is to become `target`, empty, on the medium where `target` lies;
+    /// [`StoreError::NotAFile`] where a folder has that name.
     fn stage<'a>(&'a self, target: &'a TreePath) -> Work<'a, Box<dyn Staged>>;
     /// Opens a staged file again; [`StoreError::NotFound`] where it is no more.
     fn staged<'a>(&'a self, id: &'a StageId) -> Work<'a, Box<dyn Staged>>;

@@ -46,7 +46,7 @@ use rustix::{
 pub use beneath::Resolver;
 
 use self::{
-    beneath::Beneath,
+    beneath::{Beneath, Folder},
     fault::fault,
     listing::FsListing,
     staged::{FsStaged, Place},
@@ -179,7 +179,8 @@ impl Store for FsStore {
 
     fn stage<'a>(&'a self, target: &'a TreePath) -> Work<'a, Box<dyn Staged>> {
         self.hop(target, |tree, target| {
-            let staged = stage(tree, target).map_err(|error| fault("staging", target, error))?;
+            let folder = publish::takes_a_file(tree, target)?;
+            let staged = stage(tree, target, &folder).map_err(|error| fault("staging", target, error))?;
             Ok(Box::new(staged) as Box<dyn Staged>)
         })
     }
@@ -213,17 +214,16 @@ impl Store for FsStore {
     }
 }
 
-fn stage(tree: &Arc<Tree>, target: &TreePath) -> io::Result<FsStaged> {
-    let folder = tree.folder(&target.parent().ok_or(Errno::ISDIR)?)?;
+fn stage(tree: &Arc<Tree>, target: &TreePath, folder: &Folder) -> io::Result<FsStaged> {
     // Told before a byte comes, not when all of them are there.
     fs::accessat(&folder.fd, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::empty())?;
     let name = home::new_name();
-    let mut home = tree.homes.for_folder(&tree.root, &folder, &*tree.door)?;
+    let mut home = tree.homes.for_folder(&tree.root, folder, &*tree.door)?;
     let file = match publish::created(&home, &name) {
         // Somebody has removed the staging folder while it was open.
         Err(Errno::NOENT) => {
             tree.homes.forget(&home);
-            home = tree.homes.for_folder(&tree.root, &folder, &*tree.door)?;
+            home = tree.homes.for_folder(&tree.root, folder, &*tree.door)?;
             publish::created(&home, &name)?
         }
         created => created?,

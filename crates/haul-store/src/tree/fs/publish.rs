@@ -16,7 +16,7 @@ use rustix::{
 };
 
 use super::{
-    beneath::Spot,
+    beneath::{Folder, Spot},
     door::Named,
     dress::dress,
     fault::{fault, told},
@@ -149,6 +149,19 @@ fn destination(tree: &Tree, target: &TreePath) -> Result<Spot, StoreError> {
         return tree.root.meaning(target).map_err(|_| StoreError::NotAFile { path: told(target) });
     }
     Ok(spot)
+}
+
+/// The folder in which a file can be given this name: nothing is there that a file cannot replace.
+pub(super) fn takes_a_file(tree: &Tree, target: &TreePath) -> Result<Folder, StoreError> {
+    if target.is_root() {
+        return Err(StoreError::NotAFile { path: told(target) });
+    }
+    let spot = destination(tree, target)?;
+    let there = look(&spot).map_err(|error| fault("staging", target, error))?;
+    if there.is_some_and(|seen| FileType::from_raw_mode(seen.st_mode) != FileType::RegularFile) {
+        return Err(StoreError::NotAFile { path: told(target) });
+    }
+    Ok(spot.folder)
 }
 
 /// What has a name now.
