@@ -346,7 +346,10 @@ fn stat_tells_how_far_a_transfer_is_while_it_runs() {
     caller.says("RETR f", 150);
     data.takes(100_000);
     let figures = caller.says("STAT", 211);
-    assert!(figures.text.chars().any(|c| c.is_ascii_digit()) && figures.text.contains("bytes"), "{figures:?}");
+    assert!(
+        figures.text.chars().any(|c| c.is_ascii_digit()) && figures.text.contains("bytes"),
+        "{figures:?}"
+    );
     drop(data);
     assert!((400..500).contains(&caller.reply().code));
 }
