@@ -75,6 +75,7 @@ impl Visitor {
         self.may_change(self.account().may.delete)?;
         let (depot, place) = (self.depot(), self.place(path)?);
         let sitting = depot.sit(self.writes(&place)).await?;
+        self.told().take(&place);
         if depot.drop_unfinished(&sitting.seat.key).await? {
             return Ok(());
         }
@@ -93,6 +94,8 @@ impl Visitor {
         }
         let here = depot.sit(self.writes(&old)).await?;
         let there = depot.sit(self.writes(&new)).await?;
+        self.told().take(&old);
+        self.told().take(&new);
         if depot.unfinished(&here.seat.key).await?.is_some() {
             depot.what_is_replaced(&new).await?;
             depot.drop_unfinished(&there.seat.key).await?;

@@ -50,7 +50,12 @@ impl Visitor {
             return Err(ServerError::Denied);
         }
         let wish = match (wish, self.told().take(&target)) {
-            (Wish::Append, Some(told)) => told.append(depot.ledger.load(&sitting.seat.key).await?.as_ref()),
+            (Wish::Append, Some(told)) => {
+                let unfinished = depot.ledger.load(&sitting.seat.key).await?;
+                let published = published.as_ref().map(|meta| meta.size);
+                let from = told.append(unfinished.as_ref(), published);
+                from.ok_or_else(|| StoreError::Changed { path: PathBuf::from(target.to_string()) })?
+            }
             (wish, _) => wish,
         };
         let (earlier, mut staged) = depot.what_goes_on(&sitting.seat.key, wish).await?;
@@ -213,6 +218,15 @@ impl Receiving {
         };
         self.offset += taken.bytes;
         Ok(taken.then)
+    }
+
+    /// Nothing comes for the moment: what came is made safe in time all the same. To be called every few seconds.
+    pub async fn rest(&mut self) -> Result<(), ServerError> {
+        let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
+        match &mut *sitting.seat.turn.lock().await {
+            Phase::Open(upload) => Ok(upload.keep_safe().await?),
+            Phase::Busy | Phase::Over => Err(fenced(sitting).into()),
+        }
     }
 
     /// Makes all of it safe: before the end is judged, while the control connection is watched.

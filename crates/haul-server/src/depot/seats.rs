@@ -100,6 +100,13 @@ impl Seat {
         self.pace().told.as_ref().map(|(_, at)| *at)
     }
 
+    /// Returns when its holder has left it.
+    pub(super) async fn left(&self) {
+        let mut over = self.over.subscribe();
+        // The sender is this seat's own.
+        let _ = over.wait_for(|over| *over).await;
+    }
+
     fn seen(&self) -> Option<Seen> {
         let pace = self.pace();
         pace.told.as_ref().map(|(stage, at)| unfinished::seen(stage, *at, pace.touched))

@@ -43,7 +43,7 @@ impl Told {
         offsets.push_back(Offset { place, stage: seen.meta.unique.clone(), at: seen.meta.size });
     }
 
-    /// What was told of this place. The session writes there now, and knows better from then on.
+    /// What was told of this place. The session changes it now, and knows better from then on.
     pub(super) fn take(&self, place: &TreePath) -> Option<Hint> {
         let mut offsets = self.offsets();
         let index = offsets.iter().position(|offset| offset.place == *place)?;
@@ -58,13 +58,13 @@ pub(super) struct Hint {
 }
 
 impl Hint {
-    /// From where its client goes on when it appends to what is there now.
-    pub(super) fn append(&self, there: Option<&Unfinished>) -> Wish {
-        match there {
-            Some(record) if record.stage.0.as_bytes() == self.stage && record.offset > self.at => {
-                Wish::From(self.at)
-            }
-            _ => Wish::Append,
-        }
+    /// From where its client goes on when it appends: whether what was told is still being received, was kept with more
+    /// or is finished by now, the byte that it sends next is this one. `None` where it is another file or a shorter one.
+    pub(super) fn append(&self, unfinished: Option<&Unfinished>, published: Option<u64>) -> Option<Wish> {
+        let there = match unfinished {
+            Some(record) => (record.stage.0.as_bytes() == self.stage).then_some(record.offset),
+            None => published,
+        };
+        there.filter(|end| *end >= self.at).map(|_| Wish::From(self.at))
     }
 }

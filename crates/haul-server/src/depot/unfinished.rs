@@ -1,12 +1,19 @@
 //! What is remembered of an unfinished upload, and how it is told to its owner.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use haul_core::Modified;
 use haul_store::{Durability, Kind, Meta, StageId, StoreError, Unfinished, UploadKey};
+use tokio::time::timeout;
 
-use super::{Depot, Seen};
+use super::{Depot, Seen, seats::Phase};
 use crate::ServerError;
+
+/// So long the answer to how far an upload is may take.
+const CATCHING_UP: Duration = Duration::from_secs(5);
 
 /// A finished file as a record remembers it.
 pub(super) type Base = (Vec<u8>, u64, i64, u32);
@@ -50,6 +57,24 @@ impl Depot {
         }
         let known = self.ledger.load(key).await?;
         Ok(known.map(|record| seen(&record.stage, record.offset, record.touched)))
+    }
+
+    /// As [`Self::unfinished`], for whoever may be about to go on from there: what an older session has received is made
+    /// safe first, and one that is just being settled is waited for, for a while.
+    pub(super) async fn caught_up(self: &Arc<Self>, key: &UploadKey) -> Result<Option<Seen>, ServerError> {
+        if let Some(seat) = self.seats.of(key) {
+            // In a task: what was begun is done, even if nobody waits for it any more.
+            let catching = tokio::spawn(async move {
+                if let Phase::Open(upload) = &mut *seat.turn.lock().await {
+                    return upload.catch_up().await;
+                }
+                seat.left().await;
+                Ok(())
+            });
+            // What cannot be made safe is not told; whoever receives it hears of that.
+            let _ = timeout(CATCHING_UP, catching).await;
+        }
+        self.unfinished(key).await
     }
 
     /// Forgets an unfinished upload and removes its bytes; whether there was one. Its seat is the caller's.

@@ -32,6 +32,8 @@ use crate::ServerError;
 const SYNC_AFTER: Duration = Duration::from_secs(5);
 /// … or so many bytes.
 const SYNC_BYTES: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
+/// Who asks how far it is has it made safe, if that was not done for so long.
+const ASKED_AGAIN: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_millis(500) };
 /// An upload is remembered after so long …
 const SAVE_AFTER: Duration = Duration::from_millis(200);
 /// … or so many bytes: most small files are whole before, and cost the ledger nothing.
@@ -221,7 +223,7 @@ impl Upload {
 
     /// Sees to it that what came is synced and remembered in time, without waiting for it, unless as much again has come
     /// since.
-    async fn keep_safe(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn keep_safe(&mut self) -> Result<(), StoreError> {
         let Some(begun) = &mut self.begun else { return Ok(()) };
         let end = begun.staged.len();
         let safe_soon = begun.beside.as_ref().and_then(|beside| beside.upto).unwrap_or(begun.durable);
@@ -242,6 +244,24 @@ impl Upload {
             self.save_beside();
         }
         Ok(())
+    }
+
+    /// Makes safe what its owner, who asks how far it is, may be about to go on from; not at every question of a session
+    /// that only watches.
+    pub(super) async fn catch_up(&mut self) -> Result<(), StoreError> {
+        let Some(begun) = &mut self.begun else { return Ok(()) };
+        if begun.synced.elapsed() < ASKED_AGAIN {
+            return Ok(());
+        }
+        begun.look_beside(true).await?;
+        let end = begun.staged.len();
+        if end > begun.durable {
+            self.sync_beside(end);
+        }
+        match &mut self.begun {
+            Some(begun) => begun.look_beside(true).await,
+            None => Ok(()),
+        }
     }
 
     fn sync_beside(&mut self, upto: u64) {

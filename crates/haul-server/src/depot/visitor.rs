@@ -50,7 +50,7 @@ impl Visitor {
     /// What has this name. Whoever may do anything here may know.
     pub async fn stat(&self, path: &TreePath) -> Result<Seen, ServerError> {
         let place = self.place(path)?;
-        if let Some(seen) = self.depot.unfinished(&self.key(&place)).await? {
+        if let Some(seen) = self.depot.caught_up(&self.key(&place)).await? {
             self.told.note(place, &seen);
             return Ok(seen);
         }

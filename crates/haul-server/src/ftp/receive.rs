@@ -5,6 +5,7 @@
 
 use std::{
     io,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -38,6 +39,9 @@ const LARGEST_PIECE: usize = 256 << 10;
 const SOON: Duration = Duration::from_millis(2);
 /// … and no longer than this.
 const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// While nothing comes it is seen to so often that what came is made safe.
+const LOOK_AFTER: Duration = Duration::from_secs(2);
 
 /// An upload whose data connection is yet to come.
 pub(super) struct Arriving {
@@ -146,9 +150,9 @@ impl Pouring<'_> {
                 Ok(Came::Nothing) => tokio::select! {
                     biased;
                     why = halt(halted) => return self.halted(why).await,
-                    read = timeout(stall, self.stream.read(&mut self.buffer)) => match read {
+                    read = quiet(stall, self.receiving, self.stream.read(&mut self.buffer)) => match read {
                         Ok(read) => read,
-                        Err(_) => return incomplete(Incomplete::Stalled),
+                        Err(ending) => return ending,
                     },
                 },
                 read => read,
@@ -190,8 +194,8 @@ impl Pouring<'_> {
             tokio::select! {
                 biased;
                 why = halt(halted) => return Some(self.halted(why).await),
-                ready = timeout(stall, taking::ready(stream)) => match ready {
-                    Err(_) => return Some(incomplete(Incomplete::Stalled)),
+                ready = quiet(stall, self.receiving, taking::ready(stream)) => match ready {
+                    Err(ending) => return Some(ending),
                     Ok(Err(_)) => return Some(incomplete(Incomplete::Broken)),
                     Ok(Ok(())) => {}
                 },
@@ -262,6 +266,24 @@ impl Pouring<'_> {
             Halt::Aborted => Why::Aborted,
             Halt::Stopping => Why::Incomplete(Incomplete::Stopping),
         })
+    }
+}
+
+/// Waits for bytes, as long as that may take; what came before is made safe meanwhile.
+async fn quiet<T>(
+    stall: Duration,
+    receiving: &mut Receiving,
+    coming: impl Future<Output = T>,
+) -> Result<T, Ending> {
+    let mut coming = pin!(coming);
+    let until = Instant::now() + stall;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match timeout(left.min(LOOK_AFTER), &mut coming).await {
+            Ok(came) => return Ok(came),
+            Err(_) if left <= LOOK_AFTER => return Err(incomplete(Incomplete::Stalled)),
+            Err(_) => receiving.rest().await.map_err(|error| failed(&error))?,
+        }
     }
 }
 

@@ -49,15 +49,17 @@ async fn who_appends_goes_on_where_it_was_told_though_the_older_session_has_kept
     let server = bench.start(RULES).await;
     for (name, listing) in [("a", false), ("b", true)] {
         let told = break_off(&server.ann(), name, Wish::Anew, 1000).await;
-        let older = send(&server.ann(), name, Wish::From(told), 1500).await;
+        let mut older = send(&server.ann(), name, Wish::From(told), 1500).await;
         let newer = server.ann();
-        if listing {
+        let told = if listing {
             assert!(listed(&newer, "").await.contains(&(name.to_owned(), told, true)));
+            told
         } else {
-            assert_eq!(size(&newer, name).await, Some(told));
-        }
+            size(&newer, name).await.unwrap()
+        };
+        older.append(content(1500, 1700).into()).await.unwrap();
         // It was dying when the newer one asked.
-        assert_eq!(kept(older.settle(DataEnd::Unclean, Control::Gone).await), 1499);
+        assert_eq!(kept(older.settle(DataEnd::Unclean, Control::Gone).await), 1699);
         // A client of FTP hears no offset: it sends on from what SIZE said.
         let mut receiving = newer.receive(&path(name), Wish::Append, None).await.unwrap();
         receiving.append(content(told, 2000).into()).await.unwrap();
@@ -77,9 +79,60 @@ async fn who_was_told_nothing_or_something_of_before_appends_at_the_end() {
     assert_eq!(break_off(&ann, "a", Wish::Append, 1500).await, 1499);
     assert_eq!(break_off(&ann, "a", Wish::Append, 1600).await, 1599);
     assert_eq!(size(&ann, "a").await, Some(1599));
-    // Another upload has the name now.
+    // Another upload has the name now: behind that of which file it would go on is for its client to say.
     assert_eq!(break_off(&server.ann(), "a", Wish::Anew, 1800).await, 1799);
+    assert!(is_changed(ann.receive(&path("a"), Wish::Append, None).await));
+    assert_eq!(size(&ann, "a").await, Some(1799));
     assert_eq!(ann.receive(&path("a"), Wish::Append, None).await.unwrap().offset(), 1799);
+}
+
+fn is_changed<T>(done: Result<T, ServerError>) -> bool {
+    matches!(done, Err(ServerError::Store(StoreError::Changed { .. })))
+}
+
+#[tokio::test]
+async fn who_appends_goes_on_where_it_was_told_though_the_older_session_has_finished_the_file() {
+    let bench = Bench::new();
+    let server = bench.start(RULES).await;
+    let mut older = send(&server.ann(), "a", Wish::Anew, 1000).await;
+    let newer = server.ann();
+    let told = size(&newer, "a").await.unwrap();
+    assert!(told < 1000);
+    older.append(content(1000, 2000).into()).await.unwrap();
+    published(older.settle(DataEnd::Clean, Control::Alive).await);
+    let mut receiving = newer.receive(&path("a"), Wish::Append, None).await.unwrap();
+    assert_eq!(receiving.offset(), told);
+    receiving.append(content(told, 2000).into()).await.unwrap();
+    published(receiving.settle(DataEnd::Clean, Control::Alive).await);
+    assert_eq!(bench.published("a").unwrap(), content(0, 2000));
+}
+
+#[tokio::test]
+async fn who_appends_to_what_was_dropped_meanwhile_begins_no_file_with_its_tail() {
+    let bench = Bench::new();
+    let server = bench.start(RULES).await;
+    let (ann, other) = (server.ann(), server.ann());
+    assert_eq!(break_off(&other, "a", Wish::Anew, 1000).await, 999);
+    assert_eq!(size(&ann, "a").await, Some(999));
+    other.remove(&path("a")).await.unwrap();
+    assert!(is_changed(ann.receive(&path("a"), Wish::Append, None).await));
+    // Who drops it itself knows that nothing is there.
+    assert_eq!(break_off(&ann, "a", Wish::Anew, 1000).await, 999);
+    assert_eq!(size(&ann, "a").await, Some(999));
+    ann.remove(&path("a")).await.unwrap();
+    assert_eq!(ann.receive(&path("a"), Wish::Append, None).await.unwrap().offset(), 0);
+}
+
+#[tokio::test]
+async fn an_upload_that_is_being_settled_is_told_as_it_will_be() {
+    let bench = Bench::new();
+    let server = bench.start(RULES).await;
+    let older = send(&server.ann(), "a", Wish::Anew, 1000).await;
+    let ann = server.ann();
+    let settling = tokio::spawn(older.settle(DataEnd::Unclean, Control::Gone));
+    let asked = tokio::spawn(async move { size(&ann, "a").await });
+    assert_eq!(kept(settling.await.unwrap()), 999);
+    assert_eq!(asked.await.unwrap(), Some(999));
 }
 
 #[tokio::test]
