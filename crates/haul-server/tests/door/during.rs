@@ -135,3 +135,16 @@ fn what_abor_cuts_off_does_not_end_as_a_whole_file_ends() {
         assert!(data.to_the_end().is_err(), "{form}");
     }
 }
+
+#[test]
+fn what_falls_silent_is_made_safe_unasked() {
+    let served = serve(Settings::default());
+    let (mut caller, mut other) = (served.caller(), served.caller());
+    let _data = served.arriving(&mut caller);
+    let began = Instant::now();
+    // A list tells what is safe and makes nothing safe.
+    while !other.asks("STAT /").text.contains(" 999 ") {
+        assert!(began.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -81,12 +81,12 @@ async fn who_was_told_nothing_or_something_of_before_appends_at_the_end() {
     assert_eq!(size(&ann, "a").await, Some(1599));
     // Another upload has the name now: behind that of which file it would go on is for its client to say.
     assert_eq!(break_off(&server.ann(), "a", Wish::Anew, 1800).await, 1799);
-    assert!(is_changed(ann.receive(&path("a"), Wish::Append, None).await));
+    assert!(is_changed(&ann.receive(&path("a"), Wish::Append, None).await));
     assert_eq!(size(&ann, "a").await, Some(1799));
     assert_eq!(ann.receive(&path("a"), Wish::Append, None).await.unwrap().offset(), 1799);
 }
 
-fn is_changed<T>(done: Result<T, ServerError>) -> bool {
+fn is_changed<T>(done: &Result<T, ServerError>) -> bool {
     matches!(done, Err(ServerError::Store(StoreError::Changed { .. })))
 }
 
@@ -115,7 +115,7 @@ async fn who_appends_to_what_was_dropped_meanwhile_begins_no_file_with_its_tail(
     assert_eq!(break_off(&other, "a", Wish::Anew, 1000).await, 999);
     assert_eq!(size(&ann, "a").await, Some(999));
     other.remove(&path("a")).await.unwrap();
-    assert!(is_changed(ann.receive(&path("a"), Wish::Append, None).await));
+    assert!(is_changed(&ann.receive(&path("a"), Wish::Append, None).await));
     // Who drops it itself knows that nothing is there.
     assert_eq!(break_off(&ann, "a", Wish::Anew, 1000).await, 999);
     assert_eq!(size(&ann, "a").await, Some(999));
