@@ -224,7 +224,7 @@ impl Receiving {
     pub async fn rest(&mut self) -> Result<(), ServerError> {
         let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
         match &mut *sitting.seat.turn.lock().await {
-            Phase::Open(upload) => Ok(upload.keep_safe().await?),
+            Phase::Open(upload) => Ok(upload.rest().await?),
             Phase::Busy | Phase::Over => Err(fenced(sitting).into()),
         }
     }

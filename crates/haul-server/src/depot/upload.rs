@@ -221,9 +221,17 @@ impl Upload {
         told(self.start(), durable, self.plan.declared)
     }
 
+    /// Nothing comes for the moment.
+    pub(super) async fn rest(&mut self) -> Result<(), StoreError> {
+        if let Some(begun) = &mut self.begun {
+            begun.look_beside(false).await?;
+        }
+        self.keep_safe().await
+    }
+
     /// Sees to it that what came is synced and remembered in time, without waiting for it, unless as much again has come
     /// since.
-    pub(super) async fn keep_safe(&mut self) -> Result<(), StoreError> {
+    async fn keep_safe(&mut self) -> Result<(), StoreError> {
         let Some(begun) = &mut self.begun else { return Ok(()) };
         let end = begun.staged.len();
         let safe_soon = begun.beside.as_ref().and_then(|beside| beside.upto).unwrap_or(begun.durable);
