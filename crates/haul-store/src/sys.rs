@@ -13,7 +13,7 @@ use std::path::Path;
 #[cfg(unix)]
 use rustix::{fs, io::Errno};
 
-pub(crate) use machine::{boot_id, open_private, over_network};
+pub(crate) use machine::{answers_at_once, boot_id, open_private, over_network};
 
 /// Which file to open for reading and writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

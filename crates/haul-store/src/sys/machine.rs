@@ -33,6 +33,24 @@ pub(crate) fn over_network(folder: &Path) -> bool {
     }
 }
 
+/// Whether names in a folder are looked up and made without waiting for another machine or another process.
+pub(crate) fn answers_at_once(folder: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        // statfs(2): FUSE, autofs.
+        const KINDS: [u32; 2] = [0x6573_5546, 0x0000_0187];
+        !over_network(folder)
+            && rustix::fs::statfs(folder).is_ok_and(|seen| {
+                u32::try_from(seen.f_type & 0xffff_ffff).is_ok_and(|kind| !KINDS.contains(&kind))
+            })
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = folder;
+        false
+    }
+}
+
 /// The file that only its owner may read, created where there is none, for a lock.
 pub(crate) fn open_private(path: &Path) -> std::io::Result<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();

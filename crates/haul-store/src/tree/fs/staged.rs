@@ -33,6 +33,8 @@ const PIECE: usize = 1 << 20;
 const TAKEN: usize = 128 << 10;
 /// The most first bytes that are written without another thread.
 const FEW: usize = 16 << 10;
+/// The most bytes of a file that gets its name without another thread.
+const LITTLE: u64 = 1 << 20;
 
 /// A staged file.
 pub(super) struct FsStaged {
@@ -131,7 +133,7 @@ impl Staged for FsStaged {
     }
 
     fn append(&mut self, bytes: Bytes) -> Work<'_, ()> {
-        if bytes.len() <= FEW && self.is_empty() {
+        if self.received.tree.at_once && bytes.len() <= FEW && self.is_empty() {
             // A small file, most likely: into memory of the system's, which is sooner done than handed over.
             return Box::pin(async move { self.received.append(&bytes) });
         }
@@ -186,6 +188,10 @@ impl Staged for FsStaged {
 
     fn publish<'a>(self: Box<Self>, target: &'a TreePath, when: When, how: Durability) -> Work<'a, Meta> {
         let target = target.clone();
+        if self.received.tree.at_once && how == Durability::Relaxed && self.len() <= LITTLE {
+            // A few calls on names, and at most a short copy.
+            return Box::pin(async move { publish::publish(&self.received, &target, &when, how) });
+        }
         self.hop(move |received| publish::publish(received, &target, &when, how))
     }
 

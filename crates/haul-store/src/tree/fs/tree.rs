@@ -33,6 +33,9 @@ pub(super) struct Tree {
     pub(super) open: Handles,
     pub(super) door: Box<dyn Door>,
     pub(super) pool: Arc<dyn Pool>,
+    /// Whether looking at names and making them is sooner done than handed to another thread: all of the tree is on
+    /// local disks.
+    pub(super) at_once: bool,
 }
 
 impl Tree {
