@@ -49,7 +49,7 @@ impl Visitor {
     pub async fn make_folder(&self, path: &TreePath) -> Result<(), ServerError> {
         self.may_write()?;
         let place = self.place(path)?;
-        if self.depot().unfinished(&self.key(&place)).await?.is_some() {
+        if place.is_root() || self.depot().unfinished(&self.key(&place)).await?.is_some() {
             return Err(StoreError::Exists { path: PathBuf::from(place.to_string()) }.into());
         }
         Ok(self.depot().store.make_folder(&place).await?)

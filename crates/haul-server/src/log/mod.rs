@@ -25,6 +25,9 @@ pub use event::{Change, Direction, Ended, Event, Transfer};
 
 use crate::ServerError;
 
+/// Lines are gathered for so long, to be written together.
+const GATHERING: Duration = Duration::from_millis(5);
+
 /// So many events may wait to be written.
 const WAITING: usize = 8192;
 
@@ -138,7 +141,12 @@ impl Writer {
                 Err(TryRecvError::Disconnected) => None,
                 Err(TryRecvError::Empty) => {
                     self.flush();
-                    from.recv().ok()
+                    let message = from.recv().ok();
+                    if let Some(Message::Event(..)) = message {
+                        // Whoever tells something wakes this thread only if it waits for it: the next ones need not.
+                        thread::sleep(GATHERING);
+                    }
+                    message
                 }
             };
             match message {

@@ -156,6 +156,8 @@ async fn a_folder_does_not_take_the_name_of_an_unfinished_upload() {
     break_off(&server.ann(), "a", Wish::Anew, 100).await;
     let taken = server.ann().make_folder(&path("a")).await;
     assert!(matches!(taken, Err(ServerError::Store(StoreError::Exists { .. }))));
+    let root = server.bob().make_folder(&TreePath::ROOT).await;
+    assert!(matches!(root, Err(ServerError::Store(StoreError::Exists { .. }))));
     server.bob().make_folder(&path("a")).await.unwrap();
     // What cannot be published any more is kept, and told.
     assert!(server.ann().receive(&path("a"), Wish::Append, None).await.is_err());

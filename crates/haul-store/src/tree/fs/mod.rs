@@ -164,7 +164,7 @@ impl Store for FsStore {
     }
 
     fn make_folder<'a>(&'a self, path: &'a TreePath) -> Work<'a, ()> {
-        self.hop(path, |tree, path| tree.make_folder(path))
+        self.soon(path, |tree, path| tree.make_folder(path))
     }
 
     fn remove_folder<'a>(&'a self, path: &'a TreePath) -> Work<'a, ()> {
@@ -181,11 +181,11 @@ impl Store for FsStore {
     }
 
     fn set_modified<'a>(&'a self, path: &'a TreePath, to: Modified) -> Work<'a, ()> {
-        self.hop(path, move |tree, path| tree.set_modified(path, to))
+        self.soon(path, move |tree, path| tree.set_modified(path, to))
     }
 
     fn set_mode<'a>(&'a self, path: &'a TreePath, mode: u32) -> Work<'a, ()> {
-        self.hop(path, move |tree, path| tree.set_mode(path, mode))
+        self.soon(path, move |tree, path| tree.set_mode(path, mode))
     }
 
     fn space<'a>(&'a self, path: &'a TreePath) -> Work<'a, Option<u64>> {
