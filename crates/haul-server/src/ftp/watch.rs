@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 /// The longest watch …
 const LONGEST: Duration = Duration::from_millis(250);
 /// … and the shortest: a process that is killed closes what it has open one after the other.
-const SHORTEST: Duration = Duration::from_micros(300);
+const SHORTEST: Duration = Duration::from_micros(100);
 /// So long a watch may take a fifth of a transfer's time …
 const LITTLE: Duration = Duration::from_millis(50);
 /// … that is no small file's.
