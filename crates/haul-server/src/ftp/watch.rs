@@ -84,7 +84,7 @@ mod tests {
         let ms = Duration::from_millis;
         assert_eq!(length(None, ms(0)), SHORTEST);
         assert_eq!(length(Some(ms(20)), ms(100)), ms(40));
-        assert_eq!(length(None, ms(5)), SHORTEST);
+        assert_eq!(length(None, ms(5)), Duration::from_micros(250));
         assert_eq!(length(None, ms(100)), ms(20));
         assert_eq!(length(Some(ms(1)), ms(400)), ms(50));
         assert_eq!(length(Some(ms(1)), ms(2000)), ms(100));
