@@ -49,15 +49,7 @@ impl Visitor {
         if published.is_some() && self.account().anonymous.is_some() {
             return Err(ServerError::Denied);
         }
-        let wish = match (wish, self.told().take(&target)) {
-            (Wish::Append, Some(told)) => {
-                let unfinished = depot.ledger.load(&sitting.seat.key).await?;
-                let published = published.as_ref().map(|meta| meta.size);
-                let from = told.append(unfinished.as_ref(), published);
-                from.ok_or_else(|| StoreError::Changed { path: PathBuf::from(target.to_string()) })?
-            }
-            (wish, _) => wish,
-        };
+        let wish = self.meant(wish, &sitting.seat.key, published.as_ref()).await?;
         let (earlier, mut staged) = depot.what_goes_on(&sitting.seat.key, wish).await?;
         let there = There {
             unfinished: earlier.as_ref().map(|record| record.offset),
@@ -107,6 +99,19 @@ impl Visitor {
         let upload = Upload::new(Arc::clone(depot), Arc::clone(&sitting.seat), plan);
         *sitting.seat.turn.lock().await = Phase::Open(Box::new(upload));
         Ok(Receiving { sitting: Some(sitting), offset: begin.at() })
+    }
+
+    /// From where a client sends that was told how far its file is: to append names no offset.
+    async fn meant(
+        &self,
+        wish: Wish,
+        key: &UploadKey,
+        published: Option<&Meta>,
+    ) -> Result<Wish, ServerError> {
+        let (Wish::Append, Some(told)) = (wish, self.told().take(&key.path)) else { return Ok(wish) };
+        let unfinished = self.depot().ledger.load(key).await?;
+        let from = told.append(unfinished.as_ref(), published.map(|meta| meta.size));
+        Ok(from.ok_or_else(|| StoreError::Changed { path: PathBuf::from(key.path.to_string()) })?)
     }
 
     /// The seat of whoever writes there: one for each owner, or one in all where everybody sees what is written.

@@ -1,8 +1,8 @@
 //! Checksums of parts of files (HASH, XCRC and its kin), and the size that a text has on the wire.
 //!
-//! Computed beside the runtime, one piece at a time and one checksum for each session, so that a session that ends
-//! takes its computation along. However many ask at once, only some pieces are in memory and in work, and each asker gets
-//! its turn.
+//! Computed beside the runtime, one piece at a time and one checksum for each session; what was begun is finished even
+//! if its client has gone. However many ask at once, only some pieces are in memory and in work, and each asker gets its
+//! turn.
 
 use bytes::Bytes;
 use haul_core::{Algorithm, Digest, TreePath};
