@@ -4,6 +4,8 @@
 mod machine;
 
 #[cfg(unix)]
+pub(crate) mod pipe;
+#[cfg(unix)]
 pub(crate) mod tree;
 
 use std::fs::{File, OpenOptions};

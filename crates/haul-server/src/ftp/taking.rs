@@ -2,7 +2,7 @@
 //! thread that reads and writes, as long as bytes keep coming. For a slower one the session waits, and no thread.
 
 use std::{
-    io,
+    io::{self, PipeWriter},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -27,14 +27,25 @@ struct Wire {
     until: Instant,
 }
 
-impl Source for Wire {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+impl Wire {
+    /// What `some` takes from the connection, as long as this thread may stay with it.
+    fn take(&self, some: impl FnOnce(&sys::Incoming) -> io::Result<usize>) -> io::Result<usize> {
         if self.figures.is_halted() || Instant::now() >= self.until {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let read = self.incoming.read(into, SHORT_WAIT)?;
-        self.figures.add(read);
-        Ok(read)
+        let taken = some(&self.incoming)?;
+        self.figures.add(taken);
+        Ok(taken)
+    }
+}
+
+impl Source for Wire {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.take(|incoming| incoming.read(into, SHORT_WAIT))
+    }
+
+    fn fill(&mut self, into: &PipeWriter, most: usize) -> io::Result<usize> {
+        self.take(|incoming| incoming.fill(into, most, SHORT_WAIT))
     }
 }
 

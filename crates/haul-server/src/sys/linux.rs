@@ -2,14 +2,16 @@
 
 use std::{
     fs::File,
-    io,
+    io::{self, PipeWriter},
     os::fd::{AsFd, OwnedFd},
     time::Duration,
 };
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
     net::{RecvFlags, sockopt},
+    pipe::{SpliceFlags, splice},
     process::{Resource, Rlimit, getrlimit, setrlimit},
 };
 
@@ -57,12 +59,25 @@ impl Incoming {
 
     /// Reads some bytes, for which it waits at most so long; 0 is the end.
     pub(crate) fn read(&self, into: &mut [u8], at_most: Duration) -> io::Result<usize> {
-        match read_now(&self.0, into) {
+        self.within(at_most, || read_now(&self.0, into))
+    }
+
+    /// As [`Self::read`], into an empty pipe; [`io::ErrorKind::Unsupported`] where that cannot be.
+    pub(crate) fn fill(&self, pipe: &PipeWriter, most: usize, at_most: Duration) -> io::Result<usize> {
+        let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+        self.within(at_most, || match splice(&self.0, None, pipe, None, most, flags) {
+            Err(Errno::INVAL) => Err(io::ErrorKind::Unsupported.into()),
+            moved => Ok(moved?),
+        })
+    }
+
+    fn within(&self, at_most: Duration, mut now: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+        match now() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            read => return read,
+            done => return done,
         }
         wait(&self.0, PollFlags::IN, at_most);
-        read_now(&self.0, into)
+        now()
     }
 }
 

@@ -1,6 +1,10 @@
 //! Everywhere else: what cannot be asked of the system is answered so that nothing worse follows than more work.
 
-use std::{fs::File, io, time::Duration};
+use std::{
+    fs::File,
+    io::{self, PipeWriter},
+    time::Duration,
+};
 
 /// The system's own idea of how long a silent connection lives stays.
 pub(crate) fn keep_awake<S>(_socket: S, _idle: Duration) -> io::Result<()> {
@@ -38,6 +42,11 @@ impl Incoming {
 
     /// Never.
     pub(crate) fn read(&self, _into: &mut [u8], _at_most: Duration) -> io::Result<usize> {
+        match self.0 {}
+    }
+
+    /// Never.
+    pub(crate) fn fill(&self, _pipe: &PipeWriter, _most: usize, _at_most: Duration) -> io::Result<usize> {
         match self.0 {}
     }
 }

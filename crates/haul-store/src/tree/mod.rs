@@ -159,6 +159,12 @@ pub trait Source: Send {
     /// Reads some bytes, and may wait for them for some milliseconds: 0 is the end, [`std::io::ErrorKind::WouldBlock`]
     /// nothing for now.
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize>;
+    /// As [`Self::read`], but into a pipe, which is empty and has room for `most`;
+    /// [`std::io::ErrorKind::Unsupported`] where the system cannot do that without showing the bytes to this program.
+    fn fill(&mut self, into: &std::io::PipeWriter, most: usize) -> std::io::Result<usize> {
+        let _ = (into, most);
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// What was taken from a source.

@@ -1,5 +1,5 @@
-//! Calls that may block for long leave the async world here; what a local disk does in some microseconds need not. Which threads they block is for whoever opens a store to say: this
-//! crate knows no runtime.
+//! Calls that may block for long leave the async world here; what a local disk does in some microseconds need not.
+//! Which threads they block is for whoever opens a store to say: this crate knows no runtime.
 //!
 //! A future that is dropped leaves its call running to the end: what is shared with it must bear that.
 

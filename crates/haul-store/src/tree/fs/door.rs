@@ -2,13 +2,17 @@
 
 use std::{fs::File, io, os::fd::BorrowedFd};
 
-use crate::sys;
+use crate::sys::{self, pipe::Pipe};
 
 /// The calls under an upload.
 pub(super) trait Door: Send + Sync + std::fmt::Debug + 'static {
     /// One write at an offset: how many bytes were written.
     fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<usize> {
         sys::write_at(file, bytes, at)
+    }
+    /// One write at an offset of what is in a pipe: how many bytes were written.
+    fn splice(&self, pipe: &Pipe, file: &File, at: u64, most: usize) -> io::Result<usize> {
+        pipe.splice(file, at, most)
     }
     /// Cuts a file.
     fn cut(&self, file: &File, at: u64) -> io::Result<()> {

@@ -22,6 +22,7 @@ mod listing;
 mod publish;
 mod seen;
 mod staged;
+mod take;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests;

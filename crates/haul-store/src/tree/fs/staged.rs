@@ -23,14 +23,12 @@ use rustix::fs::{self, AtFlags};
 
 use super::{fault::sorted, home::Home, publish, tree::Tree};
 use crate::{
-    Body, Durability, Meta, Reading, Source, StageId, Staged, StoreError, Syncer, Taken, Then, When, Work,
-    sys, tree::pool::hop,
+    Body, Durability, Meta, Reading, Source, StageId, Staged, StoreError, Syncer, Taken, When, Work, sys,
+    tree::pool::hop,
 };
 
 /// The most bytes that are read or copied in one go.
 const PIECE: usize = 1 << 20;
-/// The most bytes that are taken from a source in one go.
-const TAKEN: usize = 128 << 10;
 /// The most first bytes that are written without another thread.
 const FEW: usize = 16 << 10;
 /// The most bytes of a file that gets its name without another thread.
@@ -243,7 +241,7 @@ impl Received {
     }
 
     /// The tail, for a change.
-    fn usable(&self) -> Result<MutexGuard<'_, Tail>, StoreError> {
+    pub(super) fn usable(&self) -> Result<MutexGuard<'_, Tail>, StoreError> {
         let tail = self.lock();
         let path = || self.told.clone();
         match tail.over {
@@ -282,48 +280,26 @@ impl Received {
         }
     }
 
-    /// Read and written by one thread, a piece small enough to stay in its processor's cache.
-    fn take(&self, source: &mut dyn Source, most: u64) -> Result<Taken, StoreError> {
-        let mut buffer = vec![0; TAKEN];
-        let mut bytes = 0;
-        let then = loop {
-            if bytes >= most {
-                break Then::Enough;
-            }
-            match source.read(&mut buffer) {
-                Ok(0) => break Then::End,
-                Ok(n) => {
-                    self.append(buffer.get(..n).unwrap_or_default())?;
-                    bytes += n as u64;
-                }
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => break Then::Nothing,
-                    io::ErrorKind::Interrupted => {}
-                    _ => break Then::Broken(error),
-                },
-            }
-        };
-        Ok(Taken { bytes, then })
+    pub(super) fn append(&self, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut tail = self.usable()?;
+        self.changing(&mut tail, |from| self.write(bytes, from)).map(drop)
     }
 
-    fn append(&self, bytes: &[u8]) -> Result<(), StoreError> {
-        let mut tail = self.usable()?;
-        self.changing(&mut tail, |from| {
-            let mut at = from;
-            let mut rest = bytes;
-            while !rest.is_empty() {
-                match self.tree.door.write(&self.file, rest, at) {
-                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                    Ok(n) => {
-                        at += n as u64;
-                        rest = rest.get(n..).unwrap_or_default();
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error),
+    /// Writes all of it from `at` on; where it ends.
+    pub(super) fn write(&self, bytes: &[u8], mut at: u64) -> io::Result<u64> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match self.tree.door.write(&self.file, rest, at) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    at += n as u64;
+                    rest = rest.get(n..).unwrap_or_default();
                 }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
-            Ok(at)
-        })
+        }
+        Ok(at)
     }
 
     fn copy_file(&self, from: &File, upto: u64) -> Result<(), StoreError> {
@@ -335,23 +311,25 @@ impl Received {
             return Ok(());
         }
         if sys::tree::share(from, &self.file, upto) {
-            return self.changing(&mut tail, |_| Ok(upto));
+            return self.changing(&mut tail, |_| Ok(upto)).map(drop);
         }
-        self.changing(&mut tail, |_| copy(from, &self.file, upto))
+        self.changing(&mut tail, |_| copy(from, &self.file, upto)).map(drop)
     }
 
-    /// Does something that makes the file longer; what an error leaves behind the end is cut off.
-    fn changing(
+    /// Does something that makes the file longer, and tells by how much; what an error leaves behind the end is cut
+    /// off.
+    pub(super) fn changing(
         &self,
         tail: &mut Tail,
         change: impl FnOnce(u64) -> io::Result<u64>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         tail.version += 1;
         match change(tail.len) {
             Ok(len) => {
+                let added = len.saturating_sub(tail.len);
                 tail.len = len;
                 self.len.store(len, SeqCst);
-                Ok(())
+                Ok(added)
             }
             Err(error) => {
                 // If even that fails the length stands all the same: the next write goes there.

@@ -8,6 +8,7 @@ mod media;
 mod order;
 mod power;
 mod staging;
+mod taking;
 mod turns;
 
 use std::{path::Path, sync::Arc};

@@ -4,6 +4,8 @@
 //! It asks for what the [`Geometry`](crate::Geometry) promises and no more. Links, access lists, what a crash leaves:
 //! that is an implementation's own affair and its own tests'.
 
+mod taking;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -26,6 +28,7 @@ pub async fn all<B: Bench>(make: impl Fn() -> B) -> Result<(), StoreError> {
     what_is_published_is_read_whole(&make()).await?;
     a_staged_file_outlives_its_handle(&make()).await?;
     opening_it_again_ends_the_older_handle(&make()).await?;
+    taking::what_is_taken_is_all_that_came(&make()).await?;
     a_cut_forgets_what_lies_behind(&make()).await?;
     a_copy_has_the_bytes_of_the_finished_file(&make()).await?;
     a_sync_tells_how_much_is_safe(&make()).await?;
