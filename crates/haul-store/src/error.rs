@@ -94,6 +94,12 @@ pub enum StoreError {
         /// What is being uploaded.
         path: PathBuf,
     },
+    /// Whoever wanted a file published did not want it any more at the last moment.
+    #[error("{} was not published, because that was no longer wanted", path.display())]
+    Withdrawn {
+        /// What it was to be.
+        path: PathBuf,
+    },
     /// The partial has lost its name while it was held: nothing that is done by name may be done any more.
     #[error("{} was removed or replaced by another program while it was being written", path.display())]
     TakenAway {

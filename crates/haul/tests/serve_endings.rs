@@ -92,18 +92,49 @@ fn abor_after_the_end_of_data_means_not_complete() {
 
 #[test]
 fn quit_during_the_transfer_and_then_the_end_means_complete() {
-    let place = Place::new();
-    let served = place.serve().start();
-    let mut client = owner(served.addr());
-    let mut data = begun(&mut client, "STOR f", &part(NEW, 0, 1000));
-    client.sends("QUIT");
-    data.sends(&part(NEW, 1000, LEN));
-    data.fin();
-    client.shuts();
-    client.hears(226);
-    client.hears(221);
-    assert!(client.is_ended());
-    NEW.assert_file_is(place.far("f"));
+    for durability in ["full", "relaxed"] {
+        let place = Place::new();
+        let served = place.serve().config(&with(durability)).start();
+        let mut client = owner(served.addr());
+        let mut data = begun(&mut client, "STOR f", &part(NEW, 0, 1000));
+        client.sends("QUIT");
+        data.sends(&part(NEW, 1000, LEN));
+        client.shuts();
+        data.fin();
+        client.hears(226);
+        client.hears(221);
+        assert!(client.is_ended());
+        NEW.assert_file_is(place.far("f"));
+    }
+}
+
+#[test]
+fn control_that_ends_before_data_means_not_complete() {
+    for durability in ["full", "relaxed"] {
+        for reset in [false, true] {
+            let place = Place::new();
+            let served = place.serve().config(&with(durability)).start();
+            let mut client = owner(served.addr());
+            // So small that it would have its name at once.
+            let data = begun(&mut client, "STOR f", &part(NEW, 0, 1000));
+            if reset {
+                client.resets();
+            } else {
+                drop(client);
+            }
+            data.fin();
+            let mut back = owner(served.addr());
+            wait_until_settled(&mut back, "f");
+            assert!(!place.far("f").exists(), "{durability}: a half is no file");
+            assert_eq!(back.stores("APPE f", &part(NEW, 999, LEN)).code, 226);
+            NEW.assert_file_is(place.far("f"));
+        }
+    }
+}
+
+/// What the end of an upload promises.
+fn with(durability: &str) -> String {
+    format!("[uploads]\ndurability = \"{durability}\"\n")
 }
 
 #[test]

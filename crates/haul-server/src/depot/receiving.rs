@@ -7,7 +7,7 @@ use haul_core::{
     TreePath,
     receiving::{Begin, Declared, There, begin},
 };
-use haul_store::{Kind, Meta, Reading, Source, Staged, StoreError, Then, Unfinished, UploadKey};
+use haul_store::{Assent, Kind, Meta, Reading, Source, Staged, StoreError, Then, Unfinished, UploadKey};
 
 use super::{
     Announced, Control, DataEnd, Depot, Settled, Visitor, Wish,
@@ -243,13 +243,35 @@ impl Receiving {
         }
     }
 
+    /// Publishes at once what has ended well and needs no sync first, if `assent` says so at the last moment: what was to
+    /// be done before that is done by then. If not, it is given back as it was.
+    pub async fn publish_now(mut self, assent: Assent) -> Result<Result<Meta, Self>, ServerError> {
+        let sitting = self.sitting.take().ok_or(ServerError::Busy)?;
+        let offset = self.offset;
+        // In a task, as below.
+        let ended = tokio::spawn(async move {
+            let mut turn = sitting.seat.turn.lock().await;
+            let published = match &mut *turn {
+                Phase::Open(upload) => upload.publish_now(assent).await,
+                Phase::Busy | Phase::Over => Err(fenced(&sitting).into()),
+            };
+            if let Ok(None) = published {
+                drop(turn);
+                return Ok(Err(Self { sitting: Some(sitting), offset }));
+            }
+            *turn = Phase::Over;
+            Ok(published?.ok_or_else(|| Self { sitting: None, offset }))
+        });
+        ended.await.unwrap_or_else(|error| Err(gone(&error)))
+    }
+
     /// Publishes it, or keeps it. What can't be published for want of room, or because its name was taken or changed
     /// meanwhile, is kept, and the error is told.
     pub async fn settle(mut self, data: DataEnd, control: Control) -> Result<Settled, ServerError> {
         let sitting = self.sitting.take().ok_or(ServerError::Busy)?;
         // In a task: it comes to its end even if the session does not.
         let ended = tokio::spawn(end(sitting, data, control)).await;
-        ended.unwrap_or_else(|error| Err(ServerError::Other(format!("settling an upload: {error}"))))
+        ended.unwrap_or_else(|error| Err(gone(&error)))
     }
 }
 
@@ -276,6 +298,10 @@ async fn end(sitting: Sitting, data: DataEnd, control: Control) -> Result<Settle
         Phase::Open(upload) => upload.finish(data, control).await,
         Phase::Busy | Phase::Over => Err(fenced(&sitting).into()),
     }
+}
+
+fn gone(error: &tokio::task::JoinError) -> ServerError {
+    ServerError::Other(format!("settling an upload: {error}"))
 }
 
 fn not_a_file(target: &TreePath) -> StoreError {

@@ -18,7 +18,9 @@ use haul_core::{
     TreePath,
     receiving::{Begin, Completion, Control, DataEnd, Declared, Ended, Settle, held, settle, told},
 };
-use haul_store::{Durability, Lease, Reading, Source, Staged, StoreError, Taken, Unfinished, When, boot};
+use haul_store::{
+    Assent, Durability, Lease, Meta, Reading, Source, Staged, StoreError, Taken, Unfinished, When, boot,
+};
 
 use super::{
     Depot, Settled,
@@ -336,20 +338,51 @@ impl Upload {
         let (completion, declared) = (self.plan.completion, self.plan.declared);
         match settle(Ended { data, control, completion, start, end, declared }) {
             Settle::Publish if lost => {
-                let path = PathBuf::from(self.plan.target.to_string());
                 self.keep(end).await?;
-                Err(StoreError::Unclaimed { path }.into())
+                Err(self.unclaimed().into())
             }
-            Settle::Publish => self.publish().await,
+            Settle::Publish => match self.publish(Box::new(|| true)).await {
+                Ok(meta) => Ok(Settled::Published(meta)),
+                Err(error) => self.keep_after(error).await,
+            },
             Settle::Keep { at } => self.keep(at).await,
         }
     }
 
-    async fn publish(mut self: Box<Self>) -> Result<Settled, ServerError> {
+    /// Publishes what has ended well and needs no sync first, if `assent` says so at the last moment. If not, or if it is
+    /// no such upload, nothing has changed: it is for [`Self::finish`].
+    pub(super) async fn publish_now(&mut self, assent: Assent) -> Result<Option<Meta>, ServerError> {
+        let unsynced = self.depot.rules.durability == Durability::Relaxed && !self.depot.rules.in_place;
+        let Some(begun) = self.begun.as_mut().filter(|begun| unsynced && !begun.lost) else {
+            return Ok(None);
+        };
+        if begun.look_beside(true).await.is_err() {
+            return Ok(None);
+        }
+        let ended = Ended {
+            data: DataEnd::Clean,
+            control: Control::Alive,
+            completion: self.plan.completion,
+            start: self.plan.begin.at(),
+            end: begun.staged.len(),
+            declared: self.plan.declared,
+        };
+        if settle(ended) != Settle::Publish {
+            return Ok(None);
+        }
+        match self.publish(assent).await {
+            Ok(meta) => Ok(Some(meta)),
+            Err(StoreError::Withdrawn { .. }) => Ok(None),
+            Err(error) => self.keep_after(error).await.map(|_| None),
+        }
+    }
+
+    /// Gives it its name. After an error it is unfinished as before, unless it has its name in spite of that.
+    async fn publish(&mut self, assent: Assent) -> Result<Meta, StoreError> {
         self.begin().await?;
         let Some(Begun { staged, lease, saved, since, synced, durable, lost, beside }) = self.begun.take()
         else {
-            return Err(ServerError::Busy);
+            return Err(self.unclaimed());
         };
         let when = match (&self.plan.base, self.plan.only_new) {
             (_, true) => When::Absent,
@@ -358,32 +391,38 @@ impl Upload {
         };
         let id = staged.id().clone();
         let end = staged.len();
-        match staged.publish(&self.plan.target, when, self.depot.rules.durability).await {
-            Ok(meta) => {
-                self.forget(lease).await;
-                Ok(Settled::Published(meta))
-            }
-            Err(error) if lease.is_none() => Err(error.into()),
-            Err(error) => {
-                // It is staged again, or else it has its name in spite of the error.
-                match self.depot.store.staged(&id).await {
-                    Ok(staged) => {
-                        // What could not be saved is not there any more.
-                        let end = end.min(staged.len());
-                        let durable = durable.min(end);
-                        self.begun =
-                            Some(Begun { staged, lease, saved, since, synced, durable, lost, beside });
-                        let at = held(self.start(), end, self.plan.declared);
-                        self.keep(at).await?;
-                    }
-                    Err(StoreError::NotFound { .. }) => self.forget(lease).await,
-                    Err(again) => {
-                        tracing::warn!(path = %self.plan.target, error = %again, "an upload could not be kept");
-                    }
+        let how = self.depot.rules.durability;
+        let published = staged.publish_if(&self.plan.target, when, how, assent).await;
+        match &published {
+            Ok(_) => self.forget(lease).await,
+            Err(_) if lease.is_none() => {}
+            // It is staged again, or else it has its name in spite of the error.
+            Err(_) => match self.depot.store.staged(&id).await {
+                Ok(staged) => {
+                    // What could not be saved is not there any more.
+                    let durable = durable.min(end).min(staged.len());
+                    self.begun = Some(Begun { staged, lease, saved, since, synced, durable, lost, beside });
                 }
-                Err(error.into())
-            }
+                Err(StoreError::NotFound { .. }) => self.forget(lease).await,
+                Err(again) => {
+                    tracing::warn!(path = %self.plan.target, error = %again, "an upload could not be kept");
+                }
+            },
         }
+        published
+    }
+
+    /// Keeps what could not be published, if there is something left to keep, and says why it could not.
+    async fn keep_after(&mut self, error: StoreError) -> Result<Settled, ServerError> {
+        if let Some(begun) = &self.begun {
+            let at = held(self.start(), begun.staged.len(), self.plan.declared);
+            self.keep(at).await?;
+        }
+        Err(error.into())
+    }
+
+    fn unclaimed(&self) -> StoreError {
+        StoreError::Unclaimed { path: PathBuf::from(self.plan.target.to_string()) }
     }
 
     /// Nothing is unfinished any more.
@@ -396,7 +435,7 @@ impl Upload {
         }
     }
 
-    async fn keep(mut self: Box<Self>, at: u64) -> Result<Settled, ServerError> {
+    async fn keep(&mut self, at: u64) -> Result<Settled, ServerError> {
         let Some(begun) = &mut self.begun else {
             // Nothing came, so nothing has changed.
             if let Some(fresh) = self.plan.fresh.take() {
@@ -426,8 +465,8 @@ impl Upload {
     }
 
     /// Removes bytes of which no record speaks, of whatever name: nobody could ever go on with them.
-    async fn discard_unknown(self) -> Result<(), StoreError> {
-        let Some(begun) = self.begun else { return Ok(()) };
+    async fn discard_unknown(&mut self) -> Result<(), StoreError> {
+        let Some(begun) = self.begun.take() else { return Ok(()) };
         let known = self.depot.ledger.within(&TreePath::ROOT).await?;
         if !known.iter().any(|(_, record)| record.stage == *begun.staged.id()) {
             discard(begun.staged).await;

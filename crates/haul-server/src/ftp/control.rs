@@ -95,6 +95,13 @@ impl Control {
         self.ended || self.socket().is_none_or(sys::hung_up)
     }
 
+    /// A look at it from elsewhere: whether nothing has come beyond what was taken in by now, no end either. None where
+    /// something has.
+    pub(super) fn silence(&self) -> Option<sys::Silence> {
+        let heard = self.ended || self.lines.buffered() > 0;
+        self.socket().filter(|_| !heard).and_then(|socket| sys::Silence::of(socket).ok())
+    }
+
     fn socket(&self) -> Option<&TcpStream> {
         match &self.wire {
             Wire::Clear(stream) => Some(stream),

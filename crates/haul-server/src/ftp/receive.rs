@@ -15,7 +15,7 @@ use haul_proto::ftp::{
     ascii::FromWire,
     server::{Form, Incomplete, Transferred, Trouble},
 };
-use haul_store::Then;
+use haul_store::{Assent, Then};
 use tokio::time::timeout;
 
 use super::{
@@ -311,6 +311,20 @@ impl Received {
     /// It cannot be made safe.
     pub(super) fn failed(&mut self, error: &ServerError) {
         self.ending = Ending::Unclean(Why::Told(Transferred::Failed(trouble(error))));
+    }
+
+    /// Publishes it at once, if it ended well and `assent` says so at the last moment; else it is given back.
+    pub(super) async fn publish_now(
+        self,
+        assent: Assent,
+        figures: &Figures,
+    ) -> Result<Transferred, Box<Self>> {
+        let Self { receiving, ending, ended, took } = self;
+        match receiving.publish_now(assent).await {
+            Ok(Ok(_)) => Ok(Transferred::Complete(figures.line())),
+            Ok(Err(receiving)) => Err(Box::new(Self { receiving, ending, ended, took })),
+            Err(error) => Ok(Transferred::Failed(trouble(&error))),
+        }
     }
 
     /// Publishes or keeps it; what to tell.

@@ -37,6 +37,7 @@ fn of_store(error: &StoreError) -> Trouble {
         StoreError::NewerFormat { .. } | StoreError::Incomplete { .. } | StoreError::Unclaimed { .. } => {
             Trouble::Local("what is kept of it cannot be used".to_owned())
         }
+        StoreError::Withdrawn { .. } => Trouble::Local("it was no longer wanted".to_owned()),
         StoreError::Io { doing, source, .. } => Trouble::Local(format!("{doing}: {}", source.kind())),
     }
 }

@@ -3,7 +3,8 @@
 //! A client that is killed closes its data connection as cleanly as one that is done; but its control connection ends
 //! some microseconds later, or milliseconds on a busy machine. So the end is believed only if the control connection
 //! outlives it: for two round trips, for a twentieth of the time that the transfer took (a fifth, where that is little),
-//! and as long as the sync lasts anyway; never longer than a quarter of a second beyond the data's end.
+//! and as long as the sync lasts anyway; never longer than a quarter of a second beyond the data's end. A small upload
+//! that is not synced is made ready to be published meanwhile, so that all that comes after the watch is its name.
 
 use std::{
     thread,
@@ -30,6 +31,11 @@ pub(super) fn length(round_trip: Option<Duration>, took: Duration) -> Duration {
     let trips = round_trip.map_or(Duration::ZERO, |time| time * 2);
     let fifth = if took < SMALL { Duration::ZERO } else { (took / 5).min(LITTLE) };
     trips.max(took / 20).max(fifth).clamp(SHORTEST, LONGEST)
+}
+
+/// As [`pause`], on this thread, where that is so short that another one would cost more than it spares.
+pub(super) fn short(since: Instant, length: Duration) -> Option<impl FnOnce() + Send> {
+    (length <= BRIEF).then_some(move || thread::sleep(length.saturating_sub(since.elapsed())))
 }
 
 /// Returns `length` after `since`.

@@ -16,6 +16,8 @@ use std::{
 
 use tokio::runtime::{Builder, Handle};
 
+use crate::sys;
+
 /// Threads for sessions. They last as long as the process.
 #[derive(Debug, Default)]
 pub struct Workers {
@@ -39,9 +41,10 @@ impl Workers {
         for number in 0..count {
             let runtime = Builder::new_current_thread().enable_all().thread_name("haul-disk").build()?;
             workers.push(Worker { runtime: runtime.handle().clone(), sessions: Arc::default() });
-            thread::Builder::new()
-                .name(format!("haul-{number}"))
-                .spawn(move || runtime.block_on(pending::<()>()))?;
+            thread::Builder::new().name(format!("haul-{number}")).spawn(move || {
+                sys::wake_in_time();
+                runtime.block_on(pending::<()>());
+            })?;
         }
         Ok(Self { workers })
     }

@@ -6,6 +6,9 @@ use std::{
     time::Duration,
 };
 
+/// Short waits last as long as the system likes.
+pub(crate) fn wake_in_time() {}
+
 /// The system's own idea of how long a silent connection lives stays.
 pub(crate) fn keep_awake<S>(_socket: S, _idle: Duration) -> io::Result<()> {
     Ok(())
@@ -29,6 +32,21 @@ pub(crate) fn hung_up<S>(_socket: S) -> bool {
 /// Nothing more is there: where urgent bytes are not kept in line no read ends before them.
 pub(crate) fn read_now<S>(_socket: S, _into: &mut [u8]) -> io::Result<usize> {
     Err(io::ErrorKind::WouldBlock.into())
+}
+
+/// Not here.
+pub(crate) struct Silence(std::convert::Infallible);
+
+impl Silence {
+    /// Never.
+    pub(crate) fn of<S>(_socket: S) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Never.
+    pub(crate) fn lasts(&self) -> bool {
+        match self.0 {}
+    }
 }
 
 /// Not here: whoever asks reads without it.

@@ -189,6 +189,9 @@ pub enum Then {
     Broken(std::io::Error),
 }
 
+/// Says at the last moment whether something is still wanted; it may take some hundred microseconds to find out.
+pub type Assent = Box<dyn FnOnce() -> bool + Send>;
+
 /// A file that is being received: bytes in order from its start, no holes. One user at a time (the ledger's lease).
 pub trait Staged: Send + Sync {
     /// What it is called.
@@ -226,7 +229,18 @@ pub trait Staged: Send + Sync {
     /// Makes it visible as `target`, whole, at once, with the mode, group and access list that a file created there
     /// would have, and a date that no earlier version of that name had (to the second); what it has become. After an
     /// error it is still staged, unless the error came after the name was given.
-    fn publish<'a>(self: Box<Self>, target: &'a TreePath, when: When, how: Durability) -> Work<'a, Meta>;
+    fn publish<'a>(self: Box<Self>, target: &'a TreePath, when: When, how: Durability) -> Work<'a, Meta> {
+        self.publish_if(target, when, how, Box::new(|| true))
+    }
+    /// As [`Self::publish`], but `assent` is asked right before the name is given, when all else is done that can be done
+    /// before: if it says no, [`StoreError::Withdrawn`].
+    fn publish_if<'a>(
+        self: Box<Self>,
+        target: &'a TreePath,
+        when: When,
+        how: Durability,
+        assent: Assent,
+    ) -> Work<'a, Meta>;
     /// Removes it.
     fn discard(self: Box<Self>) -> Work<'static, ()>;
 }

@@ -7,8 +7,8 @@ use std::sync::{
 
 use haul_core::Modified;
 use haul_store::{
-    Geometry, Lease, Listing, MemoryLedger, Reading, Source, StageId, Staged, Store, Syncer, Taken, When,
-    Work,
+    Assent, Geometry, Lease, Listing, MemoryLedger, Reading, Source, StageId, Staged, Store, Syncer, Taken,
+    When, Work,
 };
 
 use super::*;
@@ -148,11 +148,17 @@ impl Staged for FlakyStaged {
     fn syncer(&self) -> Arc<dyn Syncer> {
         Arc::new(FlakySyncer(self.0.syncer(), Arc::clone(&self.1)))
     }
-    fn publish<'a>(self: Box<Self>, target: &'a TreePath, when: When, how: Durability) -> Work<'a, Meta> {
+    fn publish_if<'a>(
+        self: Box<Self>,
+        target: &'a TreePath,
+        when: When,
+        how: Durability,
+        assent: Assent,
+    ) -> Work<'a, Meta> {
         if self.1.publish.load(SeqCst) {
             return Box::pin(async { full("publishing") });
         }
-        self.0.publish(target, when, how)
+        self.0.publish_if(target, when, how, assent)
     }
     fn discard(self: Box<Self>) -> Work<'static, ()> {
         self.0.discard()

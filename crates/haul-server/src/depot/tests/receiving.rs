@@ -252,3 +252,41 @@ async fn a_name_for_stou_is_one_that_nothing_has() {
     published(receiving.settle(DataEnd::Clean, Control::Alive).await);
     assert_eq!(bench.names().len(), 1);
 }
+
+const RELAXED: Rules = Rules { durability: Durability::Relaxed, ..RULES };
+
+fn says(answer: bool) -> haul_store::Assent {
+    Box::new(move || answer)
+}
+
+#[tokio::test]
+async fn what_needs_no_sync_is_published_at_once_if_that_is_wanted_to_the_last() {
+    let bench = Bench::new();
+    let server = bench.start(RELAXED).await;
+    let ann = server.ann();
+    let receiving = send(&ann, "a", Wish::Anew, 1000).await;
+    let receiving = receiving.publish_now(says(false)).await.unwrap().err().unwrap();
+    assert_eq!(bench.published("a"), None);
+    // It is as it was: it goes on, and is judged by its end.
+    assert_eq!(receiving.offset(), 1000);
+    assert_eq!(kept(receiving.settle(DataEnd::Clean, Control::Gone).await), 999);
+    let again = send(&ann, "a", Wish::Append, 2000).await;
+    assert_eq!(again.publish_now(says(true)).await.unwrap().ok().unwrap().size, 2000);
+    assert_eq!(bench.published("a").unwrap(), content(0, 2000));
+    assert_eq!((server.record("ann", "a").await, bench.staged()), (None, 0));
+}
+
+#[tokio::test]
+async fn what_is_to_be_judged_or_synced_first_is_not_published_at_once() {
+    let bench = Bench::new();
+    for (rules, declared) in [(RULES, None), (RELAXED, Some(2000))] {
+        let server = bench.start(rules).await;
+        let ann = server.ann();
+        let mut receiving = ann.receive(&path("a"), Wish::Anew, declared).await.unwrap();
+        receiving.append(content(0, 1000).into()).await.unwrap();
+        let asked: haul_store::Assent = Box::new(|| panic!("asked for nothing"));
+        let receiving = receiving.publish_now(asked).await.unwrap().err().unwrap();
+        assert_eq!(bench.published("a"), None);
+        kept(receiving.settle(DataEnd::Unclean, Control::Alive).await);
+    }
+}

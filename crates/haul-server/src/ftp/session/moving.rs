@@ -1,8 +1,12 @@
 //! A transfer's life in its session: begun, watched, judged, told.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use haul_proto::ftp::server::{Data, Outcome, Transfer, Transferred, Trouble};
+use haul_store::Assent;
 use tokio::{sync::watch as channel, time::Instant as Moment};
 
 use super::{
@@ -58,13 +62,32 @@ impl Conversation {
             return self.settle(received, Fate::Gone);
         }
         let length = watch::length(self.round_trip.at_most(), received.took);
+        let assent = self.assent(received.ended, length);
+        let figures = self.running.as_ref().map(|running| Arc::clone(&running.figures));
         self.doing = Some(Box::pin(async move {
+            if let (Some(assent), Some(figures)) = (assent, figures) {
+                match received.publish_now(assent, &figures).await {
+                    Ok(told) => return Done::Transferred(told),
+                    Err(unpublished) => received = unpublished,
+                }
+            }
             if let Err(error) = received.sync().await {
                 received.failed(&error);
             }
             watch::pause(received.ended, length).await;
             Done::Safe(received)
         }));
+    }
+
+    /// What says, after a short watch, that the client of an upload is there as it was: not a byte has come of it since.
+    /// None where there is more to look at.
+    fn assent(&self, ended: Instant, length: Duration) -> Option<Assent> {
+        let watched = watch::short(ended, length)?;
+        let silence = self.control.silence().filter(|_| !self.is_aborted())?;
+        Some(Box::new(move || {
+            watched();
+            silence.lasts()
+        }))
     }
 
     /// The data of an upload ended well and is safe: whether its client is still there.

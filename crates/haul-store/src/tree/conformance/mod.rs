@@ -6,13 +6,17 @@
 
 mod taking;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
 
 use bytes::Bytes;
 use haul_core::{Modified, TreePath};
 
 use crate::{
-    Body, Durability, Entry, Kind, Meta, Reading, StageId, Store, StoreError, When, conformance::content,
+    Body, Durability, Entry, Kind, Meta, Reading, StageId, Staged, Store, StoreError, When,
+    conformance::content,
 };
 
 /// An empty tree.
@@ -35,6 +39,7 @@ pub async fn all<B: Bench>(make: impl Fn() -> B) -> Result<(), StoreError> {
     publishing_keeps_to_its_condition(&make()).await?;
     publishing_needs_a_folder(&make()).await?;
     a_refused_publication_leaves_it_staged(&make()).await?;
+    assent_is_asked_last_and_without_it_nothing_changes(&make()).await?;
     no_two_versions_of_a_name_have_the_same_second(&make()).await?;
     a_reader_keeps_its_file(&make()).await?;
     a_sweep_removes_what_is_not_kept(&make()).await?;
@@ -67,6 +72,12 @@ pub async fn put(store: &dyn Store, at: &str, bytes: Bytes, when: When) -> Resul
     let mut staged = store.stage(&path(at)).await?;
     staged.append(bytes).await?;
     staged.publish(&path(at), when, Durability::Relaxed).await
+}
+
+async fn begin(store: &dyn Store, at: &str, bytes: Bytes) -> Result<Box<dyn Staged>, StoreError> {
+    let mut staged = store.stage(&path(at)).await?;
+    staged.append(bytes).await?;
+    Ok(staged)
 }
 
 /// All bytes of a finished file.
@@ -299,6 +310,38 @@ async fn a_refused_publication_leaves_it_staged(bench: &impl Bench) -> Result<()
     assert_eq!(staged.len(), 20);
     staged.publish(&path("a"), When::Always, Durability::Full).await?;
     assert_eq!(get(&*store, "a").await?, content(2, 0, 20));
+    Ok(())
+}
+
+async fn assent_is_asked_last_and_without_it_nothing_changes(bench: &impl Bench) -> Result<(), StoreError> {
+    let store = bench.open();
+    put(store.as_ref(), "a", content(1, 0, 50), When::Absent).await?;
+    for how in [Durability::Full, Durability::Relaxed] {
+        // A condition that does not hold is told without asking.
+        let staged = begin(store.as_ref(), "a", content(2, 0, 70)).await?;
+        let id = staged.id().clone();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let answer = |answer| {
+            let asked = Arc::clone(&asked);
+            Box::new(move || {
+                asked.fetch_add(1, SeqCst);
+                answer
+            })
+        };
+        let taken = staged.publish_if(&path("a"), When::Absent, how, answer(true)).await;
+        assert!(matches!(taken, Err(StoreError::Exists { .. })), "{taken:?}");
+        assert_eq!(asked.load(SeqCst), 0);
+        let staged = store.staged(&id).await?;
+        let refused = staged.publish_if(&path("a"), When::Always, how, answer(false)).await;
+        assert!(matches!(refused, Err(StoreError::Withdrawn { .. })), "{refused:?}");
+        assert_eq!(get(store.as_ref(), "a").await?, content(1, 0, 50));
+        let mut staged = store.staged(&id).await?;
+        staged.append(content(2, 70, 90)).await?;
+        staged.publish_if(&path("a"), When::Always, how, answer(true)).await?;
+        assert_eq!(get(store.as_ref(), "a").await?, content(2, 0, 90));
+        assert_eq!(asked.load(SeqCst), 2);
+        put(store.as_ref(), "a", content(1, 0, 50), When::Always).await?;
+    }
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 //! ```text
 //!  target's folder ─ other medium? ─ copied there first
 //!        │
-//!  its turn ─ condition ─ dress ─ date ─ save the file (Full) ─ RENAME ─ save the folder (Full, shared)
+//!  its turn ─ condition ─ dress ─ date ─ save the file (Full) ─ assent ─ RENAME ─ save the folder (Full, shared)
 //! ```
 
 use std::{fs::File, io, os::fd::AsFd, sync::Arc};
@@ -26,22 +26,26 @@ use super::{
     tree::{Tree, times},
 };
 use crate::{
-    Durability, Meta, StoreError, When,
+    Assent, Durability, Meta, StoreError, When,
     sys::tree::{device, medium},
 };
 
+/// What a received file is to become.
+pub(super) struct Terms {
+    pub(super) target: TreePath,
+    pub(super) when: When,
+    pub(super) how: Durability,
+}
+
 /// Gives a received file its name.
-pub(super) fn publish(
-    received: &Received,
-    target: &TreePath,
-    when: &When,
-    how: Durability,
-) -> Result<Meta, StoreError> {
+pub(super) fn publish(received: &Received, terms: &Terms, assent: Assent) -> Result<Meta, StoreError> {
     received.close()?;
     let tree = &*received.tree;
+    let target = &terms.target;
     let (home, name) = match &received.place {
         Place::Staged { home, name } => (home, name),
-        Place::InPlace { created } => return in_place(received, target, *created, how),
+        // It has its name: there is nothing to assent to.
+        Place::InPlace { created } => return in_place(received, target, *created, terms.how),
     };
     received.trim()?;
     let failed = |error| fault("publishing", target, error);
@@ -49,14 +53,14 @@ pub(super) fn publish(
     let folder = fs::fstat(&spot.folder.fd).map_err(|errno| failed(errno.into()))?;
     if medium(spot.folder.fd.as_fd()).map_err(failed)? == home.medium {
         let file = &Whole { file: &received.file, home, name };
-        let give = Give { tree, target, spot: &spot, folder, when, how };
-        return give.run(file, received.is_saved(), || received.save_all());
+        let give = Give { tree, terms, spot: &spot, folder };
+        return give.run(file, received.is_saved(), || received.save_all(), assent);
     }
     // Its target has been moved to another medium since it was begun.
     let (new_home, new_name, copied) = carried(received, &spot).map_err(failed)?;
     let file = &Whole { file: &copied, home: &new_home, name: &new_name };
     let save = || tree.door.sync_all(&copied).map_err(|error| fault("saving", target, error));
-    let done = Give { tree, target, spot: &spot, folder, when, how }.run(file, false, save);
+    let done = Give { tree, terms, spot: &spot, folder }.run(file, false, save, assent);
     let (unneeded, name) = if done.is_ok() { (home, name) } else { (&new_home, &new_name) };
     // What stays behind is no harm: a sweep takes it.
     let _ = fs::unlinkat(&unneeded.staging, name.as_str(), AtFlags::empty());
@@ -73,11 +77,9 @@ struct Whole<'a> {
 /// What is to be done with it.
 struct Give<'a> {
     tree: &'a Tree,
-    target: &'a TreePath,
+    terms: &'a Terms,
     spot: &'a Spot,
     folder: Stat,
-    when: &'a When,
-    how: Durability,
 }
 
 impl Give<'_> {
@@ -86,29 +88,34 @@ impl Give<'_> {
         whole: &Whole<'_>,
         saved: bool,
         save: impl FnOnce() -> Result<(), StoreError>,
+        assent: Assent,
     ) -> Result<Meta, StoreError> {
-        let failed = |error| fault("publishing", self.target, error);
+        let &Terms { ref target, ref when, how } = self.terms;
+        let failed = |error| fault("publishing", target, error);
         let into = self.spot.folder.fd.as_fd();
         let turn = self.tree.turns.take([(self.spot, &self.folder)]);
         let there = look(self.spot).map_err(failed)?;
         self.check(there.as_ref())?;
         let dressed = dress(whole.file, into, &self.folder).map_err(failed)?;
         let dated = self.date(whole.file, there.as_ref()).map_err(failed)?;
-        if self.how == Durability::Full && (!saved || dressed || dated) {
+        if how == Durability::Full && (!saved || dressed || dated) {
             save()?;
+        }
+        if !assent() {
+            return Err(StoreError::Withdrawn { path: told(target) });
         }
         // Between the look at what has the name and this rename, another program may put something there that is then
         // replaced. A name that was free is guarded by the rename itself.
-        let replace = *self.when != When::Absent;
+        let replace = *when != When::Absent;
         let door = &self.tree.door;
         let from = Named(whole.home.staging.as_fd(), whole.name.as_bytes());
         door.rename(from, Named(into, &self.spot.name), replace).map_err(failed)?;
         drop(turn);
-        if self.how == Durability::Full {
+        if how == Durability::Full {
             let id = (device(&self.folder), self.folder.st_ino);
             self.tree.gates.pass(id, || door.sync_folder(into)).map_err(failed)?;
         }
-        told_as(self.tree, whole.file, self.target)
+        told_as(self.tree, whole.file, target)
     }
 
     /// Whether what has the name may be replaced.
@@ -119,13 +126,13 @@ impl Give<'_> {
                 && seen::modified(seen).same_moment(meta.modified)
         };
         if there.is_some_and(|seen| FileType::from_raw_mode(seen.st_mode) != FileType::RegularFile) {
-            return Err(StoreError::NotAFile { path: told(self.target) });
+            return Err(StoreError::NotAFile { path: told(&self.terms.target) });
         }
-        match (self.when, there) {
+        match (&self.terms.when, there) {
             (When::Always, _) | (When::Absent, None) => Ok(()),
-            (When::Absent, Some(_)) => Err(StoreError::Exists { path: told(self.target) }),
+            (When::Absent, Some(_)) => Err(StoreError::Exists { path: told(&self.terms.target) }),
             (When::Same(meta), Some(seen)) if same(seen, meta) => Ok(()),
-            (When::Same(_), _) => Err(StoreError::Changed { path: told(self.target) }),
+            (When::Same(_), _) => Err(StoreError::Changed { path: told(&self.terms.target) }),
         }
     }
 

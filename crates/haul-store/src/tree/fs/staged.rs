@@ -21,10 +21,15 @@ use bytes::Bytes;
 use haul_core::TreePath;
 use rustix::fs::{self, AtFlags};
 
-use super::{fault::sorted, home::Home, publish, tree::Tree};
+use super::{
+    fault::sorted,
+    home::Home,
+    publish::{self, Terms},
+    tree::Tree,
+};
 use crate::{
-    Body, Durability, Meta, Reading, Source, StageId, Staged, StoreError, Syncer, Taken, When, Work, sys,
-    tree::pool::hop,
+    Assent, Body, Durability, Meta, Reading, Source, StageId, Staged, StoreError, Syncer, Taken, When, Work,
+    sys, tree::pool::hop,
 };
 
 /// The most bytes that are read or copied in one go.
@@ -184,13 +189,19 @@ impl Staged for FsStaged {
         Arc::new(FsSyncer(Arc::clone(&self.received)))
     }
 
-    fn publish<'a>(self: Box<Self>, target: &'a TreePath, when: When, how: Durability) -> Work<'a, Meta> {
-        let target = target.clone();
+    fn publish_if<'a>(
+        self: Box<Self>,
+        target: &'a TreePath,
+        when: When,
+        how: Durability,
+        assent: Assent,
+    ) -> Work<'a, Meta> {
+        let terms = Terms { target: target.clone(), when, how };
         if self.received.tree.at_once && how == Durability::Relaxed && self.len() <= LITTLE {
             // A few calls on names, and at most a short copy.
-            return Box::pin(async move { publish::publish(&self.received, &target, &when, how) });
+            return Box::pin(async move { publish::publish(&self.received, &terms, assent) });
         }
-        self.hop(move |received| publish::publish(received, &target, &when, how))
+        self.hop(move |received| publish::publish(received, &terms, assent))
     }
 
     fn discard(self: Box<Self>) -> Work<'static, ()> {
