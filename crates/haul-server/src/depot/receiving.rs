@@ -56,12 +56,12 @@ impl Visitor {
             published: published.as_ref().map(|meta| meta.size),
         };
         let begin = begin(wish, there).map_err(|past| ServerError::PastEnd { end: past.end })?;
-        let (mut source, mut base, mut fresh) = (None, None, None);
+        let (mut source, mut base) = (None, None);
         let mut before = None;
         match begin {
-            // Made at once, out of sight, so that a folder that takes no file says so before the first byte.
+            // A folder that takes no file says so before the first byte.
             Begin::Create if !depot.rules.in_place => {
-                fresh = Some(depot.store.stage(&target).await?);
+                depot.store.takes_file(&target).await?;
                 staged = None;
             }
             Begin::Create if published.is_none() => depot.takes_files(&target).await?,
@@ -94,7 +94,7 @@ impl Visitor {
             base,
             earlier,
             staged,
-            fresh,
+            fresh: None,
         };
         let upload = Upload::new(Arc::clone(depot), Arc::clone(&sitting.seat), plan);
         *sitting.seat.turn.lock().await = Phase::Open(Box::new(upload));
@@ -197,6 +197,15 @@ impl Receiving {
     /// The byte that comes next.
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// Does now, while no byte is there yet, what the first one would have to wait for.
+    pub async fn prepare(&mut self) -> Result<(), ServerError> {
+        let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
+        match &mut *sitting.seat.turn.lock().await {
+            Phase::Open(upload) => Ok(upload.prepare().await?),
+            Phase::Busy | Phase::Over => Err(fenced(sitting).into()),
+        }
     }
 
     /// More bytes. Every few seconds and 64 MiB what is there is made safe, beside.

@@ -95,6 +95,15 @@ impl Upload {
         self.begun.as_ref().map_or_else(planned, |_| self.seat.told())
     }
 
+    /// Makes the empty staged file of one that begins anew, which is no trace of it yet.
+    pub(super) async fn prepare(&mut self) -> Result<(), StoreError> {
+        let anew = matches!(self.plan.begin, Begin::Create) && !self.depot.rules.in_place;
+        if anew && self.begun.is_none() && self.plan.fresh.is_none() {
+            self.plan.fresh = Some(self.depot.store.stage(&self.plan.target).await?);
+        }
+        Ok(())
+    }
+
     /// Adds bytes at its end.
     pub(super) async fn append(&mut self, bytes: Bytes) -> Result<(), StoreError> {
         self.seat.received();

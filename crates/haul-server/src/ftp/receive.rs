@@ -84,6 +84,11 @@ impl Arriving {
         self.receiving.offset()
     }
 
+    /// Does what need not wait for the first byte.
+    pub(super) async fn prepare(&mut self) -> Result<(), Transferred> {
+        self.receiving.prepare().await.map_err(|error| Transferred::Failed(trouble(&error)))
+    }
+
     /// It never had a data connection.
     pub(super) fn unbegun(self, told: Transferred) -> Received {
         let why = match told {

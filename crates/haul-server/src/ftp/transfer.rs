@@ -114,7 +114,7 @@ pub(super) async fn prepare(errand: &Errand) -> Result<(Outcome, Cargo), Trouble
 }
 
 /// Makes the data connection and moves the bytes.
-pub(super) async fn carry(errand: Errand, cargo: Cargo) -> Moved {
+pub(super) async fn carry(errand: Errand, mut cargo: Cargo) -> Moved {
     let Errand { visitor, transfer, way, own, peer, times, figures, mut halted } = errand;
     let own = own.map(|own| match cargo {
         Cargo::Arriving(_) => (own, tls::Way::FromClient),
@@ -123,7 +123,13 @@ pub(super) async fn carry(errand: Errand, cargo: Cargo) -> Moved {
     let opened = tokio::select! {
         biased;
         why = halt(&mut halted) => Err(ended_by(why)),
-        opened = way.open(peer, own.as_ref(), times.connect) => opened,
+        opened = async {
+            // The client has its 150 and is busy with it.
+            if let Cargo::Arriving(arriving) = &mut cargo {
+                arriving.prepare().await?;
+            }
+            way.open(peer, own.as_ref(), times.connect).await
+        } => opened,
     };
     let stream = match (opened, cargo) {
         (Ok(stream), cargo) => (stream, cargo),

@@ -142,6 +142,9 @@ pub trait Store: Send + Sync + 'static {
     /// How many bytes may still be written there; `None` where nobody knows.
     fn space<'a>(&'a self, path: &'a TreePath) -> Work<'a, Option<u64>>;
 
+    /// Whether a file can be put there, as far as that can be told beforehand: the errors of [`Self::stage`], without a
+    /// trace.
+    fn takes_file<'a>(&'a self, target: &'a TreePath) -> Work<'a, ()>;
     /// Begins a staged file that is to become `target`, empty, on the medium where `target` lies;
     /// [`StoreError::NotAFile`] where a folder has that name.
     fn stage<'a>(&'a self, target: &'a TreePath) -> Work<'a, Box<dyn Staged>>;

@@ -75,6 +75,9 @@ impl Store for Flaky {
     fn space<'a>(&'a self, path: &'a TreePath) -> Work<'a, Option<u64>> {
         self.0.space(path)
     }
+    fn takes_file<'a>(&'a self, target: &'a TreePath) -> Work<'a, ()> {
+        self.0.takes_file(target)
+    }
     fn stage<'a>(&'a self, target: &'a TreePath) -> Work<'a, Box<dyn Staged>> {
         Box::pin(async move {
             Ok(Box::new(FlakyStaged(self.0.stage(target).await?, Arc::clone(&self.1))) as Box<dyn Staged>)

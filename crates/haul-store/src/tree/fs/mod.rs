@@ -40,7 +40,7 @@ use std::{
 
 use haul_core::{Modified, RESERVED, TreePath};
 use rustix::{
-    fs::{self, Access, AtFlags, FileType, Mode, OFlags},
+    fs::{self, FileType, Mode, OFlags},
     io::Errno,
 };
 
@@ -193,6 +193,10 @@ impl Store for FsStore {
         self.hop(path, |tree, path| tree.space(path))
     }
 
+    fn takes_file<'a>(&'a self, target: &'a TreePath) -> Work<'a, ()> {
+        self.soon(target, |tree, target| publish::takes_a_file(tree, target).map(drop))
+    }
+
     fn stage<'a>(&'a self, target: &'a TreePath) -> Work<'a, Box<dyn Staged>> {
         self.soon(target, |tree, target| {
             let folder = publish::takes_a_file(tree, target)?;
@@ -231,8 +235,6 @@ impl Store for FsStore {
 }
 
 fn stage(tree: &Arc<Tree>, target: &TreePath, folder: &Folder) -> io::Result<FsStaged> {
-    // Told before a byte comes, not when all of them are there.
-    fs::accessat(&folder.fd, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::empty())?;
     let name = home::new_name();
     let mut home = tree.homes.for_folder(&tree.root, folder, &*tree.door)?;
     let file = match publish::created(&home, &name) {

@@ -11,7 +11,7 @@ use std::{fs::File, io, os::fd::AsFd, sync::Arc};
 
 use haul_core::TreePath;
 use rustix::{
-    fs::{self, AtFlags, FileType, Mode, OFlags, Stat},
+    fs::{self, Access, AtFlags, FileType, Mode, OFlags, Stat},
     io::Errno,
 };
 
@@ -158,7 +158,8 @@ fn destination(tree: &Tree, target: &TreePath) -> Result<Spot, StoreError> {
     Ok(spot)
 }
 
-/// The folder in which a file can be given this name: nothing is there that a file cannot replace.
+/// The folder in which a file can be given this name: it takes new names, and nothing is there that a file cannot
+/// replace.
 pub(super) fn takes_a_file(tree: &Tree, target: &TreePath) -> Result<Folder, StoreError> {
     if target.is_root() {
         return Err(StoreError::NotAFile { path: told(target) });
@@ -168,6 +169,8 @@ pub(super) fn takes_a_file(tree: &Tree, target: &TreePath) -> Result<Folder, Sto
     if there.is_some_and(|seen| FileType::from_raw_mode(seen.st_mode) != FileType::RegularFile) {
         return Err(StoreError::NotAFile { path: told(target) });
     }
+    fs::accessat(&spot.folder.fd, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::empty())
+        .map_err(|errno| fault("staging", target, errno))?;
     Ok(spot.folder)
 }
 
