@@ -30,7 +30,7 @@ fn of_store(error: &StoreError) -> Trouble {
         StoreError::NotEmpty { .. } => Trouble::NotEmpty,
         StoreError::Changed { .. } | StoreError::TakenAway { .. } => Trouble::Changed,
         StoreError::Fenced { .. } => Trouble::Fenced,
-        StoreError::InUse { .. } => Trouble::Busy("somebody else is at it".to_owned()),
+        StoreError::InUse { .. } => Trouble::Busy("another server has this folder".to_owned()),
         StoreError::OtherMedium { .. } => {
             Trouble::Local("it cannot be moved to another medium at once".to_owned())
         }

@@ -80,6 +80,20 @@ fn a_second_server_on_a_tree_takes_nothing_away_from_the_first() {
 }
 
 #[test]
+fn a_second_server_hears_of_the_first_at_its_start_also_before_anything_is_staged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (open(dir.path(), Resolver::System), open(dir.path(), Resolver::System));
+    assert_eq!(wait(first.sweep(&[])).unwrap(), 0);
+    let swept = wait(second.sweep(&[]));
+    assert!(matches!(&swept, Err(StoreError::InUse { .. })), "{swept:?}");
+    assert!(!dir.path().join(".haul").exists(), "nothing is made for that");
+    upload(&first, "a", "x").unwrap();
+    assert_eq!(wait(first.sweep(&[])).unwrap(), 0, "it is ours already");
+    drop(first);
+    assert_eq!(wait(second.sweep(&[])).unwrap(), 0);
+}
+
+#[test]
 fn a_tree_within_a_tree_has_its_own_staging_and_both_are_out_of_each_other_s_reach() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("inner")).unwrap();
