@@ -163,6 +163,7 @@ fn words(trouble: &Trouble) -> String {
         Trouble::NotEmpty => "not empty".to_owned(),
         Trouble::Denied => "permission denied".to_owned(),
         Trouble::BadName => "no such name can be given".to_owned(),
+        Trouble::OtherMedium => "that name would be on another medium".to_owned(),
         Trouble::NoSpace => "no space left".to_owned(),
         Trouble::Unfinished { at } => format!("not finished: {at} bytes are there"),
         Trouble::PastEnd { end } => format!("only {end} bytes are there"),

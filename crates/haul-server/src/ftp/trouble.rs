@@ -31,12 +31,21 @@ fn of_store(error: &StoreError) -> Trouble {
         StoreError::Changed { .. } | StoreError::TakenAway { .. } => Trouble::Changed,
         StoreError::Fenced { .. } => Trouble::Fenced,
         StoreError::InUse { .. } => Trouble::Busy("another server has this folder".to_owned()),
-        StoreError::OtherMedium { .. } => {
-            Trouble::Local("it cannot be moved to another medium at once".to_owned())
-        }
+        StoreError::OtherMedium { .. } => Trouble::OtherMedium,
         StoreError::NewerFormat { .. } | StoreError::Incomplete { .. } | StoreError::Unclaimed { .. } => {
             Trouble::Local("what is kept of it cannot be used".to_owned())
         }
         StoreError::Io { doing, source, .. } => Trouble::Local(format!("{doing}: {}", source.kind())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_another_server_has_is_told_in_plain_words() {
+        let told = of_store(&StoreError::InUse { path: "/f".into(), pid: None });
+        assert_eq!(told, Trouble::Busy("another server has this folder".to_owned()));
     }
 }

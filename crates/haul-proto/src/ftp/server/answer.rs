@@ -93,6 +93,9 @@ impl From<&Trouble> for Answer {
             Trouble::NotEmpty => Self::new(550, "The folder is not empty."),
             Trouble::Denied => Self::new(550, "Permission denied."),
             Trouble::BadName => Self::new(553, "No such name can be given here."),
+            Trouble::OtherMedium => {
+                Self::new(553, "That name would be on another medium: nothing can be moved there at once.")
+            }
             Trouble::NoSpace => Self::new(552, "There is no space left; what was received is kept."),
             Trouble::Busy(why) => Self::new(450, format!("Somebody else is at it: {why}")),
             Trouble::Unfinished { at } => Self::new(

@@ -410,6 +410,8 @@ pub enum Trouble {
     Denied,
     /// 553: no such name can be given.
     BadName,
+    /// 553: a name on another medium, which no rename leads to.
+    OtherMedium,
     /// 552.
     NoSpace,
     /// 450: somebody else is at it.

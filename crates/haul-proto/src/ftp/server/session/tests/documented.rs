@@ -160,13 +160,17 @@ fn outcomes(ask: &Ask) -> Vec<Outcome> {
         Ask::Listen { .. } => vec![Trouble::CannotListen(why())],
         Ask::MakeFolder(_) => vec![Trouble::Exists, Trouble::Denied, Trouble::NoSpace, Trouble::Local(why())],
         Ask::Remove(_) | Ask::RemoveFolder(_) | Ask::Rename { .. } => {
-            vec![
+            let mut bad = vec![
                 Trouble::NotFound,
                 Trouble::NotEmpty,
                 Trouble::Denied,
                 Trouble::Busy(why()),
                 Trouble::Local(why()),
-            ]
+            ];
+            if matches!(ask, Ask::Rename { .. }) {
+                bad.push(Trouble::OtherMedium);
+            }
+            bad
         }
         Ask::Sum { .. } => vec![Trouble::NotAFile, Trouble::PastEnd { end: 1 }, Trouble::Local(why())],
         Ask::AsciiSize(_) => vec![Trouble::TooLarge(why()), Trouble::NotFound, Trouble::Local(why())],

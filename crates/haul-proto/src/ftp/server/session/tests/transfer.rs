@@ -280,6 +280,7 @@ fn every_trouble_has_its_code() {
         (Trouble::NotEmpty, 550),
         (Trouble::Denied, 550),
         (Trouble::BadName, 553),
+        (Trouble::OtherMedium, 553),
         (Trouble::NoSpace, 552),
         (Trouble::Busy(why()), 450),
         (Trouble::Unfinished { at: 7 }, 450),
