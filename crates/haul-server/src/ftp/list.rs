@@ -175,6 +175,10 @@ async fn folders(
         let Ok(names) = visitor.list(&next.path).await else { continue };
         let header = [b"\r\n", next.shown.as_slice(), b":\r\n"].concat();
         paper.lines.extend_from_slice(&header);
+        // Folders with nothing in them add up as well.
+        if paper.lines.len() >= PIECE {
+            paper.send().await?;
+        }
         one_folder(look, &next, names, visitor, paper, &mut ahead, &mut left).await?;
     }
     Ok(())
