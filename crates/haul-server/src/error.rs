@@ -30,7 +30,10 @@ pub enum ServerError {
     /// The medium.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A socket, a certificate, a configuration: in words.
+    /// What a setting names is not what it has to be: a file without a certificate in it. In words.
+    #[error("{0}")]
+    Setting(String),
+    /// A socket, a file, a thread: in words.
     #[error("{0}")]
     Other(String),
 }

@@ -14,7 +14,7 @@ pub(super) fn trouble(error: &ServerError) -> Trouble {
         ServerError::PastEnd { end } => Trouble::PastEnd { end: *end },
         ServerError::Busy => Trouble::Busy(error.to_string()),
         ServerError::Store(error) => of_store(error),
-        ServerError::Other(words) => Trouble::Local(words.clone()),
+        ServerError::Setting(words) | ServerError::Other(words) => Trouble::Local(words.clone()),
     }
 }
 
