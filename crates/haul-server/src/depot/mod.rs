@@ -44,7 +44,7 @@ pub use haul_core::receiving::{Control, DataEnd, Wish};
 pub struct Rules {
     /// Whether an upload is written where readers see it, the classic way.
     pub in_place: bool,
-    /// What the end of an upload promises.
+    /// What the end of an upload promises, or of a change to names.
     pub durability: Durability,
     /// After how long without a byte an unfinished upload is forgotten.
     pub expire: Duration,
