@@ -24,6 +24,12 @@ pub enum ServerError {
         /// How many there are.
         end: u64,
     },
+    /// This account has as many unfinished uploads as it may, and this would be another.
+    #[error("{unfinished} uploads are unfinished already")]
+    TooMany {
+        /// How many it has.
+        unfinished: usize,
+    },
     /// Another session of the same owner is receiving this file, and bytes still come.
     #[error("another session is uploading this file")]
     Busy,

@@ -48,6 +48,8 @@ pub struct Rules {
     pub durability: Durability,
     /// After how long without a byte an unfinished upload is forgotten.
     pub expire: Duration,
+    /// How many unfinished uploads one owner may have; with as many no other is begun.
+    pub max_unfinished: usize,
     /// How long a newcomer waits for an older session of the same owner to show that it is dead.
     pub takeover: Duration,
 }
@@ -126,6 +128,7 @@ impl Depot {
             in_place: true,
             durability: Durability::Full,
             expire: Duration::MAX,
+            max_unfinished: 0,
             takeover: Duration::ZERO,
         };
         let ledger = Arc::new(MemoryLedger::default());

@@ -166,6 +166,7 @@ fn words(trouble: &Trouble) -> String {
         Trouble::OtherMedium => "that name would be on another medium".to_owned(),
         Trouble::NoSpace => "no space left".to_owned(),
         Trouble::Unfinished { at } => format!("not finished: {at} bytes are there"),
+        Trouble::TooMany { unfinished } => format!("{unfinished} uploads are unfinished already"),
         Trouble::PastEnd { end } => format!("only {end} bytes are there"),
         Trouble::Changed => "it has changed meanwhile".to_owned(),
         Trouble::Fenced => "a newer session took over".to_owned(),

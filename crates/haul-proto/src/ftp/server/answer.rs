@@ -97,6 +97,12 @@ impl From<&Trouble> for Answer {
                 Self::new(553, "That name would be on another medium: nothing can be moved there at once.")
             }
             Trouble::NoSpace => Self::new(552, "There is no space left; what was received is kept."),
+            Trouble::TooMany { unfinished } => Self::new(
+                452,
+                format!(
+                    "{unfinished} uploads of yours are not finished: go on with them or delete them first."
+                ),
+            ),
             Trouble::Busy(why) => Self::new(450, format!("Somebody else is at it: {why}")),
             Trouble::Unfinished { at } => Self::new(
                 450,

@@ -202,6 +202,9 @@ impl Ledger for FullLedger {
     fn forget<'a>(&'a self, lease: &'a Lease) -> Work<'a, ()> {
         self.0.forget(lease)
     }
+    fn count<'a>(&'a self, owner: &'a str) -> Work<'a, usize> {
+        self.0.count(owner)
+    }
     fn in_folder<'a>(
         &'a self,
         owner: &'a str,

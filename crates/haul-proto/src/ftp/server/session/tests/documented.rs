@@ -185,6 +185,7 @@ fn outcomes(ask: &Ask) -> Vec<Outcome> {
         Ask::Transfer(Transfer { what: What::Store { wish, .. }, .. }) => {
             let mut bad =
                 vec![Trouble::Denied, Trouble::Busy(why()), Trouble::NoSpace, Trouble::Local(why())];
+            bad.push(Trouble::TooMany { unfinished: 1 });
             if matches!(wish, StoreWish::From(_)) {
                 bad.push(Trouble::PastEnd { end: 1 });
             }

@@ -282,6 +282,7 @@ fn every_trouble_has_its_code() {
         (Trouble::BadName, 553),
         (Trouble::OtherMedium, 553),
         (Trouble::NoSpace, 552),
+        (Trouble::TooMany { unfinished: 7 }, 452),
         (Trouble::Busy(why()), 450),
         (Trouble::Unfinished { at: 7 }, 450),
         (Trouble::PastEnd { end: 7 }, 554),
