@@ -87,6 +87,7 @@ impl Visitor {
     pub async fn rename(&self, from: &TreePath, to: &TreePath) -> Result<(), ServerError> {
         self.may_change(self.account().may.delete)?;
         let (depot, old, new) = (self.depot(), self.place(from)?, self.place(to)?);
+        let how = depot.rules.durability;
         self.is_no_root(&old)?;
         self.is_no_root(&new)?;
         if old == new {
@@ -103,16 +104,14 @@ impl Visitor {
         }
         match depot.store.stat(&old).await?.kind {
             Kind::File => {
-                depot.store.rename(&old, &new, true, depot.rules.durability).await?;
+                depot.store.rename(&old, &new, true, how).await?;
                 depot.drop_unfinished(&there.seat.key).await?;
             }
             // The store has words for it.
-            Kind::Folder if new.is_within(&old) => {
-                depot.store.rename(&old, &new, false, depot.rules.durability).await?
-            }
+            Kind::Folder if new.is_within(&old) => depot.store.rename(&old, &new, false, how).await?,
             Kind::Folder => {
                 let _inside = depot.sit_within(&old).await?;
-                depot.store.rename(&old, &new, false, depot.rules.durability).await?;
+                depot.store.rename(&old, &new, false, how).await?;
                 depot.drop_unfinished(&there.seat.key).await?;
                 if !depot.rules.in_place {
                     depot.ledger.moved(None, &old, &new).await?;

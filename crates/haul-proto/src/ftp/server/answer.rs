@@ -100,7 +100,7 @@ impl From<&Trouble> for Answer {
             Trouble::TooMany { unfinished } => Self::new(
                 452,
                 format!(
-                    "{unfinished} uploads of yours are not finished: go on with them or delete them first."
+                    "Too many of your uploads are not finished ({unfinished}): go on with them or delete them first."
                 ),
             ),
             Trouble::Busy(why) => Self::new(450, format!("Somebody else is at it: {why}")),

@@ -7,7 +7,7 @@
 //! both want the same one, and the first has it.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
@@ -158,9 +158,8 @@ impl Homes {
     fn claim(&self, root: &Beneath) -> io::Result<()> {
         let folder = rustix::io::fcntl_dupfd_cloexec(root.root(), 0)?;
         let unique = identity(folder.as_fd())?;
-        let mut ours = self.ours();
-        if !ours.contains_key(&unique) {
-            ours.insert(unique, locked(&folder)?);
+        if let Entry::Vacant(place) = self.ours().entry(unique) {
+            place.insert(locked(&folder)?);
         }
         Ok(())
     }
