@@ -24,13 +24,22 @@ pub enum ServerError {
         /// How many there are.
         end: u64,
     },
+    /// This account has as many unfinished uploads as it may, and this would be another.
+    #[error("{unfinished} uploads are unfinished already")]
+    TooMany {
+        /// How many it has.
+        unfinished: usize,
+    },
     /// Another session of the same owner is receiving this file, and bytes still come.
     #[error("another session is uploading this file")]
     Busy,
     /// The medium.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A socket, a certificate, a configuration: in words.
+    /// What a setting names is not what it has to be: a file without a certificate in it. In words.
+    #[error("{0}")]
+    Setting(String),
+    /// A socket, a file, a thread: in words.
     #[error("{0}")]
     Other(String),
 }

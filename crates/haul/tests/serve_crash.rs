@@ -207,6 +207,14 @@ fn a_second_server_on_the_same_tree_ends_with_7_wherever_its_state_is() {
 }
 
 #[test]
+fn a_second_server_on_a_tree_hears_of_the_first_at_its_start_also_before_any_upload() {
+    let place = Place::new();
+    let first = place.serve().arg("--state").arg(place.local("first")).start();
+    serve(place.root()).arg("--state").arg(place.local("second")).run().expect_code(7);
+    assert_eq!(owner(first.addr()).stores("STOR f", b"x").code, 226);
+}
+
+#[test]
 fn sigterm_lets_a_running_transfer_come_to_its_end() {
     let place = Place::new();
     let content = Content::new(5, LEN);

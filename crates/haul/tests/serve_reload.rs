@@ -184,17 +184,25 @@ fn what_cannot_be_served_yet_is_said_and_not_passed_over() {
 }
 
 #[test]
-fn a_certificate_that_is_none_is_told_before_a_door_opens() {
-    let place = Place::new();
-    let file = place.local("empty.pem");
-    std::fs::write(&file, "").unwrap();
-    let end = serve(place.root())
-        .arg("--tls-cert")
-        .arg(&file)
-        .arg("--tls-key")
-        .arg(&file)
-        .arg("--check")
-        .run()
-        .expect_code(7);
-    assert!(end.stderr.contains("empty.pem has no certificate in it"), "{}", end.stderr);
+fn a_certificate_that_is_none_is_a_wrong_setting_and_told_before_a_door_opens() {
+    let (place, certificates) = (Place::new(), Certificates::for_loopback());
+    let empty = place.local("empty.pem");
+    std::fs::write(&empty, "").unwrap();
+    let other = Certificates::for_loopback();
+    let strange = other.key_pem_path();
+    let (cert, key) = (certificates.cert_pem_path(), certificates.key_pem_path());
+    let wrong = [
+        (&empty, &empty, "empty.pem has no certificate in it"),
+        (&key, &key, "key.pem has no certificate in it"),
+        (&cert, &empty, "empty.pem has no private key in it"),
+        (&cert, &cert, "cert.pem has no private key in it"),
+        (&cert, &strange, strange.to_str().unwrap()),
+    ];
+    for (cert, key, what) in wrong {
+        for check in [true, false] {
+            let told = serve(place.root()).arg("--tls-cert").arg(cert).arg("--tls-key").arg(key);
+            let end = if check { told.arg("--check") } else { told }.run().expect_code(2);
+            assert!(end.stderr.contains(what), "{}", end.stderr);
+        }
+    }
 }

@@ -24,6 +24,22 @@ fn whole() -> Vec<u8> {
 }
 
 #[test]
+fn no_more_uploads_are_left_unfinished_than_an_account_may_have() {
+    let place = Place::new();
+    let served = place.serve().config("[uploads]\nmax_unfinished = 1\n").start();
+    left_unfinished(served.addr(), "f", b"some bytes");
+    let mut caller = owner(served.addr());
+    let data = caller.data();
+    let told = caller.says("STOR g", 452);
+    assert!(told.text.contains("not finished (1): go on with them or delete them"), "{told:?}");
+    drop(data);
+    assert_eq!(stranger(served.addr()).stores("STOR g", b"x").code, 226);
+    assert_eq!(caller.stores("APPE f", b"s").code, 226);
+    assert_eq!(caller.stores("STOR g", b"xy").code, 226);
+    assert_eq!(std::fs::read(place.far("f")).unwrap(), b"some bytes");
+}
+
+#[test]
 fn while_a_file_is_uploaded_another_user_sees_the_old_one() {
     let place = Place::new();
     OLD.write_to(place.far("f"));

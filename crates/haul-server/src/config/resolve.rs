@@ -19,6 +19,8 @@ use crate::{
 
 /// How long a newcomer waits for an older session of the same user to show that it is dead.
 const TAKEOVER: Duration = Duration::from_secs(2);
+/// Unfinished uploads of one account: more than a person has, and no more than a ledger bears of many.
+const MAX_UNFINISHED: u32 = 1000;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -239,12 +241,14 @@ fn uploads<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> Rules {
         [("whole", false), ("in-place", true)],
         [("full", Durability::Full), ("relaxed", Durability::Relaxed)],
     );
+    let most = document.number(&mut table, "max_unfinished", &(1..1_000_001));
     let rules = Rules {
         in_place: document.text(&mut table, "mode", |text| value::one_of(text, &whole)).unwrap_or(false),
         durability: document
             .text(&mut table, "durability", |text| value::one_of(text, &durability))
             .unwrap_or(Durability::Full),
         expire: document.text(&mut table, "expire", value::time).unwrap_or(DAY * 7),
+        max_unfinished: usize::try_from(most.unwrap_or(MAX_UNFINISHED)).unwrap_or(usize::MAX),
         takeover: TAKEOVER,
     };
     document.finish(table);

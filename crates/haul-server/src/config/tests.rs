@@ -65,6 +65,7 @@ fn every_key_of_a_file_is_heard() {
         mode = "in-place"
         durability = "relaxed"
         expire = "1d"
+        max_unfinished = 20
         [log]
         format = "json"
         xferlog = "/var/log/xferlog"
@@ -103,7 +104,7 @@ fn every_key_of_a_file_is_heard() {
     );
     assert_eq!(config.patience, Patience { failures: 4, refuse: minutes(60) });
     assert!(config.uploads.in_place && config.uploads.durability == Durability::Relaxed);
-    assert_eq!(config.uploads.expire, minutes(1440));
+    assert_eq!((config.uploads.expire, config.uploads.max_unfinished), (minutes(1440), 20));
     assert_eq!(config.log.format, Format::Json);
     assert_eq!(config.log.xferlog.as_deref(), Some(Path::new("/var/log/xferlog")));
     let [ann] = config.users.as_slice() else { panic!() };

@@ -52,7 +52,7 @@ impl Visitor {
         if place.is_root() || self.depot().unfinished(&self.key(&place)).await?.is_some() {
             return Err(StoreError::Exists { path: PathBuf::from(place.to_string()) }.into());
         }
-        Ok(self.depot().store.make_folder(&place).await?)
+        Ok(self.depot().store.make_folder(&place, self.depot().rules.durability).await?)
     }
 
     /// Removes an empty folder, and every unfinished upload that was to become something in it.
@@ -61,7 +61,7 @@ impl Visitor {
         let (depot, place) = (self.depot(), self.place(path)?);
         self.is_no_root(&place)?;
         let _seats = depot.sit_within(&place).await?;
-        depot.store.remove_folder(&place).await?;
+        depot.store.remove_folder(&place, depot.rules.durability).await?;
         if !depot.rules.in_place {
             for (key, _) in depot.ledger.within(&place).await? {
                 depot.drop_unfinished(&key).await?;
@@ -79,7 +79,7 @@ impl Visitor {
         if depot.drop_unfinished(&sitting.seat.key).await? {
             return Ok(());
         }
-        Ok(depot.store.remove(&place).await?)
+        Ok(depot.store.remove(&place, depot.rules.durability).await?)
     }
 
     /// Renames: the unfinished upload of that name, or else the file or folder. A file that has the new name is replaced,
@@ -87,6 +87,7 @@ impl Visitor {
     pub async fn rename(&self, from: &TreePath, to: &TreePath) -> Result<(), ServerError> {
         self.may_change(self.account().may.delete)?;
         let (depot, old, new) = (self.depot(), self.place(from)?, self.place(to)?);
+        let how = depot.rules.durability;
         self.is_no_root(&old)?;
         self.is_no_root(&new)?;
         if old == new {
@@ -103,14 +104,14 @@ impl Visitor {
         }
         match depot.store.stat(&old).await?.kind {
             Kind::File => {
-                depot.store.rename(&old, &new, true).await?;
+                depot.store.rename(&old, &new, true, how).await?;
                 depot.drop_unfinished(&there.seat.key).await?;
             }
             // The store has words for it.
-            Kind::Folder if new.is_within(&old) => depot.store.rename(&old, &new, false).await?,
+            Kind::Folder if new.is_within(&old) => depot.store.rename(&old, &new, false, how).await?,
             Kind::Folder => {
                 let _inside = depot.sit_within(&old).await?;
-                depot.store.rename(&old, &new, false).await?;
+                depot.store.rename(&old, &new, false, how).await?;
                 depot.drop_unfinished(&there.seat.key).await?;
                 if !depot.rules.in_place {
                     depot.ledger.moved(None, &old, &new).await?;

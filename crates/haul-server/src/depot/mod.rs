@@ -44,10 +44,12 @@ pub use haul_core::receiving::{Control, DataEnd, Wish};
 pub struct Rules {
     /// Whether an upload is written where readers see it, the classic way.
     pub in_place: bool,
-    /// What the end of an upload promises.
+    /// What the end of an upload promises, or of a change to names.
     pub durability: Durability,
     /// After how long without a byte an unfinished upload is forgotten.
     pub expire: Duration,
+    /// How many unfinished uploads one owner may have; with as many no other is begun.
+    pub max_unfinished: usize,
     /// How long a newcomer waits for an older session of the same owner to show that it is dead.
     pub takeover: Duration,
 }
@@ -126,6 +128,7 @@ impl Depot {
             in_place: true,
             durability: Durability::Full,
             expire: Duration::MAX,
+            max_unfinished: 0,
             takeover: Duration::ZERO,
         };
         let ledger = Arc::new(MemoryLedger::default());

@@ -51,6 +51,9 @@ impl Visitor {
         }
         let wish = self.meant(wish, &sitting.seat.key, published.as_ref()).await?;
         let (earlier, mut staged) = depot.what_goes_on(&sitting.seat.key, wish).await?;
+        if earlier.is_none() && !depot.rules.in_place {
+            depot.has_room_for_another(&sitting.seat.key.owner).await?;
+        }
         let there = There {
             unfinished: earlier.as_ref().map(|record| record.offset),
             published: published.as_ref().map(|meta| meta.size),
@@ -130,6 +133,13 @@ impl Depot {
             Err(StoreError::NotFound { .. }) if !target.is_root() => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether this owner may have one more unfinished upload. Those that are just being begun are not counted yet:
+    /// there may be as many more as there are sessions.
+    async fn has_room_for_another(&self, owner: &str) -> Result<(), ServerError> {
+        let unfinished = self.ledger.count(owner).await?;
+        if unfinished < self.rules.max_unfinished { Ok(()) } else { Err(ServerError::TooMany { unfinished }) }
     }
 
     /// Whether the folder of this place is one.

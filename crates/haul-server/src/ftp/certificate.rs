@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rcgen::CertifiedKey;
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::pki_types::{
     CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer,
     pem::{Error, PemObject as _},
@@ -10,6 +10,9 @@ use rustls::pki_types::{
 use sha2::{Digest as _, Sha256};
 
 use crate::ServerError;
+
+/// Whom a certificate made on the spot names.
+const NAME: &str = "haul";
 
 /// A certificate with those that vouch for it, and its key.
 #[derive(Debug)]
@@ -41,8 +44,13 @@ impl Certificate {
     /// # Errors
     /// Where no key can be made, or a name is none.
     pub fn self_signed(names: Vec<String>) -> Result<Self, ServerError> {
-        let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(names)
-            .map_err(|error| ServerError::Other(format!("cannot make a certificate: {error}")))?;
+        let failed = |error| ServerError::Other(format!("cannot make a certificate: {error}"));
+        let mut params = CertificateParams::new(names).map_err(failed)?;
+        // What clients show to people.
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, NAME);
+        let signing_key = KeyPair::generate().map_err(failed)?;
+        let cert = params.self_signed(&signing_key).map_err(failed)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
         Ok(Self { chain: vec![cert.der().clone()], key })
     }
@@ -57,11 +65,13 @@ impl Certificate {
 
 fn wrong(path: &Path, error: &Error, wanted: &str) -> ServerError {
     let path = path.display();
-    ServerError::Other(match error {
-        Error::NoItemsFound => format!("{path} has no {} in it", wanted.trim_start_matches("a ")),
-        Error::Io(error) => format!("cannot read {path}: {error}"),
-        error => format!("{path}: {error}"),
-    })
+    match error {
+        Error::NoItemsFound => {
+            ServerError::Setting(format!("{path} has no {} in it", wanted.trim_start_matches("a ")))
+        }
+        Error::Io(error) => ServerError::Other(format!("cannot read {path}: {error}")),
+        error => ServerError::Setting(format!("{path}: {error}")),
+    }
 }
 
 #[cfg(test)]
@@ -73,6 +83,10 @@ mod tests {
     fn one_made_on_the_spot_protects() {
         let made = Certificate::self_signed(vec!["localhost".into(), "127.0.0.1".into()]).unwrap();
         assert_eq!(made.fingerprint().len(), 32 * 3 - 1);
+        let bytes = made.chain[0].as_ref();
+        // Of subject and issuer: the object's number (2.5.4.3), a text of four letters, the text.
+        let name = b"\x06\x03\x55\x04\x03\x0c\x04haul";
+        assert_eq!(bytes.windows(name.len()).filter(|seen| seen == name).count(), 2);
         assert!(Protection::new(made.chain, made.key, Reuse::Prefer, false).is_ok());
     }
 

@@ -35,8 +35,8 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Listens at the address that the control connection came to.
-    pub(super) fn listen(control: IpAddr, family: Option<Family>, passive: &Passive) -> io::Result<Self> {
+    /// Listens at the address that the control connection came to, on the same link where it means one only there.
+    pub(super) fn listen(control: SocketAddr, family: Option<Family>, passive: &Passive) -> io::Result<Self> {
         let matches = match family {
             None => true,
             Some(Family::V4) => control.is_ipv4(),
@@ -49,7 +49,7 @@ impl Pending {
             ));
         }
         let Some(ports) = passive.ports.clone() else {
-            return Self::at(SocketAddr::new(control, 0));
+            return Self::at(at_port(control, 0));
         };
         // From a place nobody can guess, so that nobody waits at the next port; then every port once.
         let (first, count) = (*ports.start(), u32::from(ports.end().saturating_sub(*ports.start())) + 1);
@@ -57,7 +57,7 @@ impl Pending {
         let mut last = io::Error::from(io::ErrorKind::AddrInUse);
         for step in 0..count {
             let port = u32::from(first) + (from + step) % count;
-            match Self::at(SocketAddr::new(control, u16::try_from(port).unwrap_or(first))) {
+            match Self::at(at_port(control, u16::try_from(port).unwrap_or(first))) {
                 Ok(pending) => return Ok(pending),
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
                 Err(error) => return Err(error),
@@ -109,7 +109,7 @@ pub(super) enum Way {
     /// It comes here.
     Passive(Option<Pending>),
     /// It is made, from this address of ours.
-    Active(SocketAddr, IpAddr),
+    Active(SocketAddr, SocketAddr),
 }
 
 /// A data connection.
@@ -164,11 +164,26 @@ impl Way {
     }
 }
 
-async fn connect(to: SocketAddr, from: IpAddr) -> io::Result<TcpStream> {
+async fn connect(to: SocketAddr, from: SocketAddr) -> io::Result<TcpStream> {
     let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
-    socket.bind(SocketAddr::new(from, 0))?;
-    socket.connect(to).await
+    socket.bind(at_port(from, 0))?;
+    socket.connect(on_the_link_of(from, to)).await
+}
+
+/// The same address, the link that it is on too, with another port.
+fn at_port(mut address: SocketAddr, port: u16) -> SocketAddr {
+    address.set_port(port);
+    address
+}
+
+/// Where a client really is that tells an address and a port: a link-local address means one on the link over which the
+/// control connection came, and EPRT cannot say which that is (RFC 4007 §6).
+fn on_the_link_of(own: SocketAddr, mut told: SocketAddr) -> SocketAddr {
+    if let (SocketAddr::V6(own), SocketAddr::V6(told)) = (own, &mut told) {
+        told.set_scope_id(own.scope_id());
+    }
+    told
 }
 
 fn random() -> u32 {
@@ -285,5 +300,20 @@ impl Drop for Ending {
         if let Some(stream) = self.stream.take() {
             stream.break_off();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_stays_on_the_link_of_the_control_connection() {
+        let own: SocketAddr = "[fe80::1%3]:2121".parse().unwrap();
+        assert_eq!(at_port(own, 0), "[fe80::1%3]:0".parse().unwrap(), "passive, and the near end of active");
+        let told = "[fe80::2]:40000".parse().unwrap();
+        assert_eq!(on_the_link_of(own, told), "[fe80::2%3]:40000".parse().unwrap());
+        let v4 = "192.0.2.1:40000".parse().unwrap();
+        assert_eq!(on_the_link_of("192.0.2.2:21".parse().unwrap(), v4), v4);
     }
 }

@@ -130,7 +130,7 @@ impl Door {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    self.let_in(stream, SocketAddr::new(peer.ip().to_canonical(), peer.port()));
+                    self.let_in(stream, canonical(peer));
                 }
                 // Of one connection, or of all as long as there is no socket left: the door stays open.
                 Err(error) => {
@@ -169,6 +169,14 @@ impl Door {
     }
 }
 
+/// An address of IPv4 as such, also where it came through a socket of IPv6; any other as it is, with its link.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        IpAddr::V6(_) => address,
+    }
+}
+
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
@@ -201,7 +209,7 @@ async fn meet(
     peer: IpAddr,
     place: Place,
 ) -> Option<Box<Conversation>> {
-    let local = stream.local_addr().ok()?.ip().to_canonical();
+    let local = canonical(stream.local_addr().ok()?);
     // Each of them is a convenience: without it the session is slower or hangs on longer.
     let _ = stream.set_nodelay(true);
     let _ = sys::keep_awake(&stream, KEEP_AWAKE);

@@ -151,12 +151,14 @@ pub(super) async fn send(
     paper.finish().await
 }
 
-/// What is to come of a deep list.
-struct Ahead {
+/// A folder of a deep list.
+struct Folder {
     path: TreePath,
     /// As it stands above its names.
     shown: Vec<u8>,
     level: usize,
+    /// The folders within it that are to come: names alone, since there may be many.
+    within: std::vec::IntoIter<Vec<u8>>,
 }
 
 async fn folders(
@@ -167,27 +169,39 @@ async fn folders(
     paper: &mut Paper<'_>,
 ) -> Result<(), Transferred> {
     let mut left = DEEP;
-    let mut ahead = Vec::new();
-    let top = Ahead { path, shown: b".".to_vec(), level: 0 };
-    one_folder(look, &top, names, visitor, paper, &mut ahead, &mut left).await?;
-    while let Some(next) = ahead.pop() {
+    let mut top = Folder { path, shown: b".".to_vec(), level: 0, within: Vec::new().into_iter() };
+    one_folder(look, &mut top, names, visitor, paper, &mut left).await?;
+    // From the top down to where it is.
+    let mut open = vec![top];
+    while let Some(above) = open.last_mut() {
+        let Some(name) = above.within.next() else {
+            open.pop();
+            continue;
+        };
+        let Ok(path) = above.path.join(&name) else { continue };
+        let shown = [above.shown.as_slice(), b"/", &name].concat();
+        let mut next = Folder { path, shown, level: above.level + 1, within: Vec::new().into_iter() };
         // One that vanished meanwhile, or may not be read, has nothing to show.
         let Ok(names) = visitor.list(&next.path).await else { continue };
         let header = [b"\r\n", next.shown.as_slice(), b":\r\n"].concat();
         paper.lines.extend_from_slice(&header);
-        one_folder(look, &next, names, visitor, paper, &mut ahead, &mut left).await?;
+        // Folders with nothing in them add up as well.
+        if paper.lines.len() >= PIECE {
+            paper.send().await?;
+        }
+        one_folder(look, &mut next, names, visitor, paper, &mut left).await?;
+        open.push(next);
     }
     Ok(())
 }
 
-/// One folder; those within it are put `ahead`, where a deep list is wanted.
+/// One folder; those within it are noted where a deep list is wanted.
 async fn one_folder(
     look: &Look,
-    folder: &Ahead,
+    folder: &mut Folder,
     mut names: Names,
     visitor: &Visitor,
     paper: &mut Paper<'_>,
-    ahead: &mut Vec<Ahead>,
     left: &mut usize,
 ) -> Result<(), Transferred> {
     let top = folder.level == 0;
@@ -221,12 +235,7 @@ async fn one_folder(
             }
         }
     }
-    for name in within.into_iter().rev() {
-        if let Ok(path) = folder.path.join(&name) {
-            let shown = [folder.shown.as_slice(), b"/", &name].concat();
-            ahead.push(Ahead { path, shown, level: folder.level + 1 });
-        }
-    }
+    folder.within = within.into_iter();
     Ok(())
 }
 

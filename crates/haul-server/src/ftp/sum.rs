@@ -107,7 +107,7 @@ pub(super) async fn ascii_size(visitor: &Visitor, path: &TreePath) -> Result<Out
     let peek = visitor.peek(path).await.map_err(|error| trouble(&error))?;
     let to = peek.len();
     if to > LONGEST_TEXT {
-        return Err(Trouble::TooLarge("too large to count its line ends; say TYPE I first".to_owned()));
+        return Err(Trouble::TooLarge("its line ends are not counted; say TYPE I first".to_owned()));
     }
     let (mut text, mut at, mut size) = (ToWire::default(), 0, 0);
     while at < to {

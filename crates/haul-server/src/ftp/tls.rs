@@ -71,7 +71,7 @@ impl Protection {
         reuse: Reuse,
         required: bool,
     ) -> Result<Self, ServerError> {
-        let wrong = |error: rustls::Error| ServerError::Other(format!("the certificate: {error}"));
+        let wrong = |error: rustls::Error| ServerError::Setting(format!("the certificate: {error}"));
         let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(wrong)?

@@ -12,9 +12,10 @@ pub(super) fn trouble(error: &ServerError) -> Trouble {
         ServerError::BadPath(_) => Trouble::BadName,
         ServerError::Unfinished { at } => Trouble::Unfinished { at: *at },
         ServerError::PastEnd { end } => Trouble::PastEnd { end: *end },
+        ServerError::TooMany { unfinished } => Trouble::TooMany { unfinished: *unfinished },
         ServerError::Busy => Trouble::Busy(error.to_string()),
         ServerError::Store(error) => of_store(error),
-        ServerError::Other(words) => Trouble::Local(words.clone()),
+        ServerError::Setting(words) | ServerError::Other(words) => Trouble::Local(words.clone()),
     }
 }
 
@@ -30,14 +31,23 @@ fn of_store(error: &StoreError) -> Trouble {
         StoreError::NotEmpty { .. } => Trouble::NotEmpty,
         StoreError::Changed { .. } | StoreError::TakenAway { .. } => Trouble::Changed,
         StoreError::Fenced { .. } => Trouble::Fenced,
-        StoreError::InUse { .. } => Trouble::Busy("somebody else is at it".to_owned()),
-        StoreError::OtherMedium { .. } => {
-            Trouble::Local("it cannot be moved to another medium at once".to_owned())
-        }
+        StoreError::InUse { .. } => Trouble::Busy("another server has this folder".to_owned()),
+        StoreError::OtherMedium { .. } => Trouble::OtherMedium,
         StoreError::NewerFormat { .. } | StoreError::Incomplete { .. } | StoreError::Unclaimed { .. } => {
             Trouble::Local("what is kept of it cannot be used".to_owned())
         }
         StoreError::Withdrawn { .. } => Trouble::Local("it was no longer wanted".to_owned()),
         StoreError::Io { doing, source, .. } => Trouble::Local(format!("{doing}: {}", source.kind())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_another_server_has_is_told_in_plain_words() {
+        let told = of_store(&StoreError::InUse { path: "/f".into(), pid: None });
+        assert_eq!(told, Trouble::Busy("another server has this folder".to_owned()));
     }
 }

@@ -70,6 +70,15 @@ pub enum Event {
         /// What it is called now.
         to: Option<TreePath>,
     },
+    /// A client wanted a data connection, and there was no port to wait at.
+    NoDataPort {
+        /// The session.
+        session: u64,
+        /// Why there was none.
+        why: String,
+        /// From where.
+        address: IpAddr,
+    },
     /// A session has ended.
     Closed {
         /// The session.
@@ -216,6 +225,9 @@ impl Event {
                 let mut fields = vec![session(number), user(name), ("path", Value::Text(path.absolute()))];
                 fields.extend(to.iter().map(|to| ("to", Value::Text(to.absolute()))));
                 (what.name(), fields)
+            }
+            Self::NoDataPort { session: number, why, address } => {
+                ("no data port", vec![session(number), text("why", why), from(address)])
             }
             Self::Closed { session: number, address, why } => {
                 ("closed", vec![session(number), text("why", why), from(address)])

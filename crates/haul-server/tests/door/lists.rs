@@ -47,6 +47,31 @@ fn a_list_is_sorted_and_hides_what_begins_with_a_dot_until_asked() {
 }
 
 #[test]
+fn a_deep_list_of_nothing_but_folders_is_whole() {
+    let served = serve(Settings::default());
+    // More than is written at once, though no folder has a file in it.
+    let mut names: Vec<String> = (0..400).map(|number| format!("{number:0100}")).collect();
+    for name in &names {
+        fs::create_dir_all(served.root.path().join("top").join(name)).unwrap();
+    }
+    fs::create_dir(served.root.path().join("top").join(&names[7]).join("within")).unwrap();
+    names.insert(8, format!("{}/within", names[7]));
+    let told = served.caller().receives("NLST -R top");
+    let told = lines(&told);
+    let headers = told.iter().filter_map(|line| line.strip_prefix("./")?.strip_suffix(':'));
+    assert_eq!(headers.collect::<Vec<_>>(), names);
+}
+
+#[test]
+fn a_file_too_large_to_be_counted_is_told_so_once() {
+    let served = serve(Settings::default());
+    let mut caller = served.caller();
+    caller.says("TYPE A", 200);
+    let reply = caller.says("SIZE f", 550);
+    assert_eq!(reply.text, "550 It is too large: its line ends are not counted; say TYPE I first\r\n");
+}
+
+#[test]
 fn a_deep_list_goes_into_every_folder() {
     let served = serve(Settings::default());
     let within = served.root.path().join("one/two");

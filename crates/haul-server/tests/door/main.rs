@@ -90,6 +90,7 @@ fn serve_at(kind: Kind, settings: Settings) -> Served {
         in_place: false,
         durability: Durability::Relaxed,
         expire: Duration::from_secs(3600),
+        max_unfinished: 1000,
         takeover: Duration::from_secs(2),
     };
     let path = root.path().to_owned();

@@ -2,10 +2,11 @@
 
 use std::{
     fs,
+    net::TcpListener,
     time::{Duration, Instant},
 };
 
-use haul_server::ftp::{Certificate, Kind, Limits, Protection, Reuse, Settings};
+use haul_server::ftp::{Certificate, Kind, Limits, Passive, Protection, Reuse, Settings};
 use haul_testkit::Caller;
 
 use super::{serve, serve_at, times};
@@ -118,4 +119,19 @@ fn whoever_is_sent_away_by_a_server_that_ends_is_written_down_so() {
     caller.hears(421);
     let line = served.log.waits_for(" closed ");
     assert!(line.contains("why=\"the server is being stopped\""), "{line}");
+}
+
+#[test]
+fn that_no_passive_port_is_left_is_told_and_logged() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let passive = Passive { ports: Some(port..=port), external: None };
+    let served = serve(Settings { passive, ..Settings::default() });
+    let mut caller = served.caller();
+    caller.says("EPSV", 425);
+    let line = served.log.waits_for(" no data port ");
+    let fields = "no data port session=0 why=\"all passive ports are in use\" address=127.0.0.1";
+    assert!(line.ends_with(fields), "{line}");
+    drop(taken);
+    caller.says("EPSV", 229);
 }

@@ -17,6 +17,7 @@ pub async fn all<L: Ledger>(make: impl Fn() -> L) -> Result<(), StoreError> {
     a_folder_s_uploads_are_found_directly_and_deep(&make()).await?;
     what_moves_takes_its_uploads_along(&make()).await?;
     one_owner_s_upload_moves_alone(&make()).await?;
+    an_owner_s_uploads_are_counted(&make()).await?;
     every_value_comes_back(&make()).await
 }
 
@@ -65,6 +66,20 @@ async fn what_is_saved_is_loaded<L: Ledger>(ledger: &L) -> Result<(), StoreError
         assert_eq!(ledger.load(&key).await?, Some(record(number)));
     }
     assert_eq!(ledger.claim(&key).await?.1, Some(record(3)));
+    Ok(())
+}
+
+async fn an_owner_s_uploads_are_counted<L: Ledger>(ledger: &L) -> Result<(), StoreError> {
+    for (owner, raw) in [("ann", "a"), ("ann", "d/b"), ("bob", "a"), ("ann", "a"), ("ann", "e/b")] {
+        put(ledger, &key(owner, raw), 1).await?;
+    }
+    assert_eq!((ledger.count("ann").await?, ledger.count("bob").await?), (3, 1));
+    assert_eq!(ledger.count("nobody").await?, 0);
+    ledger.moved(None, &path(b"d"), &path(b"e")).await?;
+    assert_eq!(ledger.count("ann").await?, 2, "what was there is replaced");
+    let (lease, _) = ledger.claim(&key("ann", "a")).await?;
+    ledger.forget(&lease).await?;
+    assert_eq!((ledger.count("ann").await?, ledger.count("bob").await?), (1, 1));
     Ok(())
 }
 

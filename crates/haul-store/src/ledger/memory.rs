@@ -60,6 +60,10 @@ impl Ledger for MemoryLedger {
         })
     }
 
+    fn count<'a>(&'a self, owner: &'a str) -> Work<'a, usize> {
+        Box::pin(async move { Ok(self.state().records.count(owner)) })
+    }
+
     fn in_folder<'a>(
         &'a self,
         owner: &'a str,

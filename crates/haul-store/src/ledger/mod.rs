@@ -68,6 +68,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// Forgets the upload, and the lease is over; fenced as [`Self::save`]. After another error this process has
     /// forgotten it all the same, and only the next one may find the record again.
     fn forget<'a>(&'a self, lease: &'a Lease) -> Work<'a, ()>;
+    /// How many unfinished uploads this owner has.
+    fn count<'a>(&'a self, owner: &'a str) -> Work<'a, usize>;
     /// The unfinished uploads of this owner directly in this folder.
     fn in_folder<'a>(
         &'a self,

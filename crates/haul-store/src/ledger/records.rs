@@ -8,24 +8,41 @@ use super::{Lease, Unfinished, UploadKey};
 
 /// Everything that is known of unfinished uploads, by place and then by owner.
 #[derive(Debug, Default)]
-pub(super) struct Records(BTreeMap<TreePath, BTreeMap<String, Unfinished>>);
+pub(super) struct Records {
+    all: BTreeMap<TreePath, BTreeMap<String, Unfinished>>,
+    /// How many each owner has: those who have none are not in it.
+    counts: HashMap<String, usize>,
+}
 
 impl Records {
     pub(super) fn get(&self, key: &UploadKey) -> Option<&Unfinished> {
-        self.0.get(&key.path)?.get(&key.owner)
+        self.all.get(&key.path)?.get(&key.owner)
+    }
+
+    /// How many this owner has.
+    pub(super) fn count(&self, owner: &str) -> usize {
+        self.counts.get(owner).copied().unwrap_or(0)
     }
 
     pub(super) fn put(&mut self, key: UploadKey, record: Unfinished) {
-        self.0.entry(key.path).or_default().insert(key.owner, record);
+        if self.all.entry(key.path).or_default().insert(key.owner.clone(), record).is_none() {
+            *self.counts.entry(key.owner).or_default() += 1;
+        }
     }
 
     pub(super) fn take(&mut self, key: &UploadKey) -> Option<Unfinished> {
-        let owners = self.0.get_mut(&key.path)?;
-        let record = owners.remove(&key.owner);
+        let owners = self.all.get_mut(&key.path)?;
+        let record = owners.remove(&key.owner)?;
         if owners.is_empty() {
-            self.0.remove(&key.path);
+            self.all.remove(&key.path);
         }
-        record
+        if let Some(count) = self.counts.get_mut(&key.owner) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&key.owner);
+            }
+        }
+        Some(record)
     }
 
     /// What lies within a folder, of one owner or of all.
@@ -35,7 +52,7 @@ impl Records {
         owner: Option<&'a str>,
     ) -> impl Iterator<Item = (UploadKey, &'a Unfinished)> {
         // All of them have the folder's bytes at their front, and so have some of its neighbours.
-        self.0
+        self.all
             .range(folder..)
             .take_while(|(path, _)| path.as_bytes().starts_with(folder.as_bytes()))
             .filter(|(path, _)| path.is_within(folder))

@@ -127,14 +127,21 @@ pub trait Store: Send + Sync + 'static {
     fn read<'a>(&'a self, path: &'a TreePath) -> Work<'a, Reading>;
     /// Whether an opened file is still what it was: [`StoreError::Changed`] where it was written to meanwhile.
     fn unchanged<'a>(&'a self, reading: &'a Reading) -> Work<'a, ()>;
-    /// Makes a folder; the one above it must be there.
-    fn make_folder<'a>(&'a self, path: &'a TreePath) -> Work<'a, ()>;
+    /// Makes a folder; the one above it must be there. Of this and the next three: after an error of the medium the change
+    /// may have been made all the same, and only not be durable.
+    fn make_folder<'a>(&'a self, path: &'a TreePath, how: Durability) -> Work<'a, ()>;
     /// Removes an empty folder; what lies staged for it does not count as in it.
-    fn remove_folder<'a>(&'a self, path: &'a TreePath) -> Work<'a, ()>;
+    fn remove_folder<'a>(&'a self, path: &'a TreePath, how: Durability) -> Work<'a, ()>;
     /// Removes a file.
-    fn remove<'a>(&'a self, path: &'a TreePath) -> Work<'a, ()>;
+    fn remove<'a>(&'a self, path: &'a TreePath, how: Durability) -> Work<'a, ()>;
     /// Renames a file or folder; a file there is replaced only if `replace`, a folder never.
-    fn rename<'a>(&'a self, from: &'a TreePath, to: &'a TreePath, replace: bool) -> Work<'a, ()>;
+    fn rename<'a>(
+        &'a self,
+        from: &'a TreePath,
+        to: &'a TreePath,
+        replace: bool,
+        how: Durability,
+    ) -> Work<'a, ()>;
     /// Sets the date of the last change.
     fn set_modified<'a>(&'a self, path: &'a TreePath, to: Modified) -> Work<'a, ()>;
     /// Sets the permission bits (of 0o777; nothing beyond).

@@ -63,7 +63,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// Make a certificate for this run; its fingerprint is said
+    /// Make a certificate for this run; its SHA-256 is in the log, to compare with what a client shows
     #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"], help_heading = "TLS")]
     pub(crate) tls_self_signed: bool,
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use haul_server::{
+    ServerError,
     accounts::Accounts,
     config::{Certificate as From, Config, Listen, TlsMode, TlsReuse},
     depot::Depot,
@@ -132,7 +133,14 @@ impl Made {
             TlsReuse::Off => Reuse::Off,
         };
         let required = tls.mode == TlsMode::Required;
-        Ok((Some(Protection::new(certificate.chain, certificate.key, reuse, required)?), fingerprint))
+        let protection = Protection::new(certificate.chain, certificate.key, reuse, required);
+        let protection = protection.map_err(|error| match (&tls.certificate, error) {
+            (From::Files { cert, key }, ServerError::Setting(what)) => {
+                ServerError::Setting(format!("{} with {}: {what}", cert.display(), key.display()))
+            }
+            (_, error) => error,
+        })?;
+        Ok((Some(protection), fingerprint))
     }
 
     /// The one of this run, and its fingerprint if it is new.

@@ -10,7 +10,7 @@ use std::{fmt, fs, io::Write as _, sync::Arc};
 
 use haul_server::{
     ServerError,
-    config::{Config, Flags, Problems},
+    config::{Config, Flags, Problem, Problems},
     ftp::{Door, House, Kind},
 };
 use haul_store::StoreError;
@@ -53,7 +53,12 @@ impl From<Problems> for Unserved {
 
 impl From<ServerError> for Unserved {
     fn from(error: ServerError) -> Self {
-        Self::Local(error.to_string())
+        match error {
+            ServerError::Setting(what) => {
+                Self::Settings(Problems { file: None, list: vec![Problem { line: None, key: None, what }] })
+            }
+            error => Self::Local(error.to_string()),
+        }
     }
 }
 

@@ -93,7 +93,16 @@ impl From<&Trouble> for Answer {
             Trouble::NotEmpty => Self::new(550, "The folder is not empty."),
             Trouble::Denied => Self::new(550, "Permission denied."),
             Trouble::BadName => Self::new(553, "No such name can be given here."),
+            Trouble::OtherMedium => {
+                Self::new(553, "That name would be on another medium: nothing can be moved there at once.")
+            }
             Trouble::NoSpace => Self::new(552, "There is no space left; what was received is kept."),
+            Trouble::TooMany { unfinished } => Self::new(
+                452,
+                format!(
+                    "Too many of your uploads are not finished ({unfinished}): go on with them or delete them first."
+                ),
+            ),
             Trouble::Busy(why) => Self::new(450, format!("Somebody else is at it: {why}")),
             Trouble::Unfinished { at } => Self::new(
                 450,

@@ -410,8 +410,15 @@ pub enum Trouble {
     Denied,
     /// 553: no such name can be given.
     BadName,
+    /// 553: a name on another medium, which no rename leads to.
+    OtherMedium,
     /// 552.
     NoSpace,
+    /// 452: no other upload is begun before some of those that this account has are finished or given up.
+    TooMany {
+        /// How many are not finished.
+        unfinished: usize,
+    },
     /// 450: somebody else is at it.
     Busy(String),
     /// 450: RETR of an unfinished upload.

@@ -7,8 +7,8 @@ use std::sync::{
 
 use haul_core::Modified;
 use haul_store::{
-    Assent, Geometry, Lease, Listing, MemoryLedger, Reading, Source, StageId, Staged, Store, Syncer, Taken,
-    When, Work,
+    Assent, Durability, Geometry, Lease, Listing, MemoryLedger, Reading, Source, StageId, Staged, Store,
+    Syncer, Taken, When, Work,
 };
 
 use super::*;
@@ -54,17 +54,23 @@ impl Store for Flaky {
     fn unchanged<'a>(&'a self, reading: &'a Reading) -> Work<'a, ()> {
         self.0.unchanged(reading)
     }
-    fn make_folder<'a>(&'a self, path: &'a TreePath) -> Work<'a, ()> {
-        self.0.make_folder(path)
+    fn make_folder<'a>(&'a self, path: &'a TreePath, how: Durability) -> Work<'a, ()> {
+        self.0.make_folder(path, how)
     }
-    fn remove_folder<'a>(&'a self, path: &'a TreePath) -> Work<'a, ()> {
-        self.0.remove_folder(path)
+    fn remove_folder<'a>(&'a self, path: &'a TreePath, how: Durability) -> Work<'a, ()> {
+        self.0.remove_folder(path, how)
     }
-    fn remove<'a>(&'a self, path: &'a TreePath) -> Work<'a, ()> {
-        self.0.remove(path)
+    fn remove<'a>(&'a self, path: &'a TreePath, how: Durability) -> Work<'a, ()> {
+        self.0.remove(path, how)
     }
-    fn rename<'a>(&'a self, from: &'a TreePath, to: &'a TreePath, replace: bool) -> Work<'a, ()> {
-        self.0.rename(from, to, replace)
+    fn rename<'a>(
+        &'a self,
+        from: &'a TreePath,
+        to: &'a TreePath,
+        replace: bool,
+        how: Durability,
+    ) -> Work<'a, ()> {
+        self.0.rename(from, to, replace, how)
     }
     fn set_modified<'a>(&'a self, path: &'a TreePath, to: Modified) -> Work<'a, ()> {
         self.0.set_modified(path, to)
@@ -204,6 +210,9 @@ impl Ledger for FullLedger {
     }
     fn forget<'a>(&'a self, lease: &'a Lease) -> Work<'a, ()> {
         self.0.forget(lease)
+    }
+    fn count<'a>(&'a self, owner: &'a str) -> Work<'a, usize> {
+        self.0.count(owner)
     }
     fn in_folder<'a>(
         &'a self,

@@ -25,6 +25,7 @@ const RULES: Rules = Rules {
     in_place: false,
     durability: Durability::Full,
     expire: Duration::from_secs(86_400),
+    max_unfinished: 1000,
     takeover: Duration::from_millis(60),
 };
 

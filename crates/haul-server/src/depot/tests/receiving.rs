@@ -290,3 +290,27 @@ async fn what_is_to_be_judged_or_synced_first_is_not_published_at_once() {
         kept(receiving.settle(DataEnd::Unclean, Control::Alive).await);
     }
 }
+
+#[tokio::test]
+async fn with_too_many_unfinished_uploads_no_other_is_begun_and_those_go_on() {
+    let bench = Bench::new();
+    let server = bench.start(Rules { max_unfinished: 2, ..RULES }).await;
+    let (ann, bob) = (server.ann(), server.bob());
+    for name in ["a", "b"] {
+        assert_eq!(break_off(&ann, name, Wish::Anew, 1000).await, 999);
+    }
+    for wish in [Wish::Anew, Wish::Append] {
+        let another = ann.receive(&path("c"), wish, None).await;
+        assert!(matches!(another, Err(ServerError::TooMany { unfinished: 2 })));
+    }
+    assert_eq!(bench.staged(), 2, "nothing is made for it");
+    assert_eq!(break_off(&bob, "c", Wish::Anew, 1000).await, 999, "others have room");
+    assert_eq!(break_off(&ann, "a", Wish::Append, 2000).await, 1999);
+    assert_eq!(break_off(&ann, "a", Wish::Anew, 500).await, 499);
+    published(complete(&ann, "a", Wish::Append, 2000).await);
+    published(complete(&ann, "c", Wish::Anew, 10).await);
+    assert_eq!(break_off(&ann, "c", Wish::Append, 1000).await, 999, "one is finished");
+    assert!(matches!(ann.receive(&path("d"), Wish::Anew, None).await, Err(ServerError::TooMany { .. })));
+    ann.remove(&path("b")).await.unwrap();
+    published(complete(&ann, "d", Wish::Anew, 10).await);
+}

@@ -9,10 +9,12 @@ use super::{
     super::{
         ask::{self, Entered},
         data::Pending,
+        record::Whose,
         transfer::{self, Halt, Moved},
     },
     Conversation, Done,
 };
+use crate::log::Event;
 
 impl Conversation {
     pub(super) fn begin(&mut self, ask: Ask) {
@@ -33,7 +35,11 @@ impl Conversation {
                         self.pending = Some(pending);
                         Outcome::Listening(told)
                     }
-                    Err(error) => Outcome::Refused(Trouble::CannotListen(error.to_string())),
+                    Err(error) => {
+                        let (Whose { session, address }, why) = (self.whose(), error.to_string());
+                        self.house.log.tell(Event::NoDataPort { session, why: why.clone(), address });
+                        Outcome::Refused(Trouble::CannotListen(why))
+                    }
                 };
                 self.session.complete(outcome);
             }

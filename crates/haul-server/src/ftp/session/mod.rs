@@ -15,7 +15,11 @@
 mod asking;
 mod moving;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use haul_proto::ftp::server::{
     Outcome, Step, Terms, Tls, Transferred, Trouble, line::Line, session::Session,
@@ -82,7 +86,8 @@ pub(super) struct Conversation {
     control: Control,
     session: Session,
     peer: IpAddr,
-    local: IpAddr,
+    /// Where the client has come to: with its link, where the address means one only there.
+    local: SocketAddr,
     own: Option<Own>,
     place: Place,
     visitor: Option<Visitor>,
@@ -103,7 +108,7 @@ impl Conversation {
         settings: Arc<Settings>,
         kind: Kind,
         control: Control,
-        (peer, local): (IpAddr, IpAddr),
+        (peer, local): (IpAddr, SocketAddr),
         own: Option<Own>,
         place: Place,
     ) -> Box<Self> {

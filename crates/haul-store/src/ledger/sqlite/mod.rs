@@ -157,6 +157,10 @@ impl Ledger for SqliteLedger {
         })
     }
 
+    fn count<'a>(&'a self, owner: &'a str) -> Work<'a, usize> {
+        Box::pin(async move { Ok(self.state().records.count(owner)) })
+    }
+
     fn in_folder<'a>(
         &'a self,
         owner: &'a str,

@@ -285,13 +285,13 @@ async fn publishing_keeps_to_its_condition(bench: &impl Bench) -> Result<(), Sto
 async fn publishing_needs_a_folder(bench: &impl Bench) -> Result<(), StoreError> {
     let store = bench.open();
     assert!(is_not_found(&store.stage(&path("no/a")).await.map(drop)));
-    store.make_folder(&path("f")).await?;
+    store.make_folder(&path("f"), Durability::Full).await?;
     let mut staged = store.stage(&path("f/a")).await?;
     staged.append(content(1, 0, 10)).await?;
     let id = staged.id().clone();
-    store.remove_folder(&path("f")).await?;
+    store.remove_folder(&path("f"), Durability::Full).await?;
     assert!(is_not_found(&staged.publish(&path("f/a"), When::Always, Durability::Full).await));
-    store.make_folder(&path("g")).await?;
+    store.make_folder(&path("g"), Durability::Full).await?;
     let over = store.staged(&id).await?.publish(&path("g"), When::Always, Durability::Full).await;
     assert!(matches!(over, Err(StoreError::NotAFile { .. })), "a folder is not replaced");
     store.staged(&id).await?.publish(&path("g/b"), When::Always, Durability::Full).await?;
@@ -348,12 +348,12 @@ async fn assent_is_asked_last_and_without_it_nothing_changes(bench: &impl Bench)
 async fn no_two_versions_of_a_name_have_the_same_second(bench: &impl Bench) -> Result<(), StoreError> {
     let store = bench.open();
     let store = &*store;
-    store.make_folder(&path("f")).await?;
+    store.make_folder(&path("f"), Durability::Full).await?;
     // By another name first, as many a client does it.
     let mut last = i64::MIN;
     for turn in 0..3 {
         put(store, "temporary", content(turn, 0, 10), When::Always).await?;
-        store.rename(&path("temporary"), &path("renamed"), true).await?;
+        store.rename(&path("temporary"), &path("renamed"), true, Durability::Full).await?;
         let modified = store.stat(&path("renamed")).await?.modified;
         assert!(modified.seconds > last, "turn {turn}: {} after {last}", modified.seconds);
         last = modified.seconds;
@@ -365,11 +365,11 @@ async fn no_two_versions_of_a_name_have_the_same_second(bench: &impl Bench) -> R
         last = meta.modified.seconds;
         match turn {
             0 => {}
-            1 => store.remove(&path("f/a")).await?,
-            2 => store.rename(&path("f/a"), &path("f/b"), true).await?,
+            1 => store.remove(&path("f/a"), Durability::Full).await?,
+            2 => store.rename(&path("f/a"), &path("f/b"), true, Durability::Full).await?,
             3 => {
-                store.rename(&path("f"), &path("g"), true).await?;
-                store.make_folder(&path("f")).await?;
+                store.rename(&path("f"), &path("g"), true, Durability::Full).await?;
+                store.make_folder(&path("f"), Durability::Full).await?;
             }
             _ => {
                 let old = Modified { seconds: 1_000_000_000, nanos: 0, strong: false };
@@ -385,14 +385,14 @@ async fn a_reader_keeps_its_file(bench: &impl Bench) -> Result<(), StoreError> {
     put(&*store, "a", content(1, 0, 5000), When::Always).await?;
     let reading = store.read(&path("a")).await?;
     put(&*store, "a", content(2, 0, 6000), When::Always).await?;
-    store.remove(&path("a")).await?;
+    store.remove(&path("a"), Durability::Full).await?;
     assert_eq!(bytes_of(&reading).await?, content(1, 0, 5000));
     store.unchanged(&reading).await
 }
 
 async fn a_sweep_removes_what_is_not_kept(bench: &impl Bench) -> Result<(), StoreError> {
     let store = bench.open();
-    store.make_folder(&path("f")).await?;
+    store.make_folder(&path("f"), Durability::Full).await?;
     let mut ids: Vec<StageId> = Vec::new();
     for name in ["a", "b", "f/c"] {
         let mut staged = store.stage(&path(name)).await?;
@@ -413,25 +413,28 @@ async fn a_sweep_removes_what_is_not_kept(bench: &impl Bench) -> Result<(), Stor
 async fn folders_are_made_listed_and_removed(bench: &impl Bench) -> Result<(), StoreError> {
     let store = bench.open();
     let store = &*store;
-    assert!(is_not_found(&store.make_folder(&path("f/g")).await));
-    store.make_folder(&path("f")).await?;
-    assert!(matches!(store.make_folder(&path("f")).await, Err(StoreError::Exists { .. })));
-    store.make_folder(&path("f/g")).await?;
+    assert!(is_not_found(&store.make_folder(&path("f/g"), Durability::Full).await));
+    store.make_folder(&path("f"), Durability::Full).await?;
+    assert!(matches!(store.make_folder(&path("f"), Durability::Full).await, Err(StoreError::Exists { .. })));
+    store.make_folder(&path("f/g"), Durability::Full).await?;
     let meta = put(store, "f/a b\u{e9}", content(1, 0, 10), When::Always).await?;
     let mut entries = listed(store, "f").await?;
     entries.sort_by(|one, other| one.name.cmp(&other.name));
     let kinds: Vec<_> = entries.iter().map(|entry| entry.meta.kind).collect();
     assert_eq!(kinds, [Kind::File, Kind::Folder]);
     assert_eq!(entries.first().map(|entry| &entry.meta), Some(&meta));
-    assert!(matches!(store.remove_folder(&path("f")).await, Err(StoreError::NotEmpty { .. })));
-    assert!(matches!(store.remove(&path("f/g")).await, Err(StoreError::NotAFile { .. })));
+    assert!(matches!(
+        store.remove_folder(&path("f"), Durability::Full).await,
+        Err(StoreError::NotEmpty { .. })
+    ));
+    assert!(matches!(store.remove(&path("f/g"), Durability::Full).await, Err(StoreError::NotAFile { .. })));
     let file = path("f/a b\u{e9}");
-    assert!(matches!(store.remove_folder(&file).await, Err(StoreError::NotAFolder { .. })));
+    assert!(matches!(store.remove_folder(&file, Durability::Full).await, Err(StoreError::NotAFolder { .. })));
     assert!(matches!(store.list(&file).await.map(drop), Err(StoreError::NotAFolder { .. })));
     assert!(matches!(store.read(&path("f/g")).await, Err(StoreError::NotAFile { .. })));
-    store.remove(&file).await?;
-    store.remove_folder(&path("f/g")).await?;
-    store.remove_folder(&path("f")).await?;
+    store.remove(&file, Durability::Full).await?;
+    store.remove_folder(&path("f/g"), Durability::Full).await?;
+    store.remove_folder(&path("f"), Durability::Full).await?;
     assert!(names(store, "/").await?.is_empty());
     Ok(())
 }
@@ -440,7 +443,7 @@ async fn a_long_folder_is_listed_in_pages(bench: &impl Bench) -> Result<(), Stor
     let store = bench.open();
     let mut wanted: Vec<String> = (0..1200).map(|n| format!("folder {n}")).collect();
     for name in &wanted {
-        store.make_folder(&path(name)).await?;
+        store.make_folder(&path(name), Durability::Full).await?;
     }
     wanted.sort();
     assert_eq!(names(&*store, "/").await?, wanted);
@@ -452,31 +455,34 @@ async fn renaming_replaces_only_files_and_only_when_told(bench: &impl Bench) -> 
     let store = &*store;
     put(store, "a", content(1, 0, 10), When::Always).await?;
     put(store, "b", content(2, 0, 10), When::Always).await?;
-    store.make_folder(&path("f")).await?;
-    store.make_folder(&path("g")).await?;
+    store.make_folder(&path("f"), Durability::Full).await?;
+    store.make_folder(&path("g"), Durability::Full).await?;
     for (from, to, replace) in [("a", "b", false), ("a", "f", true), ("f", "b", true), ("f", "g", true)] {
-        let refused = store.rename(&path(from), &path(to), replace).await;
+        let refused = store.rename(&path(from), &path(to), replace, Durability::Full).await;
         assert!(matches!(refused, Err(StoreError::Exists { .. })), "{from} {to}: {refused:?}");
     }
-    store.rename(&path("a"), &path("c"), false).await?;
-    store.rename(&path("c"), &path("b"), true).await?;
+    store.rename(&path("a"), &path("c"), false, Durability::Full).await?;
+    store.rename(&path("c"), &path("b"), true, Durability::Full).await?;
     assert_eq!(get(store, "b").await?, content(1, 0, 10));
     assert_eq!(names(store, "/").await?, ["b", "f", "g"]);
-    assert!(is_not_found(&store.rename(&path("a"), &path("x"), true).await));
-    assert!(is_not_found(&store.rename(&path("b"), &path("x/y"), true).await));
+    assert!(is_not_found(&store.rename(&path("a"), &path("x"), true, Durability::Full).await));
+    assert!(is_not_found(&store.rename(&path("b"), &path("x/y"), true, Durability::Full).await));
     Ok(())
 }
 
 async fn a_folder_takes_its_files_along(bench: &impl Bench) -> Result<(), StoreError> {
     let store = bench.open();
-    store.make_folder(&path("f")).await?;
+    store.make_folder(&path("f"), Durability::Full).await?;
     put(&*store, "f/a", content(1, 0, 10), When::Always).await?;
     let mut staged = store.stage(&path("f/b")).await?;
     staged.append(content(2, 0, 10)).await?;
-    store.rename(&path("f"), &path("g"), false).await?;
+    store.rename(&path("f"), &path("g"), false, Durability::Full).await?;
     staged.publish(&path("g/b"), When::Absent, Durability::Full).await?;
     assert_eq!(names(&*store, "g").await?, ["a", "b"]);
-    assert!(store.rename(&path("g"), &path("g/h"), false).await.is_err(), "not into itself");
+    assert!(
+        store.rename(&path("g"), &path("g/h"), false, Durability::Full).await.is_err(),
+        "not into itself"
+    );
     assert_eq!(names(&*store, "/").await?, ["g"]);
     Ok(())
 }
@@ -505,8 +511,8 @@ async fn what_is_not_there_is_not_found(bench: &impl Bench) -> Result<(), StoreE
         assert!(is_not_found(&store.stat(&at).await));
         assert!(is_not_found(&store.read(&at).await));
         assert!(is_not_found(&store.list(&at).await.map(drop)));
-        assert!(is_not_found(&store.remove(&at).await));
-        assert!(is_not_found(&store.remove_folder(&at).await));
+        assert!(is_not_found(&store.remove(&at, Durability::Full).await));
+        assert!(is_not_found(&store.remove_folder(&at, Durability::Full).await));
         assert!(is_not_found(&store.set_modified(&at, date).await));
         assert!(is_not_found(&store.set_mode(&at, 0o600).await));
     }

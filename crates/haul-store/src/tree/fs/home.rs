@@ -7,7 +7,7 @@
 //! both want the same one, and the first has it.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
@@ -54,8 +54,8 @@ pub(super) struct Homes {
     /// The names that a sweep has kept: staging folders that are met later are swept then. Names alone tell staged files
     /// apart: where a folder lies may have changed since the id was made.
     kept: Mutex<Option<HashSet<String>>>,
-    /// The staging folders that are ours, by device and inode, each locked as long as it is open here: another server
-    /// would take what is staged in it for the leavings of a dead one.
+    /// The staging folders that are ours, and the root, by device and inode, each locked as long as it is open here:
+    /// another server would take what is staged in it for the leavings of a dead one.
     ours: Mutex<HashMap<(u64, u64), OwnedFd>>,
 }
 
@@ -153,8 +153,19 @@ impl Homes {
         self.hidden.read().unwrap_or_else(PoisonError::into_inner).contains_key(&unique)
     }
 
+    /// Has the whole tree from the start, also where no staging folder is made yet: a second server is to hear of the
+    /// first one when it begins, and not at its first upload.
+    fn claim(&self, root: &Beneath) -> io::Result<()> {
+        let folder = rustix::io::fcntl_dupfd_cloexec(root.root(), 0)?;
+        let unique = identity(folder.as_fd())?;
+        if let Entry::Vacant(place) = self.ours().entry(unique) {
+            place.insert(locked(&folder)?);
+        }
+        Ok(())
+    }
+
     /// Removes all staged files but these, in the staging folders `at` and in whatever is met later; how many. What is
-    /// another server's is left alone, and [`Errno::AGAIN`] if it is the root's.
+    /// another server's is left alone, and [`Errno::AGAIN`] if it is the root or the root's.
     pub(super) fn sweep(
         &self,
         root: &Beneath,
@@ -162,6 +173,7 @@ impl Homes {
         keep: HashSet<String>,
         door: &dyn Door,
     ) -> io::Result<usize> {
+        self.claim(root)?;
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let mut removed = 0;
         let mut seen = HashSet::new();
@@ -335,7 +347,7 @@ fn close_to_others(folder: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// A second handle of a staging folder, which is locked until the last one is closed; [`Errno::AGAIN`] where another
+/// A second handle of a folder, which is locked until the last one is closed; [`Errno::AGAIN`] where another
 /// server has it.
 fn locked(staging: &OwnedFd) -> io::Result<OwnedFd> {
     let held = rustix::io::fcntl_dupfd_cloexec(staging, 0)?;

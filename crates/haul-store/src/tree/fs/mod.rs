@@ -54,7 +54,7 @@ use self::{
     tree::Tree,
 };
 use crate::{
-    Body, Geometry, Listing, Meta, Reading, StageId, Staged, Store, StoreError, Work, sys,
+    Body, Durability, Geometry, Listing, Meta, Reading, StageId, Staged, Store, StoreError, Work, sys,
     tree::pool::{Pool, hop},
 };
 
@@ -164,21 +164,31 @@ impl Store for FsStore {
         })
     }
 
-    fn make_folder<'a>(&'a self, path: &'a TreePath) -> Work<'a, ()> {
-        self.soon(path, |tree, path| tree.make_folder(path))
+    fn make_folder<'a>(&'a self, path: &'a TreePath, how: Durability) -> Work<'a, ()> {
+        match how {
+            // A disk takes its time for that.
+            Durability::Full => self.hop(path, move |tree, path| tree.make_folder(path, how)),
+            Durability::Relaxed => self.soon(path, move |tree, path| tree.make_folder(path, how)),
+        }
     }
 
-    fn remove_folder<'a>(&'a self, path: &'a TreePath) -> Work<'a, ()> {
-        self.hop(path, |tree, path| tree.remove_folder(path))
+    fn remove_folder<'a>(&'a self, path: &'a TreePath, how: Durability) -> Work<'a, ()> {
+        self.hop(path, move |tree, path| tree.remove_folder(path, how))
     }
 
-    fn remove<'a>(&'a self, path: &'a TreePath) -> Work<'a, ()> {
-        self.hop(path, |tree, path| tree.remove(path))
+    fn remove<'a>(&'a self, path: &'a TreePath, how: Durability) -> Work<'a, ()> {
+        self.hop(path, move |tree, path| tree.remove(path, how))
     }
 
-    fn rename<'a>(&'a self, from: &'a TreePath, to: &'a TreePath, replace: bool) -> Work<'a, ()> {
+    fn rename<'a>(
+        &'a self,
+        from: &'a TreePath,
+        to: &'a TreePath,
+        replace: bool,
+        how: Durability,
+    ) -> Work<'a, ()> {
         let to = to.clone();
-        self.hop(from, move |tree, from| tree.rename(from, &to, replace))
+        self.hop(from, move |tree, from| tree.rename(from, &to, replace, how))
     }
 
     fn set_modified<'a>(&'a self, path: &'a TreePath, to: Modified) -> Work<'a, ()> {

@@ -1,7 +1,11 @@
 //! What all parts of an open tree share: its root, its staging folders, and the calls on names, each as one blocking
 //! piece of work.
 
-use std::{io, os::fd::AsFd, sync::Arc};
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd},
+    sync::Arc,
+};
 
 use haul_core::{Modified, TreePath};
 use rustix::{
@@ -20,7 +24,7 @@ use super::{
     seen::{self, Owners},
     turns::Turns,
 };
-use crate::{Body, Meta, Reading, StoreError, sys, tree::pool::Pool};
+use crate::{Body, Durability, Meta, Reading, StoreError, sys, tree::pool::Pool};
 
 /// An open tree.
 pub(super) struct Tree {
@@ -98,14 +102,24 @@ impl Tree {
         Ok(seen)
     }
 
-    pub(super) fn make_folder(&self, path: &TreePath) -> Result<(), StoreError> {
+    /// Makes the names in a folder durable where that is wanted, together with whoever else wants it.
+    fn save_names(&self, folder: BorrowedFd<'_>, how: Durability) -> io::Result<()> {
+        if how == Durability::Relaxed {
+            return Ok(());
+        }
+        let seen = fs::fstat(folder)?;
+        self.gates.pass((sys::tree::device(&seen), seen.st_ino), || self.door.sync_folder(folder))
+    }
+
+    pub(super) fn make_folder(&self, path: &TreePath, how: Durability) -> Result<(), StoreError> {
         let made = self.spot(path).and_then(|spot| {
-            Ok(fs::mkdirat(&spot.folder.fd, &spot.name, Mode::RWXU | Mode::RWXG | Mode::RWXO)?)
+            fs::mkdirat(&spot.folder.fd, &spot.name, Mode::RWXU | Mode::RWXG | Mode::RWXO)?;
+            self.save_names(spot.folder.fd.as_fd(), how)
         });
         made.map_err(|error| fault("making", path, error))
     }
 
-    pub(super) fn remove_folder(&self, path: &TreePath) -> Result<(), StoreError> {
+    pub(super) fn remove_folder(&self, path: &TreePath, how: Durability) -> Result<(), StoreError> {
         let removed = self.taken_spot(path).and_then(|(spot, seen)| {
             if FileType::from_raw_mode(seen.st_mode) != FileType::Directory {
                 return Err(Errno::NOTDIR.into());
@@ -118,31 +132,39 @@ impl Tree {
                 removed => removed?,
             }
             self.dates.remember(&spot.real(), super::dates::now().seconds);
-            Ok(())
+            self.save_names(spot.folder.fd.as_fd(), how)
         });
         removed.map_err(|error| fault("removing", path, error))
     }
 
-    pub(super) fn remove(&self, path: &TreePath) -> Result<(), StoreError> {
+    pub(super) fn remove(&self, path: &TreePath, how: Durability) -> Result<(), StoreError> {
         let removed = self.taken_spot(path).and_then(|(spot, _)| {
-            let _turn = self.turns.take([(&spot, &fs::fstat(&spot.folder.fd)?)]);
+            let turn = self.turns.take([(&spot, &fs::fstat(&spot.folder.fd)?)]);
             let seen = fs::statat(&spot.folder.fd, &spot.name, AtFlags::SYMLINK_NOFOLLOW)?;
             if FileType::from_raw_mode(seen.st_mode) == FileType::Directory {
                 return Err(Errno::ISDIR.into());
             }
             fs::unlinkat(&spot.folder.fd, &spot.name, AtFlags::empty())?;
             self.dates.remember(&spot.real(), seen::modified(&seen).seconds);
-            Ok(())
+            drop(turn);
+            self.save_names(spot.folder.fd.as_fd(), how)
         });
         removed.map_err(|error| fault("removing", path, error))
     }
 
-    pub(super) fn rename(&self, from: &TreePath, to: &TreePath, replace: bool) -> Result<(), StoreError> {
+    pub(super) fn rename(
+        &self,
+        from: &TreePath,
+        to: &TreePath,
+        replace: bool,
+        how: Durability,
+    ) -> Result<(), StoreError> {
         let failed = |error| fault("renaming", from, error);
         let (old, _) = self.taken_spot(from).map_err(failed)?;
         let above = fs::fstat(&old.folder.fd).map_err(|errno| failed(errno.into()))?;
         let renamed = self.spot(to).and_then(|new| {
-            let _turn = self.turns.take([(&old, &above), (&new, &fs::fstat(&new.folder.fd)?)]);
+            let below = fs::fstat(&new.folder.fd)?;
+            let turn = self.turns.take([(&old, &above), (&new, &below)]);
             let what = fs::statat(&old.folder.fd, &old.name, AtFlags::SYMLINK_NOFOLLOW)?;
             let kind = FileType::from_raw_mode(what.st_mode);
             let (folder, is_file) = (kind == FileType::Directory, kind == FileType::RegularFile);
@@ -172,7 +194,11 @@ impl Tree {
             if let Some(there) = there {
                 self.dates.remember(&new.real(), seen::modified(&there).seconds);
             }
-            Ok(())
+            drop(turn);
+            // First where it is, so that it is never nowhere.
+            self.save_names(new.folder.fd.as_fd(), how)?;
+            let one = (above.st_dev, above.st_ino) == (below.st_dev, below.st_ino);
+            if one { Ok(()) } else { self.save_names(old.folder.fd.as_fd(), how) }
         });
         renamed.map_err(|error| fault("renaming to", to, error))
     }

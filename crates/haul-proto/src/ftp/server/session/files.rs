@@ -157,6 +157,8 @@ impl Session {
                 let line = facts::line_of(&path, seen, self.facts);
                 Next::Say(Answer::of_lines(250, "Facts:", &[line], "End."))
             }
+            // Nobody is asked for a new name in vain.
+            Looked::Rename(path) if path.is_root() || !seen.may.delete => refused(Trouble::Denied),
             Looked::Rename(path) => {
                 self.rename = Some(path);
                 say(350, "Now RNTO and the new name.")

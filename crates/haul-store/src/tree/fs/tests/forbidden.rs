@@ -46,7 +46,7 @@ fn a_folder_that_can_only_be_read_refuses_before_a_byte_comes() {
         let Some(dir) = tree(&[("shelf", 0o500)]) else { return };
         let store = open(dir.path(), resolver);
         is_refused(wait(store.stage(&path("shelf/a"))));
-        is_refused(wait(store.make_folder(&path("shelf/f"))));
+        is_refused(wait(store.make_folder(&path("shelf/f"), Durability::Full)));
         is_refused(wait(store.in_place(&path("shelf/a"), 0)));
         assert_eq!(fs::read_dir(dir.path().join("shelf")).unwrap().count(), 0);
         fs::set_permissions(dir.path().join("shelf"), Permissions::from_mode(0o700)).unwrap();

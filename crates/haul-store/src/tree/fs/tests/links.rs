@@ -74,8 +74,8 @@ fn a_link_inside_is_what_it_means() {
         assert_eq!(fs::read_to_string(root.join("f/b")).unwrap(), "other");
         assert!(root.join("chain").is_symlink());
         // Removing and renaming are about the link.
-        wait(store.remove(&path("file"))).unwrap();
-        wait(store.rename(&path("absolute"), &path("moved"), false)).unwrap();
+        wait(store.remove(&path("file"), Durability::Full)).unwrap();
+        wait(store.rename(&path("absolute"), &path("moved"), false, Durability::Full)).unwrap();
         assert!(root.join("f/a").exists() && root.join("moved").is_symlink());
     }
 }
@@ -106,17 +106,23 @@ fn a_link_out_of_the_tree_is_not_there() {
             not_found(wait(store.stat(&at)).map(drop), "stat");
             not_found(wait(store.read(&at)).map(drop), "read");
             not_found(wait(store.list(&at)).map(drop), "list");
-            not_found(wait(store.remove(&at)), "remove");
-            not_found(wait(store.rename(&at, &path("x"), true)), "rename");
+            not_found(wait(store.remove(&at, Durability::Full)), "remove");
+            not_found(wait(store.rename(&at, &path("x"), true, Durability::Full)), "rename");
             not_found(wait(store.set_mode(&at, 0o777)), "mode");
             not_found(wait(store.read(&at.join(b"a").unwrap())).map(drop), "read in");
             not_found(wait(store.stage(&at.join(b"b").unwrap())).map(drop), "stage in");
-            not_found(wait(store.make_folder(&at.join(b"b").unwrap())), "make in");
-            not_found(wait(store.rename(&path("f/a"), &at.join(b"b").unwrap(), true)), "rename into");
+            not_found(wait(store.make_folder(&at.join(b"b").unwrap(), Durability::Full)), "make in");
+            not_found(
+                wait(store.rename(&path("f/a"), &at.join(b"b").unwrap(), true, Durability::Full)),
+                "rename into",
+            );
             let over = upload(&store, name, "mine").unwrap_err();
             assert!(matches!(over, StoreError::NotAFile { .. }), "{name}: {over:?}");
             assert!(wait(store.in_place(&at, 0)).is_err(), "in place {name}");
-            assert!(wait(store.rename(&path("f/a"), &at, true)).is_err(), "rename over {name}");
+            assert!(
+                wait(store.rename(&path("f/a"), &at, true, Durability::Full)).is_err(),
+                "rename over {name}"
+            );
             assert!(root.join(name).is_symlink(), "{name} is left as it is");
         }
         assert_eq!(fs::read_dir(dir.path().join("secret")).unwrap().count(), 1);
@@ -147,8 +153,12 @@ fn no_way_leads_to_what_is_unfinished() {
                 let at = path(&at);
                 assert!(matches!(wait(store.stat(&at)), Err(StoreError::NotFound { .. })), "{at:?}");
                 assert!(wait(store.read(&at)).is_err() && wait(store.list(&at)).is_err(), "{at:?}");
-                assert!(wait(store.in_place(&at, 0)).is_err() && wait(store.remove(&at)).is_err(), "{at:?}");
-                assert!(wait(store.rename(&at, &path("x"), false)).is_err(), "{at:?}");
+                assert!(
+                    wait(store.in_place(&at, 0)).is_err()
+                        && wait(store.remove(&at, Durability::Full)).is_err(),
+                    "{at:?}"
+                );
+                assert!(wait(store.rename(&at, &path("x"), false, Durability::Full)).is_err(), "{at:?}");
             }
         }
         assert_eq!(names(&store, "/"), ["f"]);

@@ -69,7 +69,7 @@ fn a_mount_takes_what_is_unfinished_along_when_its_folder_is_renamed() {
     wait(staged.append(Bytes::from_static(b"bytes"))).unwrap();
     let id = staged.id().clone();
     drop(staged);
-    wait(store.rename(&path("in"), &path("new"), false)).unwrap();
+    wait(store.rename(&path("in"), &path("new"), false, Durability::Full)).unwrap();
     let moved = Mounted(root.join("new/m"));
     assert_eq!(wait(store.staged(&id)).unwrap().len(), 5);
     drop(store);
@@ -105,7 +105,7 @@ fn an_upload_whose_target_went_to_another_medium_is_taken_there() {
 
     // A finished file is not moved there: that could not be at once.
     upload(&store, "c", "x").unwrap();
-    let moved = wait(store.rename(&path("c"), &path("m/c"), false));
+    let moved = wait(store.rename(&path("c"), &path("m/c"), false, Durability::Full));
     assert!(matches!(moved, Err(StoreError::OtherMedium { .. })), "{moved:?}");
 }
 

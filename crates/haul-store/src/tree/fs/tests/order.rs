@@ -279,3 +279,35 @@ fn a_staging_folder_of_an_earlier_run_is_made_sure_of_before_it_is_used() {
     assert_eq!(calls[..3], folders);
     assert!(!calls[3..].contains(&folders[1]), "once is enough");
 }
+
+#[test]
+fn a_name_that_is_made_moved_or_removed_is_saved_before_success() {
+    let dir = scene();
+    let watch = Watched::new(0, Errno::IO);
+    let store = watched(dir.path(), &watch);
+    let ino = |at: &str| dir.path().join(at).metadata().unwrap().ino();
+    let (top, f) = (ino(""), ino("f"));
+    let done = |how, change: &dyn Fn(Durability) -> Result<(), StoreError>| {
+        let before = watch.calls().len();
+        change(how).unwrap();
+        watch.calls().split_off(before)
+    };
+    for how in [Durability::Relaxed, Durability::Full] {
+        let saved = |folders: &[u64]| match how {
+            Durability::Full => folders.iter().copied().map(Call::SyncFolder).collect(),
+            Durability::Relaxed => Vec::new(),
+        };
+        assert_eq!(done(how, &|how| wait(store.make_folder(&path("d"), how))), saved(&[top]));
+        let d = ino("d");
+        let away = |how| wait(store.rename(&path("f/a"), &path("d/a"), true, how));
+        assert_eq!(done(how, &away), saved(&[d, f]), "where it is, then where it was");
+        let within = |how| wait(store.rename(&path("d/a"), &path("d/b"), true, how));
+        assert_eq!(done(how, &within), saved(&[d]), "once is enough");
+        fs::write(dir.path().join("f/a"), "another").unwrap();
+        assert_eq!(done(how, &|how| wait(store.remove(&path("d/b"), how))), saved(&[d]));
+        assert_eq!(done(how, &|how| wait(store.remove_folder(&path("d"), how))), saved(&[top]));
+    }
+    watch.stop.store(watch.calls().len() + 1, SeqCst);
+    let unsaved = wait(store.remove(&path("f/a"), Durability::Full));
+    assert!(matches!(unsaved, Err(StoreError::Io { .. })), "{unsaved:?}");
+}

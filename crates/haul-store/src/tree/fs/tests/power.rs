@@ -69,7 +69,7 @@ impl Drop for Disk {
 /// What the disk had at one moment.
 struct Shot {
     image: PathBuf,
-    /// Before which call.
+    /// Before which call, or after which change.
     before: String,
     /// Whether a sync of all bytes had returned.
     synced: bool,
@@ -162,6 +162,44 @@ fn whenever_the_power_goes_the_file_is_whole_and_what_was_acknowledged_is_there(
                 }
                 assert_eq!(bytes, new(), "before {before}");
             }
+        }
+    }
+}
+
+#[test]
+fn a_name_that_was_made_changed_or_removed_is_so_after_a_power_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = Disk::new(dir.path()) else { return };
+    fs::create_dir_all(disk.at.join("f/empty")).unwrap();
+    for name in ["f/old", "f/gone"] {
+        fs::write(disk.at.join(name), old()).unwrap();
+    }
+    assert!(run("sync", &[Path::new("-f"), &disk.at]));
+    let (store, film) = (open(&disk.at, Resolver::System), Film::default());
+    let shoot = |done: Result<(), StoreError>, after| {
+        done.unwrap();
+        film.shoot(&disk.image, after);
+    };
+    let how = Durability::Full;
+    shoot(wait(store.make_folder(&path("d"), how)), "d is made");
+    shoot(wait(store.rename(&path("f/old"), &path("d/new"), false, how)), "f/old is d/new");
+    shoot(wait(store.remove(&path("f/gone"), how)), "f/gone is gone");
+    shoot(wait(store.remove_folder(&path("f/empty"), how)), "f/empty is gone");
+    drop(store);
+
+    let changes = [("d", true), ("d/new", true), ("f/old", false), ("f/gone", false), ("f/empty", false)];
+    let known = [1, 3, 4, 5];
+    let shots = film.shots.into_inner().unwrap();
+    assert_eq!(shots.len(), known.len());
+    for (shot, known) in shots.into_iter().zip(known) {
+        let disk = Disk::mount(shot.image).unwrap();
+        for (name, there) in &changes[..known] {
+            assert_eq!(
+                disk.at.join(name).exists(),
+                *there,
+                "{name} after the power went when {}",
+                shot.before
+            );
         }
     }
 }

@@ -43,7 +43,7 @@ fn a_folder_with_the_number_of_a_removed_staging_folder_is_one_like_any_other() 
         // File systems like to give a number again at once.
         for m in 0..3 {
             let at = path(&format!("{n} {m}"));
-            wait(store.make_folder(&at)).unwrap();
+            wait(store.make_folder(&at, Durability::Full)).unwrap();
             wait(store.stat(&at)).unwrap();
             wait(store.list(&at)).unwrap();
         }
@@ -57,8 +57,11 @@ fn a_folder_in_which_only_haul_s_own_is_left_can_be_removed() {
     fs::create_dir_all(dir.path().join("f/.haul/staging")).unwrap();
     fs::create_dir_all(dir.path().join("g/.haul/staging")).unwrap();
     fs::write(dir.path().join("g/.haul/staging/a"), "somebody's").unwrap();
-    wait(store.remove_folder(&path("f"))).unwrap();
-    assert!(matches!(wait(store.remove_folder(&path("g"))), Err(StoreError::NotEmpty { .. })));
+    wait(store.remove_folder(&path("f"), Durability::Full)).unwrap();
+    assert!(matches!(
+        wait(store.remove_folder(&path("g"), Durability::Full)),
+        Err(StoreError::NotEmpty { .. })
+    ));
     assert!(dir.path().join("g/.haul/staging/a").exists());
 }
 
@@ -80,6 +83,20 @@ fn a_second_server_on_a_tree_takes_nothing_away_from_the_first() {
 }
 
 #[test]
+fn a_second_server_hears_of_the_first_at_its_start_also_before_anything_is_staged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (open(dir.path(), Resolver::System), open(dir.path(), Resolver::System));
+    assert_eq!(wait(first.sweep(&[])).unwrap(), 0);
+    let swept = wait(second.sweep(&[]));
+    assert!(matches!(&swept, Err(StoreError::InUse { .. })), "{swept:?}");
+    assert!(!dir.path().join(".haul").exists(), "nothing is made for that");
+    upload(&first, "a", "x").unwrap();
+    assert_eq!(wait(first.sweep(&[])).unwrap(), 0, "it is ours already");
+    drop(first);
+    assert_eq!(wait(second.sweep(&[])).unwrap(), 0);
+}
+
+#[test]
 fn a_tree_within_a_tree_has_its_own_staging_and_both_are_out_of_each_other_s_reach() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("inner")).unwrap();
@@ -89,7 +106,10 @@ fn a_tree_within_a_tree_has_its_own_staging_and_both_are_out_of_each_other_s_rea
     let ours = wait(outer.stage(&path("inner/a"))).unwrap();
     assert_eq!(wait(outer.sweep(std::slice::from_ref(ours.id()))).unwrap(), 0);
     assert_eq!(wait(inner.sweep(std::slice::from_ref(theirs.id()))).unwrap(), 0);
-    assert!(matches!(wait(outer.remove_folder(&path("inner"))), Err(StoreError::NotEmpty { .. })));
+    assert!(matches!(
+        wait(outer.remove_folder(&path("inner"), Durability::Full)),
+        Err(StoreError::NotEmpty { .. })
+    ));
     wait(theirs.publish(&path("a"), When::Absent, Durability::Full)).unwrap();
     wait(ours.publish(&path("inner/b"), When::Absent, Durability::Full)).unwrap();
 }

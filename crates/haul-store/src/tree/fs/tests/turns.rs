@@ -58,7 +58,8 @@ fn a_version_that_is_removed_gives_its_date_to_none_that_comes_at_that_moment() 
     for round in 0..ROUNDS {
         let name = round.to_string();
         let older = upload(&store, &name, "older").unwrap();
-        let (_, newer) = at_once(|| wait(store.remove(&path(&name))), || upload(&store, &name, "newer"));
+        let (_, newer) =
+            at_once(|| wait(store.remove(&path(&name), Durability::Full)), || upload(&store, &name, "newer"));
         assert_ne!(older.modified.seconds, newer.unwrap().modified.seconds);
     }
 }
@@ -74,6 +75,6 @@ fn a_name_has_one_history_by_whatever_link_it_is_told() {
         let seconds = upload(&store, publish, "x").unwrap().modified.seconds;
         assert!(last.is_none_or(|last| last < seconds), "{publish}");
         last = Some(seconds);
-        wait(store.remove(&path(remove))).unwrap();
+        wait(store.remove(&path(remove), Durability::Full)).unwrap();
     }
 }

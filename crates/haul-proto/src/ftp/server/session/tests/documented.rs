@@ -160,13 +160,17 @@ fn outcomes(ask: &Ask) -> Vec<Outcome> {
         Ask::Listen { .. } => vec![Trouble::CannotListen(why())],
         Ask::MakeFolder(_) => vec![Trouble::Exists, Trouble::Denied, Trouble::NoSpace, Trouble::Local(why())],
         Ask::Remove(_) | Ask::RemoveFolder(_) | Ask::Rename { .. } => {
-            vec![
+            let mut bad = vec![
                 Trouble::NotFound,
                 Trouble::NotEmpty,
                 Trouble::Denied,
                 Trouble::Busy(why()),
                 Trouble::Local(why()),
-            ]
+            ];
+            if matches!(ask, Ask::Rename { .. }) {
+                bad.push(Trouble::OtherMedium);
+            }
+            bad
         }
         Ask::Sum { .. } => vec![Trouble::NotAFile, Trouble::PastEnd { end: 1 }, Trouble::Local(why())],
         Ask::AsciiSize(_) => vec![Trouble::TooLarge(why()), Trouble::NotFound, Trouble::Local(why())],
@@ -181,6 +185,7 @@ fn outcomes(ask: &Ask) -> Vec<Outcome> {
         Ask::Transfer(Transfer { what: What::Store { wish, .. }, .. }) => {
             let mut bad =
                 vec![Trouble::Denied, Trouble::Busy(why()), Trouble::NoSpace, Trouble::Local(why())];
+            bad.push(Trouble::TooMany { unfinished: 1 });
             if matches!(wish, StoreWish::From(_)) {
                 bad.push(Trouble::PastEnd { end: 1 });
             }

@@ -108,6 +108,23 @@ fn a_rename_is_two_commands_with_nothing_between() {
 }
 
 #[test]
+fn what_may_not_be_renamed_is_told_before_a_new_name_is_asked_for() {
+    let mut ftp = Driven::inside();
+    let may = May { delete: false, ..file(1).may };
+    for seen in [Listed { may, ..file(1) }, Listed { may, ..folder() }] {
+        ftp.asks("RNFR a");
+        assert_eq!(ftp.done(Outcome::Seen(seen)), 550);
+        assert_eq!(ftp.says("RNTO b"), 503);
+    }
+    ftp.asks("RNFR /");
+    assert_eq!(ftp.done(Outcome::Seen(folder())), 550, "the root stays where it is");
+    ftp.asks("RNFR a");
+    assert_eq!(ftp.done(Outcome::Seen(file(1))), 350);
+    ftp.asks("RNTO b");
+    assert_eq!(ftp.done(Outcome::Refused(Trouble::OtherMedium)), 553);
+}
+
+#[test]
 fn sizes_are_those_of_the_type() {
     let mut ftp = Driven::inside();
     assert_eq!(ftp.asks("SIZE a"), Ask::AsciiSize(path("a")));
