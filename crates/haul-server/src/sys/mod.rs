@@ -9,11 +9,11 @@ mod portable;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    Incoming, Waiting, can_read, drop_hard, hung_up, keep_awake, many_files, read_now, send_file,
-    urgent_inline, wait_writable,
+    READS_ON_A_THREAD, Waiting, drop_hard, fill_now, hung_up, keep_awake, many_files, read_now, send_file,
+    urgent_inline, wait_readable, wait_writable,
 };
 #[cfg(not(target_os = "linux"))]
 pub(crate) use portable::{
-    Incoming, Waiting, can_read, drop_hard, hung_up, keep_awake, many_files, read_now, send_file,
-    urgent_inline, wait_writable,
+    READS_ON_A_THREAD, Waiting, drop_hard, fill_now, hung_up, keep_awake, many_files, read_now, send_file,
+    urgent_inline, wait_readable, wait_writable,
 };
