@@ -200,6 +200,14 @@ fn an_upload_that_ends_without_close_notify_is_kept_and_not_published() {
 /// An upload that comes so fast that the store takes it by itself.
 const FAST: Content = Content::new(11, 40 * MIB);
 
+/// One client under each version, and one in the clear.
+fn three(served: &Served, certificates: &Certificates) -> [(Caller, &'static str); 3] {
+    let protected =
+        |version| Caller::protected(served.addr(), certificates.client_config(Some(version)), USER, PASSWORD);
+    let clear = Caller::binary(served.addr(), USER, PASSWORD);
+    [(protected(Version::Tls12), "f12"), (protected(Version::Tls13), "f13"), (clear, "f")]
+}
+
 #[test]
 fn a_fast_upload_that_ends_without_close_notify_is_kept_and_not_published() {
     let (place, certificates) = (Place::new(), Certificates::for_loopback());
@@ -222,9 +230,7 @@ fn a_fast_upload_that_ends_without_close_notify_is_kept_and_not_published() {
 fn abor_in_the_middle_of_a_fast_upload_keeps_what_came() {
     let (place, certificates) = (Place::new(), Certificates::for_loopback());
     let served = secured(&place, &certificates).start();
-    for (version, name) in [(Version::Tls12, "f12"), (Version::Tls13, "f13")] {
-        let config = certificates.client_config(Some(version));
-        let mut caller = Caller::protected(served.addr(), config, USER, PASSWORD);
+    for (mut caller, name) in three(&served, &certificates) {
         let mut data = caller.data();
         caller.says(&format!("STOR {name}"), 150);
         let sending = std::thread::spawn(move || {
@@ -250,9 +256,7 @@ fn abor_in_the_middle_of_a_fast_upload_keeps_what_came() {
 fn a_fast_upload_that_becomes_slow_leaves_nothing_behind() {
     let (place, certificates) = (Place::new(), Certificates::for_loopback());
     let served = secured(&place, &certificates).start();
-    for (version, name) in [(Version::Tls12, "f12"), (Version::Tls13, "f13")] {
-        let config = certificates.client_config(Some(version));
-        let mut caller = Caller::protected(served.addr(), config, USER, PASSWORD);
+    for (mut caller, name) in three(&served, &certificates) {
         let mut at = 33 * MIB;
         let mut data = begun(&mut caller, &format!("STOR {name}"), &part(FAST, 0, at));
         for step in [1, 5, 16_383, 16_385, 70_001, 2 * MIB + 1, 1, FAST.size() - at] {
