@@ -5,7 +5,10 @@
 
 mod scene;
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use haul_testkit::{
     Caller, Content, Haul, Serve, Served,
@@ -191,6 +194,84 @@ fn an_upload_that_ends_without_close_notify_is_kept_and_not_published() {
         assert_eq!(caller.size(name), Some(LEN - 1));
         assert_eq!(caller.stores(&format!("APPE {name}"), &part(CONTENT, LEN - 1, LEN)).code, 226);
         CONTENT.assert_file_is(place.far(name));
+    }
+}
+
+/// An upload that comes so fast that the store takes it by itself.
+const FAST: Content = Content::new(11, 40 * MIB);
+
+/// One client under each version, and one in the clear.
+fn three(served: &Served, certificates: &Certificates) -> [(Caller, &'static str); 3] {
+    let protected =
+        |version| Caller::protected(served.addr(), certificates.client_config(Some(version)), USER, PASSWORD);
+    let clear = Caller::binary(served.addr(), USER, PASSWORD);
+    [(protected(Version::Tls12), "f12"), (protected(Version::Tls13), "f13"), (clear, "f")]
+}
+
+#[test]
+fn a_fast_upload_that_ends_without_close_notify_is_kept_and_not_published() {
+    let (place, certificates) = (Place::new(), Certificates::for_loopback());
+    let served = secured(&place, &certificates).start();
+    for (version, name) in [(Version::Tls12, "f12"), (Version::Tls13, "f13")] {
+        let config = certificates.client_config(Some(version));
+        let mut caller = Caller::protected(served.addr(), config, USER, PASSWORD);
+        begun(&mut caller, &format!("STOR {name}"), &part(FAST, 0, FAST.size())).fin();
+        let end = caller.reply();
+        assert!((400..600).contains(&end.code), "{end:?}");
+        assert!(!place.far(name).exists());
+        assert_eq!(caller.size(name), Some(FAST.size() - 1));
+        let rest = part(FAST, FAST.size() - 1, FAST.size());
+        assert_eq!(caller.stores(&format!("APPE {name}"), &rest).code, 226);
+        FAST.assert_file_is(place.far(name));
+    }
+}
+
+#[test]
+fn abor_in_the_middle_of_a_fast_upload_keeps_what_came() {
+    let (place, certificates) = (Place::new(), Certificates::for_loopback());
+    let served = secured(&place, &certificates).start();
+    for (mut caller, name) in three(&served, &certificates) {
+        let mut data = caller.data();
+        caller.says(&format!("STOR {name}"), 150);
+        let sending = std::thread::spawn(move || {
+            // More than can be sent before it is ended.
+            let endless = Content::new(11, 1 << 40);
+            (0..).try_for_each(|n| data.tries(&part(endless, n * MIB, (n + 1) * MIB))).unwrap_err();
+        });
+        scene::wait_until(|| place.hidden() >= 20 * MIB);
+        let began = Instant::now();
+        caller.says("ABOR", 426);
+        caller.hears(226);
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        sending.join().unwrap();
+        let kept = caller.size(name).unwrap();
+        assert!(kept >= 20 * MIB - 1 && !place.far(name).exists());
+        let content = Content::new(11, kept + 1000);
+        assert_eq!(caller.stores(&format!("APPE {name}"), &part(content, kept, kept + 1000)).code, 226);
+        content.assert_file_is(place.far(name));
+    }
+}
+
+#[test]
+fn a_fast_upload_that_becomes_slow_leaves_nothing_behind() {
+    let (place, certificates) = (Place::new(), Certificates::for_loopback());
+    let served = secured(&place, &certificates).start();
+    for (mut caller, name) in three(&served, &certificates) {
+        let mut at = 33 * MIB;
+        let mut data = begun(&mut caller, &format!("STOR {name}"), &part(FAST, 0, at));
+        for step in [1, 5, 16_383, 16_385, 70_001, 2 * MIB + 1, 1, FAST.size() - at] {
+            // Everything is received that was sent, though nothing comes behind it.
+            let began = Instant::now();
+            while !caller.asks("STAT").text.contains(&format!("{at} bytes")) {
+                assert!(began.elapsed() < Duration::from_secs(20), "{}", caller.asks("STAT").text);
+            }
+            let to = (at + step).min(FAST.size());
+            data.sends(&part(FAST, at, to));
+            at = to;
+        }
+        data.finish();
+        caller.hears(226);
+        FAST.assert_file_is(place.far(name));
     }
 }
 

@@ -23,6 +23,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::{
     settings::Passive,
+    socket::Socket,
     tls::{self, Own},
 };
 use crate::sys;
@@ -115,7 +116,7 @@ pub(super) enum Way {
 /// A data connection.
 pub(super) enum Stream {
     Clear(TcpStream),
-    Secured(Box<TlsStream<TcpStream>>),
+    Secured(Box<TlsStream<Socket>>),
 }
 
 /// What a read has brought.
@@ -159,7 +160,8 @@ impl Way {
         let _ = stream.set_nodelay(true);
         let Some((own, way)) = own else { return Ok(Stream::Clear(stream)) };
         let left = until.saturating_duration_since(Instant::now());
-        let secured = own.begin_data(stream, *way, left).await.map_err(Transferred::NotProtected)?;
+        let secured =
+            own.begin_data(Socket::new(stream), *way, left).await.map_err(Transferred::NotProtected)?;
         Ok(Stream::Secured(Box::new(secured)))
     }
 }
@@ -194,10 +196,11 @@ fn random() -> u32 {
 }
 
 impl Stream {
-    fn socket(&self) -> &TcpStream {
+    /// The socket, unless a thread has it.
+    pub(super) fn socket(&self) -> Option<&TcpStream> {
         match self {
-            Self::Clear(stream) => stream,
-            Self::Secured(stream) => stream.get_ref().0,
+            Self::Clear(stream) => Some(stream),
+            Self::Secured(stream) => stream.get_ref().0.get(),
         }
     }
 
@@ -272,7 +275,7 @@ impl Stream {
     /// Ends it so that nobody takes it for a whole file.
     pub(super) fn break_off(self) {
         // Where it cannot be set, at least no close_notify is sent.
-        let _ = sys::drop_hard(self.socket());
+        let _ = self.socket().map(sys::drop_hard);
     }
 }
 

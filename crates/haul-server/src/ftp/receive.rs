@@ -28,6 +28,7 @@ use super::{
 use crate::{
     ServerError,
     depot::{Control, DataEnd, Receiving, Settled},
+    sys,
 };
 
 /// The first piece is at most so large, and grows as long as it is filled at once …
@@ -106,7 +107,7 @@ impl Arriving {
 /// Receives until the data connection ends or is ended.
 pub(super) async fn pour(
     mut arriving: Arriving,
-    mut stream: Stream,
+    stream: Stream,
     form: Form,
     figures: &Arc<Figures>,
     halted: &mut Halted,
@@ -115,7 +116,6 @@ pub(super) async fn pour(
     let began = Instant::now();
     let mut pouring = Pouring {
         receiving: &mut arriving.receiving,
-        stream: &mut stream,
         form,
         figures,
         text: FromWire::default(),
@@ -123,12 +123,13 @@ pub(super) async fn pour(
         room: FIRST_PIECE,
         end: None,
     };
-    let ending = pouring.run(halted, stall).await;
+    let (ending, stream) = pouring.run(stream, halted, stall).await;
     let ended = pouring.end.unwrap_or_else(Instant::now);
-    match &ending {
+    match (&ending, stream) {
         // Over TLS the client waits for our close_notify; one that does not wait is no accident.
-        Ending::Clean => drop(stream.finish(stall).await),
-        Ending::Unclean(_) => stream.break_off(),
+        (Ending::Clean, Some(stream)) => drop(stream.finish(stall).await),
+        (Ending::Unclean(_), Some(stream)) => stream.break_off(),
+        (_, None) => {}
     }
     arriving.ended(ending, ended, ended.duration_since(began))
 }
@@ -136,7 +137,6 @@ pub(super) async fn pour(
 /// An upload between its connection and its place.
 struct Pouring<'a> {
     receiving: &'a mut Receiving,
-    stream: &'a mut Stream,
     form: Form,
     figures: &'a Arc<Figures>,
     text: FromWire,
@@ -148,76 +148,101 @@ struct Pouring<'a> {
 }
 
 impl Pouring<'_> {
-    async fn run(&mut self, halted: &mut Halted, stall: Duration) -> Ending {
-        loop {
+    /// To the end; what it was, and the connection.
+    async fn run(
+        &mut self,
+        mut stream: Stream,
+        halted: &mut Halted,
+        stall: Duration,
+    ) -> (Ending, Option<Stream>) {
+        match self.by_pieces(&mut stream, halted, stall).await {
+            Some(ending) => (ending, Some(stream)),
+            None => self.taken(stream, halted, stall).await,
+        }
+    }
+
+    /// In pieces, to the end; `None` where the store is to take the rest itself.
+    async fn by_pieces(
+        &mut self,
+        stream: &mut Stream,
+        halted: &mut Halted,
+        stall: Duration,
+    ) -> Option<Ending> {
+        while self.room < LARGEST_PIECE || self.form != Form::Image || !sys::READS_ON_A_THREAD {
             self.buffer.reserve(self.room);
-            let read = match self.stream.read_on(&mut self.buffer).await {
+            let read = match stream.read_on(&mut self.buffer).await {
                 Ok(Came::Nothing) => tokio::select! {
                     biased;
-                    why = halt(halted) => return self.halted(why).await,
-                    read = quiet(stall, self.receiving, self.stream.read(&mut self.buffer)) => match read {
+                    why = halt(halted) => return Some(self.halted(stream, why).await),
+                    read = quiet(stall, self.receiving, stream.read(&mut self.buffer)) => match read {
                         Ok(read) => read,
-                        Err(ending) => return ending,
+                        Err(ending) => return Some(ending),
                     },
                 },
                 read => read,
             };
             let broken = match read {
-                Ok(Came::End) => return self.ended().await,
-                Ok(Came::Bytes | Came::Nothing) => self.gather().await.is_err(),
-                Err(_) => return incomplete(Incomplete::Broken),
+                Ok(Came::End) => return Some(self.ended().await),
+                Ok(Came::Bytes | Came::Nothing) => self.gather(stream).await.is_err(),
+                Err(_) => return Some(incomplete(Incomplete::Broken)),
             };
             if let Err(ending) = self.hand_over().await {
-                return ending;
+                return Some(ending);
             }
             if broken {
-                return incomplete(Incomplete::Broken);
+                return Some(incomplete(Incomplete::Broken));
             }
             if self.end.is_some() {
-                return self.ended().await;
+                return Some(self.ended().await);
             }
             let why = *halted.borrow();
             if let Some(why) = why {
-                return self.halted(why).await;
-            }
-            if self.room == LARGEST_PIECE
-                && let Some(ending) = self.taken(halted, stall).await
-            {
-                return ending;
+                return Some(self.halted(stream, why).await);
             }
         }
+        None
     }
 
-    /// The rest of a fast upload in the clear, taken by the store itself; `None` where that cannot be.
-    async fn taken(&mut self, halted: &mut Halted, stall: Duration) -> Option<Ending> {
+    /// The rest of a fast upload, taken by the store itself.
+    async fn taken(
+        &mut self,
+        mut stream: Stream,
+        halted: &mut Halted,
+        stall: Duration,
+    ) -> (Ending, Option<Stream>) {
         loop {
-            let (Form::Image, Stream::Clear(stream)) = (self.form, &*self.stream) else { return None };
             let why = *halted.borrow();
             if let Some(why) = why {
-                return Some(self.halted(why).await);
+                return (self.halted(&mut stream, why).await, Some(stream));
             }
             tokio::select! {
                 biased;
-                why = halt(halted) => return Some(self.halted(why).await),
-                ready = quiet(stall, self.receiving, taking::ready(stream)) => match ready {
-                    Err(ending) => return Some(ending),
-                    Ok(Err(_)) => return Some(incomplete(Incomplete::Broken)),
+                why = halt(halted) => return (self.halted(&mut stream, why).await, Some(stream)),
+                ready = quiet(stall, self.receiving, taking::ready(&stream)) => match ready {
+                    Err(ending) => return (ending, Some(stream)),
+                    Ok(Err(_)) => return (incomplete(Incomplete::Broken), Some(stream)),
                     Ok(Ok(())) => {}
                 },
             }
-            match taking::turn(stream, self.receiving, self.figures).await? {
-                Ok(Then::Enough | Then::Nothing) => {}
-                Ok(Then::End) => return Some(self.ended().await),
-                Ok(Then::Broken(_)) => return Some(incomplete(Incomplete::Broken)),
-                Err(error) => return Some(failed(&error)),
-            }
+            let (then, back) = taking::turn(stream, self.receiving, self.figures).await;
+            let ending = match then {
+                Ok(Then::Enough | Then::Nothing) => None,
+                Ok(Then::End) => Some(self.ended().await),
+                Ok(Then::Broken(_)) => Some(incomplete(Incomplete::Broken)),
+                Err(error) => Some(failed(&error)),
+            };
+            stream = match (ending, back) {
+                (None, Some(back)) => back,
+                (None, None) => return (incomplete(Incomplete::Broken), None),
+                (Some(ending), back) => return (ending, back),
+            };
         }
     }
 
     /// What else is there already. A failure is told once: a read after a reset would see a clean end.
-    async fn gather(&mut self) -> io::Result<()> {
+    async fn gather(&mut self, stream: &mut Stream) -> io::Result<()> {
         while self.buffer.len() < self.room {
-            match self.stream.read_on(&mut self.buffer).await? {
+            match stream.read_on(&mut self.buffer).await? {
                 Came::Bytes => {}
                 Came::Nothing => break,
                 Came::End => {
@@ -255,11 +280,11 @@ impl Pouring<'_> {
     }
 
     /// It is to end here; what had come by then is kept with the rest.
-    async fn halted(&mut self, why: Halt) -> Ending {
+    async fn halted(&mut self, stream: &mut Stream, why: Halt) -> Ending {
         let until = Instant::now() + LAST_WORDS;
         while Instant::now() < until {
             self.buffer.reserve(self.room);
-            match timeout(SOON, self.stream.read(&mut self.buffer)).await {
+            match timeout(SOON, stream.read(&mut self.buffer)).await {
                 Ok(Ok(Came::Bytes)) => {}
                 Ok(_) | Err(_) => break,
             }

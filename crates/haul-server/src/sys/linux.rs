@@ -72,43 +72,20 @@ impl Silence {
     }
 }
 
-/// A second handle of a socket, to be read on a thread that waits.
-pub(crate) struct Incoming(OwnedFd);
-
-impl Incoming {
-    /// Of this socket. It must be dropped before the socket is to be reset by its end.
-    pub(crate) fn of(socket: impl AsFd) -> io::Result<Self> {
-        Ok(Self(rustix::io::fcntl_dupfd_cloexec(socket, 0)?))
-    }
-
-    /// Reads some bytes, for which it waits at most so long; 0 is the end.
-    pub(crate) fn read(&self, into: &mut [u8], at_most: Duration) -> io::Result<usize> {
-        self.within(at_most, || read_now(&self.0, into))
-    }
-
-    /// As [`Self::read`], into an empty pipe; [`io::ErrorKind::Unsupported`] where that cannot be.
-    pub(crate) fn fill(&self, pipe: &PipeWriter, most: usize, at_most: Duration) -> io::Result<usize> {
-        let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
-        self.within(at_most, || match splice(&self.0, None, pipe, None, most, flags) {
-            Err(Errno::INVAL) => Err(io::ErrorKind::Unsupported.into()),
-            moved => Ok(moved?),
-        })
-    }
-
-    fn within(&self, at_most: Duration, mut now: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
-        match now() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            done => return done,
-        }
-        wait(&self.0, PollFlags::IN, at_most);
-        now()
+/// As [`read_now`], into an empty pipe; [`io::ErrorKind::Unsupported`] where that cannot be.
+pub(crate) fn fill_now(socket: impl AsFd, pipe: &PipeWriter, most: usize) -> io::Result<usize> {
+    match splice(socket, None, pipe, None, most, SpliceFlags::MOVE | SpliceFlags::NONBLOCK) {
+        Err(Errno::INVAL) => Err(io::ErrorKind::Unsupported.into()),
+        moved => Ok(moved?),
     }
 }
 
-/// Whether something can be read, or the end be seen, now.
-pub(crate) fn can_read(socket: impl AsFd) -> io::Result<()> {
-    rustix::net::recv(socket, &mut [0; 1], RecvFlags::DONTWAIT | RecvFlags::PEEK)?;
-    Ok(())
+/// Whether a thread may wait for what comes on a socket: [`read_now`] and [`wait_readable`] do what they say.
+pub(crate) const READS_ON_A_THREAD: bool = true;
+
+/// Waits on this thread until something can be read; whether it can.
+pub(crate) fn wait_readable(socket: impl AsFd, at_most: Duration) -> bool {
+    wait(socket, PollFlags::IN, at_most)
 }
 
 /// Sends up to `count` bytes of a file from `offset` on, which moves; how many. 0 is the end of the file.

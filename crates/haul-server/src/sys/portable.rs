@@ -49,29 +49,17 @@ impl Silence {
     }
 }
 
-/// Not here: whoever asks reads without it.
-pub(crate) struct Incoming(std::convert::Infallible);
-
-impl Incoming {
-    /// Never.
-    pub(crate) fn of<S>(_socket: S) -> io::Result<Self> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    /// Never.
-    pub(crate) fn read(&self, _into: &mut [u8], _at_most: Duration) -> io::Result<usize> {
-        match self.0 {}
-    }
-
-    /// Never.
-    pub(crate) fn fill(&self, _pipe: &PipeWriter, _most: usize, _at_most: Duration) -> io::Result<usize> {
-        match self.0 {}
-    }
+/// Not here.
+pub(crate) fn fill_now<S>(_socket: S, _pipe: &PipeWriter, _most: usize) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Not to be known without reading.
-pub(crate) fn can_read<S>(_socket: S) -> io::Result<()> {
-    Ok(())
+/// Whoever reads waits in the runtime.
+pub(crate) const READS_ON_A_THREAD: bool = false;
+
+/// Not to be known on this thread.
+pub(crate) fn wait_readable<S>(_socket: S, _at_most: Duration) -> bool {
+    false
 }
 
 /// Not here: whoever asks reads and writes instead.
