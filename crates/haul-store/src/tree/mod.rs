@@ -217,7 +217,8 @@ pub trait Staged: Send + Sync {
     /// Writes at its end. After an error its length is what it was before.
     fn append(&mut self, bytes: Bytes) -> Work<'_, ()>;
     /// Writes what comes from `source` at its end, on a thread that may be kept busy: until there is nothing for now, or
-    /// no more at all, or at least `most` bytes came. The source is dropped before the future is ready. After an error bytes that were taken from the source may be lost.
+    /// no more at all, or at least `most` bytes came. The source is dropped before the future is ready: whoever lent it
+    /// something has it back then. After an error bytes that were taken from the source may be lost.
     fn take(&mut self, source: Box<dyn Source>, most: u64) -> Work<'_, Taken>;
     /// Writes the first `upto` bytes of a finished file to the empty staged file, sharing blocks where the medium can.
     fn copy_from<'a>(&'a mut self, reading: &'a Reading, upto: u64) -> Work<'a, ()>;
