@@ -366,6 +366,13 @@ impl Data {
         self.wire.flush().expect("a server that takes them");
     }
 
+    /// Sends bytes out of band, the last one marked as urgent: it is no part of the stream.
+    #[track_caller]
+    pub fn sends_urgently(&mut self, bytes: &[u8]) {
+        let sent = rustix::net::send(self.wire.tcp(), bytes, rustix::net::SendFlags::OOB);
+        assert_eq!(sent, Ok(bytes.len()));
+    }
+
     /// Our port: by it the system's table tells what has not been taken yet.
     #[track_caller]
     pub fn port(&self) -> u16 {

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use haul_testkit::{Caller, Content};
 
 use scene::{
-    files,
+    MIB, files,
     served::{OTHER, OTHERS_PASSWORD, Place, begun, left_unfinished, owner, part, stranger},
 };
 
@@ -124,6 +124,26 @@ fn the_last_byte_of_an_unclean_end_is_held_back_so_that_a_client_has_something_l
     assert_eq!(kept, LEN - 1);
     assert_eq!(owner(served.addr()).stores("APPE f", &part(NEW, kept, LEN)).code, 226);
     NEW.assert_file_is(place.far("f"));
+}
+
+#[test]
+fn a_byte_that_is_marked_as_urgent_takes_nothing_away_from_what_comes_behind_it() {
+    let place = Place::new();
+    let served = place.serve().start();
+    let content = Content::new(9, 40 * MIB);
+    let mut client = owner(served.addr());
+    // Fast, so that the store takes it by itself; one mark each, since a second one makes the first a byte like any other.
+    for mark in [0, MIB, 30 * MIB, content.size() - 1, content.size()] {
+        let mut data = client.data();
+        client.says("STOR f", 150);
+        data.sends(&part(content, 0, mark));
+        data.sends_urgently(b"!");
+        data.sends(&part(content, mark, content.size()));
+        data.fin();
+        client.hears(226);
+        content.assert_file_is(place.far("f"));
+        client.says("DELE f", 250);
+    }
 }
 
 #[test]

@@ -61,13 +61,13 @@ impl Visitor {
         let (depot, place) = (self.depot(), self.place(path)?);
         self.is_no_root(&place)?;
         let _seats = depot.sit_within(&place).await?;
-        depot.store.remove_folder(&place, depot.rules.durability).await?;
-        if !depot.rules.in_place {
+        let removed = depot.store.remove_folder(&place, depot.rules.durability).await;
+        if !depot.rules.in_place && depot.is_done(&removed, &place).await {
             for (key, _) in depot.ledger.within(&place).await? {
                 depot.drop_unfinished(&key).await?;
             }
         }
-        Ok(())
+        Ok(removed?)
     }
 
     /// Drops the unfinished upload of that name, or else removes the file.
@@ -104,18 +104,24 @@ impl Visitor {
         }
         match depot.store.stat(&old).await?.kind {
             Kind::File => {
-                depot.store.rename(&old, &new, true, how).await?;
-                depot.drop_unfinished(&there.seat.key).await?;
+                let renamed = depot.store.rename(&old, &new, true, how).await;
+                if depot.is_done(&renamed, &old).await {
+                    depot.drop_unfinished(&there.seat.key).await?;
+                }
+                renamed?;
             }
             // The store has words for it.
             Kind::Folder if new.is_within(&old) => depot.store.rename(&old, &new, false, how).await?,
             Kind::Folder => {
                 let _inside = depot.sit_within(&old).await?;
-                depot.store.rename(&old, &new, false, how).await?;
-                depot.drop_unfinished(&there.seat.key).await?;
-                if !depot.rules.in_place {
-                    depot.ledger.moved(None, &old, &new).await?;
+                let renamed = depot.store.rename(&old, &new, false, how).await;
+                if depot.is_done(&renamed, &old).await {
+                    depot.drop_unfinished(&there.seat.key).await?;
+                    if !depot.rules.in_place {
+                        depot.ledger.moved(None, &old, &new).await?;
+                    }
                 }
+                renamed?;
             }
         }
         Ok(())
@@ -149,6 +155,12 @@ impl Visitor {
 }
 
 impl Depot {
+    /// Whether a change is made that takes this name away: also one that could not be made to survive a power cut. What
+    /// follows from it follows then too.
+    async fn is_done(&self, change: &Result<(), StoreError>, gone: &TreePath) -> bool {
+        change.is_ok() || matches!(self.store.stat(gone).await, Err(StoreError::NotFound { .. }))
+    }
+
     /// The seats of all that is being received within a folder.
     async fn sit_within(self: &std::sync::Arc<Self>, folder: &TreePath) -> Result<Vec<Sitting>, ServerError> {
         let mut seats = Vec::new();

@@ -54,6 +54,13 @@ pub struct Rules {
     pub takeover: Duration,
 }
 
+impl Rules {
+    /// Whether the end of an upload promises nothing that takes its time: [`Receiving::publish_now`] is for those.
+    fn publishes_at_once(&self) -> bool {
+        self.durability == Durability::Relaxed && !self.in_place
+    }
+}
+
 /// The tree.
 pub struct Depot {
     store: Arc<dyn Store>,

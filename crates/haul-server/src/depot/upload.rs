@@ -361,8 +361,8 @@ impl Upload {
     /// Publishes what has ended well and needs no sync first, if `assent` says so at the last moment. If not, or if it is
     /// no such upload, nothing has changed: it is for [`Self::finish`].
     pub(super) async fn publish_now(&mut self, assent: Assent) -> Result<Option<Meta>, ServerError> {
-        let unsynced = self.depot.rules.durability == Durability::Relaxed && !self.depot.rules.in_place;
-        let Some(begun) = self.begun.as_mut().filter(|begun| unsynced && !begun.lost) else {
+        let at_once = self.depot.rules.publishes_at_once();
+        let Some(begun) = self.begun.as_mut().filter(|begun| at_once && !begun.lost) else {
             return Ok(None);
         };
         if begun.look_beside(true).await.is_err() {
@@ -381,7 +381,9 @@ impl Upload {
         }
         match self.publish(assent).await {
             Ok(meta) => Ok(Some(meta)),
-            Err(StoreError::Withdrawn { .. }) => Ok(None),
+            Err(StoreError::Withdrawn { .. }) if self.begun.is_some() => Ok(None),
+            // What cannot be opened again is not what it was: as if it had not begun, it would be published empty.
+            Err(StoreError::Withdrawn { .. }) => Err(self.unclaimed().into()),
             Err(error) => self.keep_after(error).await.map(|_| None),
         }
     }
@@ -426,6 +428,8 @@ impl Upload {
         if let Some(begun) = &self.begun {
             let at = held(self.start(), begun.staged.len(), self.plan.declared);
             self.keep(at).await?;
+        } else if let Some(fresh) = self.plan.fresh.take() {
+            discard(fresh).await;
         }
         Err(error.into())
     }

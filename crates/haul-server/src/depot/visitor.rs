@@ -18,6 +18,11 @@ pub struct Visitor {
 }
 
 impl Visitor {
+    /// Whether [`Receiving::publish_now`](super::Receiving::publish_now) is worth a try here.
+    pub fn publishes_at_once(&self) -> bool {
+        self.depot().rules.publishes_at_once()
+    }
+
     pub(super) fn new(depot: Arc<Depot>, account: Account) -> Self {
         Self { depot, account: Arc::new(account), told: Arc::default() }
     }

@@ -7,6 +7,10 @@ use std::{
     future::poll_fn,
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -56,6 +60,22 @@ pub(super) struct Control {
     ended: bool,
     /// Nothing can be said any more.
     mute: bool,
+    /// How often something was taken in.
+    heard: Arc<AtomicU64>,
+}
+
+/// A control connection of which nothing is to be heard.
+pub(super) struct Silence {
+    quiet: sys::Quiet,
+    heard: Arc<AtomicU64>,
+    before: u64,
+}
+
+impl Silence {
+    /// Whether nothing has come since: neither what waits to be taken in, nor what was taken in meanwhile.
+    pub(super) fn lasts(&self) -> bool {
+        self.quiet.lasts() && self.heard.load(Ordering::SeqCst) == self.before
+    }
 }
 
 impl Control {
@@ -77,6 +97,7 @@ impl Control {
             stuck: None,
             ended: false,
             mute: false,
+            heard: Arc::default(),
         }
     }
 
@@ -97,9 +118,10 @@ impl Control {
 
     /// A look at it from elsewhere: whether nothing has come beyond what was taken in by now, no end either. None where
     /// something has.
-    pub(super) fn silence(&self) -> Option<sys::Silence> {
-        let heard = self.ended || self.lines.buffered() > 0;
-        self.socket().filter(|_| !heard).and_then(|socket| sys::Silence::of(socket).ok())
+    pub(super) fn silence(&self) -> Option<Silence> {
+        let socket = self.socket().filter(|_| !self.ended && self.lines.buffered() == 0)?;
+        let quiet = sys::Quiet::of(socket).ok()?;
+        Some(Silence { quiet, heard: Arc::clone(&self.heard), before: self.heard.load(Ordering::SeqCst) })
     }
 
     fn socket(&self) -> Option<&TcpStream> {
@@ -171,6 +193,7 @@ impl Control {
                 Poll::Ready(Heard::End)
             }
             Ok(()) => {
+                self.heard.fetch_add(1, Ordering::SeqCst);
                 self.lines.push(piece.filled());
                 self.read_on();
                 Poll::Ready(Heard::Something)
@@ -262,6 +285,39 @@ impl Control {
             Wire::Clear(stream) => poll_fn(|context| Pin::new(&mut *stream).poll_shutdown(context)).await,
             Wire::Secured(stream) => poll_fn(|context| Pin::new(&mut *stream).poll_shutdown(context)).await,
             Wire::None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::AsyncWriteExt as _,
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_taken_in_meanwhile_is_no_silence_either() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut control = Control::new(listener.accept().await.unwrap().0);
+        let silence = control.silence().unwrap();
+        assert!(silence.lasts());
+        client.write_all(b"ABOR\r\n").await.unwrap();
+        while silence.lasts() {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(control.heard().await, Heard::Something));
+        assert!(!silence.lasts());
+        assert!(control.silence().is_none(), "there is a line to be looked at");
+        assert!(control.next_line().is_some());
+        let silence = control.silence().unwrap();
+        assert!(silence.lasts());
+        drop(client);
+        while silence.lasts() {
+            tokio::task::yield_now().await;
         }
     }
 }

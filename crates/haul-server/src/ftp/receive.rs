@@ -155,9 +155,16 @@ impl Pouring<'_> {
         halted: &mut Halted,
         stall: Duration,
     ) -> (Ending, Option<Stream>) {
-        match self.by_pieces(&mut stream, halted, stall).await {
-            Some(ending) => (ending, Some(stream)),
-            None => self.taken(stream, halted, stall).await,
+        loop {
+            if let Some(ending) = self.by_pieces(&mut stream, halted, stall).await {
+                return (ending, Some(stream));
+            }
+            stream = match self.taken(stream, halted, stall).await {
+                (None, Some(stream)) => stream,
+                (ending, stream) => {
+                    return (ending.unwrap_or_else(|| incomplete(Incomplete::Broken)), stream);
+                }
+            };
         }
     }
 
@@ -203,27 +210,28 @@ impl Pouring<'_> {
         None
     }
 
-    /// The rest of a fast upload, taken by the store itself.
+    /// A fast upload, taken by the store itself: to its end, or without one as long as it is fast.
     async fn taken(
         &mut self,
         mut stream: Stream,
         halted: &mut Halted,
         stall: Duration,
-    ) -> (Ending, Option<Stream>) {
+    ) -> (Option<Ending>, Option<Stream>) {
         loop {
             let why = *halted.borrow();
             if let Some(why) = why {
-                return (self.halted(&mut stream, why).await, Some(stream));
+                return (Some(self.halted(&mut stream, why).await), Some(stream));
             }
             tokio::select! {
                 biased;
-                why = halt(halted) => return (self.halted(&mut stream, why).await, Some(stream)),
+                why = halt(halted) => return (Some(self.halted(&mut stream, why).await), Some(stream)),
                 ready = quiet(stall, self.receiving, taking::ready(&stream)) => match ready {
-                    Err(ending) => return (ending, Some(stream)),
-                    Ok(Err(_)) => return (incomplete(Incomplete::Broken), Some(stream)),
+                    Err(ending) => return (Some(ending), Some(stream)),
+                    Ok(Err(_)) => return (Some(incomplete(Incomplete::Broken)), Some(stream)),
                     Ok(Ok(())) => {}
                 },
             }
+            let before = self.receiving.offset();
             let (then, back) = taking::turn(stream, self.receiving, self.figures).await;
             let ending = match then {
                 Ok(Then::Enough | Then::Nothing) => None,
@@ -231,10 +239,14 @@ impl Pouring<'_> {
                 Ok(Then::Broken(_)) => Some(incomplete(Incomplete::Broken)),
                 Err(error) => Some(failed(&error)),
             };
+            let slow = self.receiving.offset() - before < LARGEST_PIECE as u64;
             stream = match (ending, back) {
-                (None, Some(back)) => back,
-                (None, None) => return (incomplete(Incomplete::Broken), None),
-                (Some(ending), back) => return (ending, back),
+                (None, Some(back)) if !slow => back,
+                (ending, back) => {
+                    // A thread is not lent to who lets it wait.
+                    self.room = FIRST_PIECE;
+                    return (ending, back);
+                }
             };
         }
     }

@@ -63,15 +63,23 @@ struct Wire {
 
 impl Wire {
     /// What `some` takes from the connection, as long as this thread may stay with it.
-    fn take(&self, mut some: impl FnMut(&mut Lent) -> io::Result<usize>) -> io::Result<usize> {
+    /// `stuck` is what it is if nothing can be taken though something is there.
+    fn take(
+        &self,
+        stuck: io::ErrorKind,
+        mut some: impl FnMut(&mut Lent) -> io::Result<usize>,
+    ) -> io::Result<usize> {
         if self.figures.is_halted() || Instant::now() >= self.until {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = match some(&mut lent) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                sys::wait_readable(&lent.socket, SHORT_WAIT);
-                some(&mut lent)
+                let there = sys::wait_readable(&lent.socket, SHORT_WAIT);
+                match some(&mut lent) {
+                    Err(error) if there && error.kind() == io::ErrorKind::WouldBlock => Err(stuck.into()),
+                    taken => taken,
+                }
             }
             taken => taken,
         }?;
@@ -82,17 +90,21 @@ impl Wire {
 
 impl Source for Wire {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.take(|Lent { socket, tls }| match tls {
+        // A part of a record is something, and nothing to take.
+        self.take(io::ErrorKind::WouldBlock, |Lent { socket, tls }| match tls {
             None => sys::read_now(&*socket, into),
             Some(tls) => decrypt::read(tls.get_mut().1, socket, into),
         })
     }
 
     fn fill(&mut self, into: &PipeWriter, most: usize) -> io::Result<usize> {
-        self.take(|Lent { socket, tls }| match tls {
+        // No pipe takes a byte that is marked as urgent: there it stands still, or is at its end as if nothing came
+        // behind it. A read passes it, and knows the end from that.
+        let filled = self.take(io::ErrorKind::Unsupported, |Lent { socket, tls }| match tls {
             None => sys::fill_now(&*socket, into, most),
             Some(_) => Err(io::ErrorKind::Unsupported.into()),
-        })
+        });
+        if let Ok(0) = filled { Err(io::ErrorKind::Unsupported.into()) } else { filled }
     }
 }
 

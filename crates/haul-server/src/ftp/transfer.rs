@@ -120,14 +120,16 @@ pub(super) async fn carry(errand: Errand, mut cargo: Cargo) -> Moved {
         Cargo::Arriving(_) => (own, tls::Way::FromClient),
         Cargo::Leaving(_) | Cargo::Listed(_) => (own, tls::Way::ToClient),
     });
+    // The client has its 150 and is busy with it. To its end, whatever happens meanwhile: what it makes is not to be lost.
+    let prepared = match &mut cargo {
+        Cargo::Arriving(arriving) => arriving.prepare().await,
+        Cargo::Leaving(_) | Cargo::Listed(_) => Ok(()),
+    };
     let opened = tokio::select! {
         biased;
         why = halt(&mut halted) => Err(ended_by(why)),
         opened = async {
-            // The client has its 150 and is busy with it.
-            if let Cargo::Arriving(arriving) = &mut cargo {
-                arriving.prepare().await?;
-            }
+            prepared?;
             way.open(peer, own.as_ref(), times.connect).await
         } => opened,
     };

@@ -56,9 +56,9 @@ pub(crate) fn read_now(socket: impl AsFd, into: &mut [u8]) -> io::Result<usize> 
 }
 
 /// A second handle of a socket, to be looked at on whatever thread.
-pub(crate) struct Silence(OwnedFd);
+pub(crate) struct Quiet(OwnedFd);
 
-impl Silence {
+impl Quiet {
     /// Of this socket.
     pub(crate) fn of(socket: impl AsFd) -> io::Result<Self> {
         Ok(Self(rustix::io::fcntl_dupfd_cloexec(socket, 0)?))

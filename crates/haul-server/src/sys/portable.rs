@@ -35,9 +35,9 @@ pub(crate) fn read_now<S>(_socket: S, _into: &mut [u8]) -> io::Result<usize> {
 }
 
 /// Not here.
-pub(crate) struct Silence(std::convert::Infallible);
+pub(crate) struct Quiet(std::convert::Infallible);
 
-impl Silence {
+impl Quiet {
     /// Never.
     pub(crate) fn of<S>(_socket: S) -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())

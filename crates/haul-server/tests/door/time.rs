@@ -58,8 +58,9 @@ fn whoever_does_not_begin_tls_is_sent_away_and_written_down() {
 #[test]
 fn talking_is_no_transfer() {
     let served = serve(times(|times| times.no_transfer = Duration::from_millis(300)));
-    let mut caller = served.caller();
+    // The server's time begins with the login.
     let began = Instant::now();
+    let mut caller = served.caller();
     while caller.asks("NOOP").code == 200 {
         assert!(began.elapsed() < Duration::from_secs(10));
     }

@@ -244,7 +244,7 @@ pub trait Staged: Send + Sync {
         self.publish_if(target, when, how, Box::new(|| true))
     }
     /// As [`Self::publish`], but `assent` is asked right before the name is given, when all else is done that can be done
-    /// before: if it says no, [`StoreError::Withdrawn`].
+    /// before: if it says no, [`StoreError::Withdrawn`]. What is written in place has its name, and nobody is asked.
     fn publish_if<'a>(
         self: Box<Self>,
         target: &'a TreePath,

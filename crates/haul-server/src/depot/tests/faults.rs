@@ -21,6 +21,8 @@ struct Faults {
     /// The next sync fails, and nothing that was not synced is there any more.
     sync: AtomicBool,
     publish: AtomicBool,
+    /// Names are changed, and that cannot be made safe.
+    names: AtomicBool,
     /// No record can be saved while the staged file has more bytes than this; 0: no limit.
     ledger_room: AtomicU64,
     len: AtomicU64,
@@ -70,7 +72,10 @@ impl Store for Flaky {
         replace: bool,
         how: Durability,
     ) -> Work<'a, ()> {
-        self.0.rename(from, to, replace, how)
+        Box::pin(async move {
+            self.0.rename(from, to, replace, how).await?;
+            if self.1.names.load(SeqCst) { failed_sync() } else { Ok(()) }
+        })
     }
     fn set_modified<'a>(&'a self, path: &'a TreePath, to: Modified) -> Work<'a, ()> {
         self.0.set_modified(path, to)
@@ -439,4 +444,16 @@ async fn bytes_that_cannot_be_remembered_are_not_left_behind() {
     let late = receiving.settle(DataEnd::Unclean, Control::Alive).await;
     assert!(matches!(late, Err(ServerError::Store(StoreError::Fenced { .. }))), "{late:?}");
     assert_eq!(bench.staged(), 0);
+}
+
+#[tokio::test]
+async fn a_folder_that_has_its_new_name_takes_its_uploads_along_also_if_that_could_not_be_made_safe() {
+    let bench = Bench::new();
+    let (server, faults) = flaky(&bench).await;
+    let ann = server.ann();
+    ann.make_folder(&path("f")).await.unwrap();
+    assert_eq!(break_off(&ann, "f/a", Wish::Anew, 1000).await, 999);
+    faults.names.store(true, SeqCst);
+    assert!(ann.rename(&path("f"), &path("g")).await.is_err());
+    assert_eq!((size(&ann, "f/a").await, size(&ann, "g/a").await), (None, Some(999)));
 }

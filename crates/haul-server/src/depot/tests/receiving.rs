@@ -314,3 +314,20 @@ async fn with_too_many_unfinished_uploads_no_other_is_begun_and_those_go_on() {
     ann.remove(&path("b")).await.unwrap();
     published(complete(&ann, "d", Wish::Anew, 10).await);
 }
+
+#[tokio::test]
+async fn what_was_taken_away_while_assent_was_asked_for_is_not_published_as_an_empty_file() {
+    let bench = Bench::new();
+    bench.put("a", b"old");
+    let server = bench.start(RELAXED).await;
+    let receiving = send(&server.ann(), "a", Wish::Anew, 1000).await;
+    let staging = bench.root().join(".haul/staging");
+    let told = receiving.publish_now(Box::new(move || {
+        for staged in std::fs::read_dir(staging).unwrap() {
+            std::fs::remove_file(staged.unwrap().path()).unwrap();
+        }
+        false
+    }));
+    assert!(matches!(told.await, Err(ServerError::Store(StoreError::Unclaimed { .. }))));
+    assert_eq!(bench.published("a").unwrap(), b"old");
+}

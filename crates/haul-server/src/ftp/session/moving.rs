@@ -20,7 +20,10 @@ use super::{
     },
     Conversation, Done, Running,
 };
-use crate::{account::Completion, depot::Control as Fate};
+use crate::{
+    account::Completion,
+    depot::{Control as Fate, Visitor},
+};
 
 impl Conversation {
     pub(super) fn begin_transfer(&mut self, transfer: Transfer) {
@@ -62,7 +65,8 @@ impl Conversation {
             return self.settle(received, Fate::Gone);
         }
         let length = watch::length(self.round_trip.at_most(), received.took);
-        let assent = self.assent(received.ended, length);
+        let at_once = self.visitor.as_ref().is_some_and(Visitor::publishes_at_once);
+        let assent = if at_once { self.assent(received.ended, length) } else { None };
         let figures = self.running.as_ref().map(|running| Arc::clone(&running.figures));
         self.doing = Some(Box::pin(async move {
             if let (Some(assent), Some(figures)) = (assent, figures) {

@@ -159,7 +159,12 @@ impl Homes {
         let folder = rustix::io::fcntl_dupfd_cloexec(root.root(), 0)?;
         let unique = identity(folder.as_fd())?;
         if let Entry::Vacant(place) = self.ours().entry(unique) {
-            place.insert(locked(&folder)?);
+            match locked(&folder) {
+                Ok(held) => drop(place.insert(held)),
+                Err(error) if Errno::from_io_error(&error) == Some(Errno::AGAIN) => return Err(error),
+                // What cannot be locked keeps nobody out: the staging folders have locks of their own.
+                Err(_) => {}
+            }
         }
         Ok(())
     }

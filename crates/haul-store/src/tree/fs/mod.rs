@@ -38,7 +38,7 @@ use std::{
     sync::Arc,
 };
 
-use haul_core::{Modified, RESERVED, TreePath};
+use haul_core::{Modified, TreePath};
 use rustix::{
     fs::{self, FileType, Mode, OFlags},
     io::Errno,
@@ -237,7 +237,7 @@ impl Store for FsStore {
             let swept = tree.homes.sweep(&tree.root, places, names, &*tree.door);
             swept.map_err(|error| match Errno::from_io_error(&error) {
                 // For whoever starts a server, who is to know what it is that is in use.
-                Some(Errno::AGAIN) => StoreError::InUse { path: tree.root.path().join(RESERVED), pid: None },
+                Some(Errno::AGAIN) => StoreError::InUse { path: tree.root.path().to_owned(), pid: None },
                 _ => fault("sweeping", root, error),
             })
         })

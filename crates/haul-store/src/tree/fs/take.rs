@@ -48,7 +48,8 @@ impl Received {
                 },
             };
             match &way {
-                Way::Pipe(pipe) => self.append_from(pipe, came)?,
+                Way::Pipe(pipe) if self.append_from(pipe, came)? => {}
+                Way::Pipe(_) => way = Way::memory(),
                 Way::Memory(buffer) => self.append(buffer.get(..came).unwrap_or_default())?,
             }
             bytes += came as u64;
@@ -56,18 +57,19 @@ impl Received {
         Ok(Taken { bytes, then })
     }
 
-    /// Writes all that is in a pipe at the end. What was written before an error stays.
-    fn append_from(&self, pipe: &Pipe, held: usize) -> Result<(), StoreError> {
+    /// Writes all that is in a pipe at the end; whether the file system can do that by itself. What was written before an
+    /// error stays.
+    fn append_from(&self, pipe: &Pipe, held: usize) -> Result<bool, StoreError> {
         let mut tail = self.usable()?;
-        let mut left = held;
+        let (mut left, mut able) = (held, true);
         while left > 0 {
             let added =
                 self.changing(&mut tail, |at| match self.tree.door.splice(pipe, &self.file, at, left) {
                     Ok(0) => Err(io::ErrorKind::WriteZero.into()),
                     Ok(n) => Ok(at + n as u64),
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(at),
-                    // Not every file system can.
                     Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                        able = false;
                         let mut piece = vec![0; PIECE];
                         let n = pipe.read(&mut piece)?;
                         self.write(piece.get(..n).unwrap_or_default(), at)
@@ -76,6 +78,6 @@ impl Received {
                 })?;
             left = left.saturating_sub(usize::try_from(added).unwrap_or(left));
         }
-        Ok(())
+        Ok(able)
     }
 }
