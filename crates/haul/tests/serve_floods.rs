@@ -163,8 +163,8 @@ fn two_hundred_slow_sessions_keep_nobody_waiting() {
 }
 
 #[test]
-fn two_thousand_small_files_by_one_client() {
-    const MANY: u64 = 2000;
+fn ten_thousand_small_files_by_one_client() {
+    const MANY: u64 = 10_000;
     let place = Place::new();
     let up = place.local("up");
     std::fs::create_dir(&up).unwrap();

@@ -115,21 +115,36 @@ pub(super) fn help(of: Option<&[u8]>) -> Heard {
         let lines: Vec<String> = names.chunks(10).map(|names| names.join(" ")).collect();
         return Ok(Next::Say(Answer::of_lines(214, "Commands:", &lines, "HELP and a command tells more.")));
     };
-    match Verb::find(of.trim_ascii()) {
+    let of = of.trim_ascii();
+    let ours: Vec<&str> = SITE.into_iter().filter(|line| is_command(line, of)).collect();
+    if !ours.is_empty() {
+        return Ok(Next::Say(Answer::of_lines(214, "Syntax:", &ours, "End.")));
+    }
+    match Verb::find(of) {
         Some(verb) if verb.is_done() => Ok(say(214, format!("Syntax: {}", verb.syntax))),
         Some(_) => refuse(502, "It is not done here."),
         None => refuse(501, "No such command."),
     }
 }
 
+/// The commands of SITE.
+const SITE: [&str; 5] = [
+    "SITE CHMOD octal-mode path",
+    "SITE UTIME YYYYMMDDhhmm[ss] path",
+    "SITE UTIME path access modification creation UTC",
+    "SITE WHO",
+    "SITE HELP",
+];
+
+/// Whether a line of [`SITE`] is about this command, two words.
+fn is_command(line: &str, of: &[u8]) -> bool {
+    let mut said = of.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let mut words = line.split(' ').take(2);
+    words.all(|word| said.next().is_some_and(|said| said.eq_ignore_ascii_case(word.as_bytes())))
+        && said.next().is_none()
+}
+
 /// SITE HELP.
 pub(super) fn site_help() -> Next {
-    let lines = [
-        "SITE CHMOD octal-mode path",
-        "SITE UTIME YYYYMMDDhhmm[ss] path",
-        "SITE UTIME path access modification creation UTC",
-        "SITE WHO",
-        "SITE HELP",
-    ];
-    Next::Say(Answer::of_lines(214, "Commands of SITE:", &lines, "End."))
+    Next::Say(Answer::of_lines(214, "Commands of SITE:", &SITE, "End."))
 }

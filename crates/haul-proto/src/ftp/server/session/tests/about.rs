@@ -45,6 +45,12 @@ fn help_names_every_command_and_tells_of_each() {
         assert_eq!(ftp.says(&format!("help {}", verb.name.to_lowercase())), code);
     }
     assert_eq!(ftp.says("HELP FOO"), 501);
+    for site in ["CHMOD", "UTIME", "WHO", "HELP"] {
+        let told = ftp.told(&format!("help site  {}", site.to_lowercase()));
+        assert!(told.to_string().starts_with("214"), "{told:?}");
+        assert!(told.text().contains(&format!("SITE {site}")), "{told:?}");
+    }
+    assert_eq!((ftp.says("HELP SITE FOO"), ftp.says("HELP SITE WHO NOW")), (501, 501));
     ftp.log_in();
     assert_eq!(ftp.says("SITE HELP"), 214);
     assert_eq!(ftp.says("SITE FOO"), 501);
