@@ -156,9 +156,13 @@ impl Visitor {
 
 impl Depot {
     /// Whether a change is made that takes this name away: also one that could not be made to survive a power cut. What
-    /// follows from it follows then too.
+    /// follows from it follows then too. What was not there to begin with (a medium that is not mounted) was not changed.
     async fn is_done(&self, change: &Result<(), StoreError>, gone: &TreePath) -> bool {
-        change.is_ok() || matches!(self.store.stat(gone).await, Err(StoreError::NotFound { .. }))
+        match change {
+            Ok(()) => true,
+            Err(StoreError::NotFound { .. } | StoreError::NotAFolder { .. }) => false,
+            Err(_) => matches!(self.store.stat(gone).await, Err(StoreError::NotFound { .. })),
+        }
     }
 
     /// The seats of all that is being received within a folder.

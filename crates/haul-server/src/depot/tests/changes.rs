@@ -164,3 +164,17 @@ async fn a_folder_does_not_take_the_name_of_an_unfinished_upload() {
     assert_eq!(size(&server.ann(), "a").await, Some(99));
     server.ann().remove(&path("a")).await.unwrap();
 }
+
+#[tokio::test]
+async fn removing_a_folder_that_is_not_there_leaves_the_uploads_that_were_to_go_into_it() {
+    let bench = Bench::new();
+    let server = bench.start(RULES).await;
+    let (ann, bob) = (server.ann(), server.bob());
+    ann.make_folder(&path("f")).await.unwrap();
+    assert_eq!(break_off(&bob, "f/a", Wish::Anew, 1000).await, 999);
+    // As a medium that is not mounted for a while.
+    std::fs::rename(bench.root().join("f"), bench.root().join("away")).unwrap();
+    assert!(ann.remove_folder(&path("f")).await.is_err());
+    std::fs::rename(bench.root().join("away"), bench.root().join("f")).unwrap();
+    assert_eq!(size(&bob, "f/a").await, Some(999));
+}
