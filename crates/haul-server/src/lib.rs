@@ -6,14 +6,20 @@
 
 pub mod account;
 pub mod accounts;
+mod by_system;
+mod certificate;
 pub mod config;
 pub mod depot;
 mod error;
 pub mod ftp;
+mod house;
+pub mod http;
 pub mod log;
 mod sys;
 
+pub use certificate::Certificate;
 pub use error::ServerError;
+pub use house::{House, Sessions, Stop, Terms, Workers};
 
 /// Raises the number of files and connections that this process may have open to what the system allows it without
 /// asking: each session has one connection, and another while it transfers.

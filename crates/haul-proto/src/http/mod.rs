@@ -5,13 +5,23 @@
 //! panics, and a field that cannot be trusted counts as absent or makes the answer [`answer::Nonsense`].
 
 pub mod answer;
+pub mod byteranges;
+pub mod conditional;
 pub mod content_digest;
+pub mod content_disposition;
 pub mod content_range;
+pub mod current;
 pub mod date;
 pub mod disposition;
+pub mod download;
 pub mod etag;
 mod field;
 pub mod if_range;
 pub mod name;
+pub mod problem;
 pub mod range;
+mod range_spec;
+pub mod repr_digest;
 pub mod retry_after;
+pub mod selection;
+mod tags;

@@ -140,6 +140,11 @@ impl Accounts {
         anonymous || book.users.values().any(|known| known.user.may.write)
     }
 
+    /// Lets somebody in who has no name, where such may come in.
+    pub fn nobody(&self, address: IpAddr) -> Option<Account> {
+        self.book().anonymous("anonymous", address.to_canonical())
+    }
+
     /// Lets somebody in, or not. A failure is answered only after the delay that its address has earned.
     pub async fn login(&self, name: &[u8], password: &[u8], address: IpAddr) -> Entry {
         let address = address.to_canonical();

@@ -118,6 +118,32 @@ impl<'a> Document<'a> {
         }
     }
 
+    /// A list of texts, as what `parse` makes of each.
+    pub(super) fn texts<T>(
+        &mut self,
+        from: &mut Table<'a>,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
+        let Some((value, line)) = self.take(from, key) else { return Vec::new() };
+        let DeValue::Array(items) = value else {
+            self.wrong(line, from, key, "is a list of texts: write them in [ ]".to_owned());
+            return Vec::new();
+        };
+        let mut texts = Vec::new();
+        for item in items {
+            let at = self.line(&item.span());
+            match item.into_inner() {
+                DeValue::String(text) => match parse(&text) {
+                    Ok(value) => texts.push(value),
+                    Err(why) => self.wrong(at, from, key, format!("{text:?} {why}")),
+                },
+                _ => self.wrong(at, from, key, "is a list of texts: write each in quotes".to_owned()),
+            }
+        }
+        texts
+    }
+
     /// A whole number in this range.
     pub(super) fn number(&mut self, from: &mut Table<'a>, key: &str, range: &Range<u32>) -> Option<u32> {
         let (value, line) = self.take(from, key)?;

@@ -16,6 +16,10 @@ pub struct Flags {
     pub ftp: Option<Listen>,
     /// `--ftps`.
     pub ftps: Option<Listen>,
+    /// `--http`.
+    pub http: Option<Listen>,
+    /// `--https`.
+    pub https: Option<Listen>,
     /// `--user`; one of the same name in the file is replaced.
     pub users: Vec<PlainUser>,
     /// `--anonymous`.

@@ -38,6 +38,8 @@ pub struct Config {
     pub drain: Duration,
     /// The doors that speak FTP.
     pub ftp: Ftp,
+    /// The doors that speak HTTP.
+    pub http: Http,
     /// The certificate, and what is asked of clients; `None`: there is no TLS.
     pub tls: Option<Tls>,
     /// Those who have a name.
@@ -81,12 +83,33 @@ pub struct Ftp {
     pub tls_reuse: TlsReuse,
 }
 
+/// The doors that speak HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// Where HTTP is spoken in the clear.
+    pub listen: Listen,
+    /// Where HTTP is spoken within TLS.
+    pub listen_tls: Listen,
+    /// Between two requests, and for the head of one.
+    pub idle: Duration,
+    /// Without a byte in a transfer.
+    pub stall: Duration,
+    /// Connections in all.
+    pub connections: u32,
+    /// Connections of one address.
+    pub connections_per_address: u32,
+    /// Whose pages may use this server from a browser.
+    pub origins: Vec<String>,
+    /// Names of this server beside those that mean this machine.
+    pub hosts: Vec<String>,
+}
+
 /// TLS for all doors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
     /// Whose the server says it is.
     pub certificate: Certificate,
-    /// Whether FTP may be spoken without it.
+    /// Whether anything may be spoken without it.
     pub mode: TlsMode,
 }
 

@@ -7,7 +7,7 @@ use haul_core::TreePath;
 use haul_store::Durability;
 
 use super::{
-    Certificate, Config, Flags, Ftp, Logging, Problem, Problems, Tls,
+    Certificate, Config, Flags, Ftp, Http, Logging, Problem, Problems, Tls,
     document::{Document, Table},
     value::{self, AnonymousAccess, Listen, Ports, TlsMode},
 };
@@ -30,6 +30,7 @@ struct File {
     state: Option<PathBuf>,
     drain: Option<Duration>,
     ftp: Ftp,
+    http: Http,
     tls: TlsKeys,
     users: Vec<User>,
     anonymous: (AnonymousAccess, TreePath),
@@ -64,6 +65,11 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
         external_address: flags.external_address.or(told.ftp.external_address),
         ..told.ftp
     };
+    let http = Http {
+        listen: flags.http.unwrap_or(told.http.listen),
+        listen_tls: flags.https.unwrap_or(told.http.listen_tls),
+        ..told.http
+    };
     // A certificate on the command line replaces that of the file as a whole.
     let mode = flags.tls.or(told.tls.mode);
     let given = flags.tls_cert.is_some() || flags.tls_key.is_some() || flags.tls_self_signed;
@@ -72,8 +78,9 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
     } else {
         TlsKeys { mode, ..told.tls }
     };
-    let tls = tls(keys, ftp.listen_tls, &mut problems);
-    if ftp.listen == Listen::Off && ftp.listen_tls == Listen::Off {
+    let begin_with_it = [("ftp.listen_tls", ftp.listen_tls), ("http.listen_tls", http.listen_tls)];
+    let tls = tls(keys, begin_with_it, &mut problems);
+    if [ftp.listen, ftp.listen_tls, http.listen, http.listen_tls].iter().all(|door| *door == Listen::Off) {
         problems.push(Problem::of(
             "ftp.listen",
             "is off, and so is every other door: there is nothing to serve at",
@@ -98,6 +105,7 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
         state,
         drain: flags.drain.or(told.drain).unwrap_or(Duration::from_secs(10)),
         ftp,
+        http,
         tls,
         users,
         anonymous,
@@ -130,6 +138,7 @@ fn read<'a>(document: &mut Document<'a>, mut root: Table<'a>, folder: &Path) -> 
         state: document.text(&mut root, "state", path),
         drain: document.text(&mut root, "drain", value::time),
         ftp: ftp(document, &mut root),
+        http: http(document, &mut root),
         tls: tls_keys(document, &mut root, folder),
         anonymous: anonymous(document, &mut root),
         patience: patience(document, &mut root),
@@ -175,6 +184,28 @@ fn ftp<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> Ftp {
     ftp
 }
 
+fn http<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> Http {
+    let mut table = document.table(root, "http");
+    let table_ = &mut table;
+    let seconds = Duration::from_secs;
+    let http = Http {
+        listen: document
+            .text(table_, "listen", str::parse)
+            .unwrap_or(Listen::At(([127, 0, 0, 1], 8080).into())),
+        listen_tls: document.text(table_, "listen_tls", str::parse).unwrap_or(Listen::Off),
+        idle: document.text(table_, "idle", value::time).unwrap_or(seconds(60)),
+        stall: document.text(table_, "stall", value::time).unwrap_or(seconds(120)),
+        connections: document.number(table_, "connections", &(1..1_000_001)).unwrap_or(10_000),
+        connections_per_address: document
+            .number(table_, "connections_per_address", &(1..1_000_001))
+            .unwrap_or(10_000),
+        origins: document.texts(table_, "origins", value::origin),
+        hosts: document.texts(table_, "hosts", value::host),
+    };
+    document.finish(table);
+    http
+}
+
 fn tls_keys<'a>(document: &mut Document<'a>, root: &mut Table<'a>, folder: &Path) -> TlsKeys {
     let mut table = document.table(root, "tls");
     let keys = TlsKeys {
@@ -188,7 +219,7 @@ fn tls_keys<'a>(document: &mut Document<'a>, root: &mut Table<'a>, folder: &Path
 }
 
 /// What a certificate, its key and the doors make together.
-fn tls(keys: TlsKeys, listen_tls: Listen, problems: &mut Vec<Problem>) -> Option<Tls> {
+fn tls(keys: TlsKeys, begin_with_it: [(&str, Listen); 2], problems: &mut Vec<Problem>) -> Option<Tls> {
     let mut wrong = |key: &str, what: &str| {
         problems.push(Problem::of(key, what));
         None
@@ -208,8 +239,8 @@ fn tls(keys: TlsKeys, listen_tls: Listen, problems: &mut Vec<Problem>) -> Option
         if keys.mode == Some(TlsMode::Required) {
             wrong("tls.mode", NEEDS);
         }
-        if listen_tls != Listen::Off {
-            problems.push(Problem::of("ftp.listen_tls", NEEDS));
+        for (key, _) in begin_with_it.iter().filter(|(_, listen)| *listen != Listen::Off) {
+            problems.push(Problem::of(key, NEEDS));
         }
         return None;
     };

@@ -59,6 +59,26 @@ impl fmt::Display for Listen {
     }
 }
 
+/// A page's origin as browsers write it (RFC 6454 §6.2), or `*`.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_one = host.is_some_and(|host| {
+        !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']) && *text == text.to_ascii_lowercase()
+    });
+    if is_one || text == "*" {
+        Ok(text.to_owned())
+    } else {
+        Err("is no origin: write https://example.org, with its port where it has one, or *".to_owned())
+    }
+}
+
+/// A host's name, without a port.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let is_one = !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
+    if is_one { Ok(text.to_ascii_lowercase()) } else { Err("is no name of a host, without a port".to_owned()) }
+}
+
 /// Ports for data connections, `50000-50999`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ports(pub RangeInclusive<u16>);

@@ -82,6 +82,19 @@ impl Visitor {
         Ok(depot.store.remove(&place, depot.rules.durability).await?)
     }
 
+    /// Removes the finished file of this name; where there is none, the unfinished upload.
+    pub async fn remove_published(&self, path: &TreePath) -> Result<(), ServerError> {
+        self.may_change(self.account().may.delete)?;
+        let (depot, place) = (self.depot(), self.place(path)?);
+        let sitting = depot.sit(self.writes(&place)).await?;
+        match depot.store.remove(&place, depot.rules.durability).await {
+            Err(error @ StoreError::NotFound { .. }) => {
+                if depot.drop_unfinished(&sitting.seat.key).await? { Ok(()) } else { Err(error.into()) }
+            }
+            removed => Ok(removed?),
+        }
+    }
+
     /// Renames: the unfinished upload of that name, or else the file or folder. A file that has the new name is replaced,
     /// now or when the upload is finished, and an unfinished upload of that name is dropped; a folder never is.
     pub async fn rename(&self, from: &TreePath, to: &TreePath) -> Result<(), ServerError> {

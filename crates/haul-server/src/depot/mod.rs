@@ -18,6 +18,7 @@
 mod begun;
 mod changes;
 mod names;
+mod order;
 mod peek;
 mod receiving;
 mod recovery;
@@ -36,7 +37,7 @@ use haul_store::{Durability, Ledger, MemoryLedger, Meta, Store};
 use self::seats::Seats;
 use crate::{ServerError, account::Account};
 
-pub use self::{names::Names, peek::Peek, receiving::Receiving, visitor::Visitor};
+pub use self::{names::Names, order::{Announced, Condition, Older, Order}, peek::Peek, receiving::Receiving, visitor::Visitor};
 pub use haul_core::receiving::{Control, DataEnd, Wish};
 
 /// How uploads are dealt with.
@@ -78,25 +79,6 @@ pub struct Seen {
     pub meta: Meta,
     /// Whether it is an unfinished upload of this account.
     pub unfinished: bool,
-}
-
-/// What a client says of the size of a file before it sends it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Announced {
-    /// Nothing.
-    #[default]
-    Nothing,
-    /// The size of the whole file.
-    Whole(u64),
-    /// The size of the whole file, or of the rest of it that is sent: clients differ (ALLO, RFC 959 §4.1.3).
-    WholeOrRest(u64),
-}
-
-impl From<Option<u64>> for Announced {
-    /// What ALLO says.
-    fn from(size: Option<u64>) -> Self {
-        size.map_or(Self::Nothing, Self::WholeOrRest)
-    }
 }
 
 /// What became of an upload.

@@ -5,12 +5,12 @@ use std::{path::PathBuf, sync::Arc};
 use bytes::Bytes;
 use haul_core::{
     TreePath,
-    receiving::{Begin, Declared, There, begin},
+    receiving::{Begin, There, begin},
 };
 use haul_store::{Assent, Kind, Meta, Reading, Source, Staged, StoreError, Then, Unfinished, UploadKey};
 
 use super::{
-    Announced, Control, DataEnd, Depot, Settled, Visitor, Wish,
+    Announced, Condition, Control, DataEnd, Depot, Older, Order, Settled, Visitor, Wish, order,
     seats::{Phase, Sitting},
     unfinished,
     upload::{Plan, Upload},
@@ -35,19 +35,30 @@ impl Visitor {
         wish: Wish,
         declared: impl Into<Announced>,
     ) -> Result<Receiving, ServerError> {
-        let declared = declared.into();
+        self.begin(path, Order { announced: declared.into(), ..Order::new(wish) }).await
+    }
+
+    /// As [`Self::receive`], with all that can be wanted.
+    pub async fn begin(&self, path: &TreePath, order: Order) -> Result<Receiving, ServerError> {
+        let Order { wish, announced, condition, older, note } = order;
         let depot = self.depot();
         if depot.read_only || !self.account().may.write {
             return Err(ServerError::Denied);
         }
         let target = self.place(path)?;
-        let sitting = depot.sit(self.writes(&target)).await?;
+        let sitting = match older {
+            Older::GoesIfSilent => depot.sit(self.writes(&target)).await?,
+            Older::Goes => depot.sit_now(self.writes(&target)).await?,
+        };
         // What begins anew needs no look at what it replaces: where it is staged a folder of that name is refused.
         let anew = matches!(wish, Wish::Anew | Wish::From(0)) && !depot.rules.in_place;
-        let published =
-            if anew && self.account().anonymous.is_none() { None } else { depot.finished(&target).await? };
+        let blind = anew && self.account().anonymous.is_none() && condition == Condition::Any;
+        let published = if blind { None } else { depot.finished(&target).await? };
         if published.is_some() && self.account().anonymous.is_some() {
             return Err(ServerError::Denied);
+        }
+        if !condition.is_met(published.as_ref()) {
+            return Err(StoreError::Changed { path: PathBuf::from(target.to_string()) }.into());
         }
         let wish = self.meant(wish, &sitting.seat.key, published.as_ref()).await?;
         let (earlier, mut staged) = depot.what_goes_on(&sitting.seat.key, wish).await?;
@@ -82,19 +93,18 @@ impl Visitor {
                 before = earlier.as_ref().and_then(|record| record.declared).filter(|_| goes_on);
             }
         }
-        let declared = match declared {
-            Announced::Nothing => Declared::earlier(before),
-            Announced::Whole(size) => Declared::Size(size),
-            Announced::WholeOrRest(size) => Declared::allo(size, begin.at(), before),
-        };
+        let declared = announced.declared(begin.at(), before);
+        let goes_on = earlier.as_ref().filter(|_| !matches!(begin, Begin::Create));
+        let note = order::note(note, goes_on);
         let plan = Plan {
             target,
             completion: self.account().completion,
-            only_new: self.account().anonymous.is_some(),
+            only_new: self.account().anonymous.is_some() || condition == Condition::Absent,
+            note,
             begin,
             declared,
             source,
-            base,
+            base: condition.base().or(base),
             earlier,
             staged,
             fresh: None,
@@ -280,6 +290,21 @@ impl Receiving {
             }
             *turn = Phase::Over;
             Ok(published?.ok_or_else(|| Self { sitting: None, offset }))
+        });
+        ended.await.unwrap_or_else(|error| Err(gone(&error)))
+    }
+
+    /// Keeps it, with all that came, for whoever brings the rest: its client has said that there is more, or will say
+    /// when there is no more. Also without a byte it is an unfinished upload from now on.
+    pub async fn keep(mut self) -> Result<Settled, ServerError> {
+        let sitting = self.sitting.take().ok_or(ServerError::Busy)?;
+        // In a task, as above.
+        let ended = tokio::spawn(async move {
+            let phase = std::mem::replace(&mut *sitting.seat.turn.lock().await, Phase::Over);
+            match phase {
+                Phase::Open(upload) => upload.keep_all().await,
+                Phase::Busy | Phase::Over => Err(fenced(&sitting).into()),
+            }
         });
         ended.await.unwrap_or_else(|error| Err(gone(&error)))
     }

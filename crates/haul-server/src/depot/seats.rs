@@ -7,7 +7,7 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use haul_core::{
@@ -17,11 +17,16 @@ use haul_core::{
 use haul_store::{StageId, UploadKey};
 use tokio::{
     sync::{Mutex as Turn, watch},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::{Depot, Seen, unfinished, upload::Upload};
 use crate::ServerError;
+
+/// What is done to an upload at the moment is waited for, for so long …
+const AT_WORK: Duration = Duration::from_secs(10);
+/// … and looked at so often.
+const BREATH: Duration = Duration::from_millis(2);
 
 /// All seats that are taken.
 #[derive(Default)]
@@ -167,13 +172,29 @@ impl Depot {
     /// Takes the seat of an upload: at once, after its holder is done, or from a holder who has received nothing for as
     /// long as the rules say. What that one had is kept first. Else [`ServerError::Busy`].
     pub(super) async fn sit(self: &Arc<Self>, key: UploadKey) -> Result<Sitting, ServerError> {
+        self.sit_after(key, self.rules.takeover).await
+    }
+
+    /// As [`Self::sit`], from whoever has it, as soon as that one is between two bytes.
+    pub(super) async fn sit_now(self: &Arc<Self>, key: UploadKey) -> Result<Sitting, ServerError> {
+        let came = Instant::now();
+        loop {
+            match self.sit_after(key.clone(), Duration::ZERO).await {
+                // What is at work at the moment is not disturbed in it.
+                Err(ServerError::Busy) if came.elapsed() < AT_WORK => sleep(BREATH).await,
+                sat => return sat,
+            }
+        }
+    }
+
+    async fn sit_after(self: &Arc<Self>, key: UploadKey, patience: Duration) -> Result<Sitting, ServerError> {
         let came = Instant::now();
         loop {
             if let Some(sitting) = self.sit_if_free(&key) {
                 return Ok(sitting);
             }
             let Some(other) = self.seats.of(&key) else { continue };
-            match self.judge(&other, came) {
+            match self.judge(&other, came, patience) {
                 Judged::Taken(upload) => self.put_down(upload, &other).await,
                 Judged::Wait(time) => {
                     let mut over = other.over.subscribe();
@@ -197,12 +218,12 @@ impl Depot {
     }
 
     /// What to do about who has the seat.
-    fn judge(&self, other: &Seat, came: Instant) -> Judged {
+    fn judge(&self, other: &Seat, came: Instant, patience: Duration) -> Judged {
         // Who is at work is not idle, however long a disk takes.
         let turn = other.turn.try_lock().ok();
         let mut open = turn.filter(|phase| matches!(**phase, Phase::Open(_)));
         let idle = open.as_ref().map(|_| other.pace().last.elapsed()).unwrap_or_default();
-        match (takeover(idle, came.elapsed(), self.rules.takeover), open.as_mut()) {
+        match (takeover(idle, came.elapsed(), patience), open.as_mut()) {
             (Takeover::Take, Some(phase)) => match std::mem::replace(&mut **phase, Phase::Over) {
                 Phase::Open(upload) => Judged::Taken(upload),
                 Phase::Busy | Phase::Over => Judged::Busy,
@@ -235,6 +256,6 @@ impl Depot {
 /// What comes of looking at who has the seat.
 enum Judged {
     Taken(Box<Upload>),
-    Wait(std::time::Duration),
+    Wait(Duration),
     Busy,
 }

@@ -49,6 +49,8 @@ pub(super) struct Plan {
     pub(super) completion: Completion,
     /// Nothing may be replaced.
     pub(super) only_new: bool,
+    /// What a door wants to know of it later.
+    pub(super) note: Vec<u8>,
     pub(super) begin: Begin,
     pub(super) declared: Declared,
     /// What is copied first.
@@ -224,6 +226,7 @@ impl Upload {
             declared: self.plan.declared.given(staged.len()).certain(),
             base: self.plan.base.clone(),
             touched: unfinished::now(),
+            note: self.plan.note.clone(),
         }
     }
 
@@ -356,6 +359,16 @@ impl Upload {
             },
             Settle::Keep { at } => self.keep(at).await,
         }
+    }
+
+    /// Keeps all that came, and that it was begun at all.
+    pub(super) async fn keep_all(mut self: Box<Self>) -> Result<Settled, ServerError> {
+        let begun = self.begin().await?;
+        if let Err(error) = begun.look_beside(true).await {
+            tracing::warn!(path = %self.plan.target, %error, "an upload could not be kept safe while it came");
+        }
+        let end = self.begun.as_ref().map_or(self.start(), |begun| begun.staged.len());
+        self.keep(end).await
     }
 
     /// Publishes what has ended well and needs no sync first, if `assent` says so at the last moment. If not, or if it is

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use haul_core::{BadPath, TreePath};
-use haul_store::{Reading, UploadKey};
+use haul_store::{Meta, Reading, UploadKey};
 
 use super::{Depot, Names, Peek, Seen, seats::Phase, told::Told, unfinished};
 use crate::{ServerError, account::Account};
@@ -52,6 +52,11 @@ impl Visitor {
         UploadKey { owner: self.account.owner(), path: place.clone() }
     }
 
+    /// A path of this account as one of the whole tree, for whoever reads logs.
+    pub fn whole(&self, path: &TreePath) -> TreePath {
+        self.place(path).unwrap_or_else(|_| path.clone())
+    }
+
     /// What has this name. Whoever may do anything here may know.
     pub async fn stat(&self, path: &TreePath) -> Result<Seen, ServerError> {
         let place = self.place(path)?;
@@ -96,6 +101,19 @@ impl Visitor {
             return Err(ServerError::Unfinished { at: seen.meta.size });
         }
         Ok(self.depot.store.read(&place).await?)
+    }
+
+    /// The finished file or folder of this name, whatever this account is just uploading there.
+    pub async fn published(&self, path: &TreePath) -> Result<Meta, ServerError> {
+        Ok(self.depot.store.stat(&self.place(path)?).await?)
+    }
+
+    /// Opens the finished file of this name, whatever this account is just uploading there.
+    pub async fn open(&self, path: &TreePath) -> Result<Reading, ServerError> {
+        if !self.account.may.read {
+            return Err(ServerError::Denied);
+        }
+        Ok(self.depot.store.read(&self.place(path)?).await?)
     }
 
     /// Whether what was read is still what it was.

@@ -3,58 +3,24 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
-use tokio::{
-    io::AsyncWriteExt as _,
-    net::{TcpListener, TcpSocket, TcpStream},
-    time::{sleep, timeout},
-};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
 
-use super::{
-    control::Control,
-    session::Conversation,
-    sessions::{Full, Place, Sessions},
-    settings::Settings,
-    stop::{Phase, Stop},
-    tls::Protection,
-    workers::Workers,
-};
+use super::{control::Control, session::Conversation, settings::Settings, tls::Protection};
 use crate::{
     ServerError,
-    accounts::Accounts,
-    depot::Depot,
-    log::{Event, Log},
+    house::{self, Full, House, Place, Room, canonical},
+    log::Event,
     sys,
 };
 
-/// Connections that the system holds for us before we take them.
-const BACKLOG: u32 = 1024;
-/// When the system has no socket left, so long until it is asked again.
-const BREATH: Duration = Duration::from_millis(100);
 /// A client that is sent away has so long to take that.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// A control connection that is silent for so long is asked whether it is still there.
 const KEEP_AWAKE: Duration = Duration::from_secs(60);
-
-/// What all doors of a server have in common.
-#[derive(Clone)]
-pub struct House {
-    /// The tree.
-    pub depot: Arc<Depot>,
-    /// Who may come in.
-    pub accounts: Arc<Accounts>,
-    /// Who is there.
-    pub sessions: Arc<Sessions>,
-    /// How it is closed.
-    pub stop: Stop,
-    /// Where it is written down.
-    pub log: Log,
-    settings: Arc<Mutex<Arc<Settings>>>,
-    workers: Arc<Workers>,
-}
 
 /// Whether a door speaks TLS from the first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,34 +33,8 @@ pub enum Kind {
 
 /// A door: an address where clients come in.
 pub struct Door {
-    house: House,
-    listener: TcpListener,
+    door: house::Door,
     kind: Kind,
-}
-
-impl House {
-    /// A house with these terms.
-    pub fn new(depot: Arc<Depot>, accounts: Arc<Accounts>, settings: Settings, log: Log) -> Self {
-        let settings = Arc::new(Mutex::new(Arc::new(settings)));
-        let workers = Arc::default();
-        Self { depot, accounts, sessions: Arc::default(), stop: Stop::new(), log, settings, workers }
-    }
-
-    /// The same, with sessions on these threads.
-    #[must_use]
-    pub fn on(self, workers: Workers) -> Self {
-        Self { workers: Arc::new(workers), ..self }
-    }
-
-    /// The present terms.
-    pub fn settings(&self) -> Arc<Settings> {
-        Arc::clone(&self.settings.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// From now on these terms, for whoever comes next.
-    pub fn change(&self, settings: Settings) {
-        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
-    }
 }
 
 impl Door {
@@ -103,12 +43,10 @@ impl Door {
     /// # Errors
     /// Where the address cannot be had, or TLS is wanted and there is no certificate.
     pub fn bind(house: House, address: SocketAddr, kind: Kind) -> Result<Self, ServerError> {
-        if kind == Kind::Implicit && house.settings().protection.is_none() {
+        if kind == Kind::Implicit && house.terms().ftp.protection.is_none() {
             return Err(ServerError::Other("there is no certificate for TLS".to_owned()));
         }
-        let listener = listen(address)
-            .map_err(|error| ServerError::Other(format!("cannot listen at {address}: {error}")))?;
-        Ok(Self { house, listener, kind })
+        Ok(Self { door: house::Door::bind(house, address)?, kind })
     }
 
     /// Where it really is.
@@ -116,72 +54,41 @@ impl Door {
     /// # Errors
     /// Where the system does not tell.
     pub fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.door.address()
     }
 
     /// Lets clients in until the house is closed. Sessions go on by themselves.
     pub async fn serve(self) {
-        let mut phase = self.house.stop.watch();
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                _ = phase.wait_for(|phase| *phase != Phase::Open) => return,
-                accepted = self.listener.accept() => accepted,
+        let kind = self.kind;
+        self.door.serve(move |house, stream, peer| let_in(house, kind, stream, peer)).await;
+    }
+}
+
+fn let_in(house: &House, kind: Kind, stream: TcpStream, peer: SocketAddr) {
+    let settings = house.terms().ftp;
+    let room = Room { in_all: settings.limits.sessions, for_address: settings.limits.per_address };
+    match house.sessions.enter(peer.ip(), room) {
+        Ok(place) => {
+            let door = match kind {
+                Kind::Explicit => "ftp",
+                Kind::Implicit => "ftps",
             };
-            match accepted {
-                Ok((stream, peer)) => {
-                    self.let_in(stream, canonical(peer));
+            house.log.tell(Event::Connected { session: place.number(), address: peer, door });
+            // It leaves this runtime, and is at home in the one where its session is.
+            let Ok(stream) = stream.into_std() else { return };
+            let (inside, peer) = (house.clone(), peer.ip());
+            house.spawn(async move {
+                if let Ok(stream) = TcpStream::from_std(stream) {
+                    attend(inside, settings, kind, stream, peer, place).await;
                 }
-                // Of one connection, or of all as long as there is no socket left: the door stays open.
-                Err(error) => {
-                    self.house.log.tell(Event::Problem { what: format!("cannot let anybody in: {error}") });
-                    sleep(BREATH).await;
-                }
-            }
+            });
+        }
+        Err(full) => {
+            let (address, why) = (peer.ip(), full.words().to_owned());
+            house.log.tell(Event::Refused { address, why });
+            tokio::spawn(send_away(stream, full, kind));
         }
     }
-
-    fn let_in(&self, stream: TcpStream, peer: SocketAddr) {
-        let settings = self.house.settings();
-        match self.house.sessions.enter(peer.ip(), &settings.limits) {
-            Ok(place) => {
-                let door = match self.kind {
-                    Kind::Explicit => "ftp",
-                    Kind::Implicit => "ftps",
-                };
-                self.house.log.tell(Event::Connected { session: place.number(), address: peer, door });
-                let house = self.house.clone();
-                let (kind, peer) = (self.kind, peer.ip());
-                // It leaves this runtime, and is at home in the one where its session is.
-                let Ok(stream) = stream.into_std() else { return };
-                self.house.workers.spawn(async move {
-                    if let Ok(stream) = TcpStream::from_std(stream) {
-                        attend(house, settings, kind, stream, peer, place).await;
-                    }
-                });
-            }
-            Err(full) => {
-                let (address, why) = (peer.ip(), full.words().to_owned());
-                self.house.log.tell(Event::Refused { address, why });
-                tokio::spawn(send_away(stream, full, self.kind));
-            }
-        }
-    }
-}
-
-/// An address of IPv4 as such, also where it came through a socket of IPv6; any other as it is, with its link.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    match address.ip().to_canonical() {
-        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
-        IpAddr::V6(_) => address,
-    }
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
 }
 
 /// One session, from its first byte to its last.

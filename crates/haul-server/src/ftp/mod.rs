@@ -10,7 +10,6 @@
 
 mod ask;
 mod by_system;
-mod certificate;
 mod clock;
 mod control;
 mod data;
@@ -23,10 +22,8 @@ mod receive;
 mod record;
 mod retrieve;
 mod session;
-mod sessions;
 mod settings;
 mod socket;
-mod stop;
 mod sum;
 mod taking;
 mod tickets;
@@ -34,12 +31,7 @@ mod tls;
 mod transfer;
 mod trouble;
 mod watch;
-mod workers;
 
-pub use certificate::Certificate;
-pub use door::{Door, House, Kind};
-pub use sessions::Sessions;
+pub use door::{Door, Kind};
 pub use settings::{Limits, Passive, Settings, Times};
-pub use stop::Stop;
 pub use tls::{Protection, Reuse};
-pub use workers::Workers;

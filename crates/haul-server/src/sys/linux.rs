@@ -41,6 +41,21 @@ pub(crate) fn drop_hard(socket: impl AsFd) -> io::Result<()> {
     Ok(sockopt::set_socket_linger(socket, Some(Duration::ZERO))?)
 }
 
+/// Nothing more is sent; what comes can still be read.
+pub(crate) fn end_of_sending(socket: impl AsFd) -> io::Result<()> {
+    Ok(rustix::net::shutdown(socket, rustix::net::Shutdown::Write)?)
+}
+
+/// Reads at a place of a file what need not be waited for: [`io::ErrorKind::WouldBlock`] where a disk would have to
+/// be, or where nobody knows.
+pub(crate) fn read_cached(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
+    use rustix::io::{ReadWriteFlags, preadv2};
+    match preadv2(file, &mut [io::IoSliceMut::new(into)], at, ReadWriteFlags::NOWAIT) {
+        Err(Errno::OPNOTSUPP) => Err(io::ErrorKind::WouldBlock.into()),
+        read => Ok(read?),
+    }
+}
+
 /// Whether the other end has closed or reset the connection, whatever may still be unread.
 pub(crate) fn hung_up(socket: impl AsFd) -> bool {
     let mut fds = [PollFd::new(&socket, PollFlags::RDHUP)];

@@ -24,6 +24,16 @@ pub(crate) fn drop_hard<S>(_socket: S) -> io::Result<()> {
     Ok(())
 }
 
+/// It is ended when it is closed.
+pub(crate) fn end_of_sending<S>(_socket: S) -> io::Result<()> {
+    Ok(())
+}
+
+/// Nobody knows what is cached.
+pub(crate) fn read_cached(_file: &File, _into: &mut [u8], _at: u64) -> io::Result<usize> {
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
 /// Not to be known without reading.
 pub(crate) fn hung_up<S>(_socket: S) -> bool {
     false

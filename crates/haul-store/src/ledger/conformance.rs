@@ -41,6 +41,7 @@ pub fn record(number: u64) -> Unfinished {
         declared: (number > 5).then_some(number * 2),
         base: None,
         touched: 1_700_000_000,
+        note: Vec::new(),
     }
 }
 
@@ -185,6 +186,7 @@ async fn every_value_comes_back<L: Ledger>(ledger: &L) -> Result<(), StoreError>
         declared: Some(u64::MAX - 1),
         base: Some((vec![0, 255, 7], u64::MAX, i64::MIN, 999_999_999)),
         touched: -1,
+        note: b"tus\0name".to_vec(),
     };
     let (lease, _) = ledger.claim(&odd).await?;
     ledger.save(&lease, &full, Durability::Full).await?;

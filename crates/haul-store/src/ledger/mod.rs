@@ -45,6 +45,8 @@ pub struct Unfinished {
     pub base: Option<(Vec<u8>, u64, i64, u32)>,
     /// When it was last written to, in seconds since 1970-01-01T00:00:00Z.
     pub touched: i64,
+    /// What a door wants to know of it later: opaque.
+    pub note: Vec<u8>,
 }
 
 /// The right to write one upload. A newer claim on the same key makes it worthless.

@@ -86,6 +86,9 @@ pub trait Pieces: Send + Sync + std::fmt::Debug {
 pub struct Reading {
     /// What it was when it was opened.
     pub meta: Meta,
+    /// When anything about it last changed, its date too, in seconds and nanoseconds since 1970: it tells an edit whose
+    /// date was put back. `None` where there is no such thing.
+    pub changed: Option<(i64, u32)>,
     /// Its bytes.
     pub body: Body,
 }

@@ -7,10 +7,10 @@ use clap::Args;
 use haul_server::config::{AnonymousAccess, Listen, PlainUser, Ports, TlsMode};
 use haul_server::log::Format;
 
-/// Serve a folder over FTP: any client downloads and uploads, with resume, and nobody sees a half-written file.
+/// Serve a folder over HTTP and FTP: any client downloads and uploads, with resume, and nobody sees a half-written file.
 ///
 /// Without --user everybody may read and nobody may write. When a door is open, a line says so on standard output:
-/// `listening ftp 127.0.0.1:2121`. SIGTERM and Ctrl-C end the server when what is running is done, or its time is over;
+/// `listening http 127.0.0.1:8080`. SIGTERM and Ctrl-C end the server when what is running is done, or its time is over;
 /// a second one ends it at once. What is unfinished is kept, and clients go on with it later. SIGHUP reads users, limits
 /// and certificates again.
 ///
@@ -22,6 +22,14 @@ pub(crate) struct ServeArgs {
     #[arg(value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
 
+    /// Where HTTP is spoken, `off` for nowhere; `:8080` is every address [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR", value_parser = value::<Listen>, help_heading = "Doors")]
+    pub(crate) http: Option<Listen>,
+
+    /// Where HTTP is spoken within TLS, over HTTP/1.1 and HTTP/2 [default: off]
+    #[arg(long, value_name = "ADDR", value_parser = value::<Listen>, help_heading = "Doors")]
+    pub(crate) https: Option<Listen>,
+
     /// Where FTP is spoken, `off` for nowhere; `:2121` is every address [default: 127.0.0.1:2121]
     #[arg(long, value_name = "ADDR", value_parser = value::<Listen>, help_heading = "Doors")]
     pub(crate) ftp: Option<Listen>,
@@ -29,14 +37,6 @@ pub(crate) struct ServeArgs {
     /// Where FTP begins with TLS [default: off]
     #[arg(long, value_name = "ADDR", value_parser = value::<Listen>, help_heading = "Doors")]
     pub(crate) ftps: Option<Listen>,
-
-    /// HTTP is not served yet: only `off`
-    #[arg(long, value_name = "ADDR", value_parser = no_http, help_heading = "Doors")]
-    pub(crate) http: Option<NoHttp>,
-
-    /// HTTPS is not served yet: only `off`
-    #[arg(long, value_name = "ADDR", value_parser = no_http, help_heading = "Doors")]
-    pub(crate) https: Option<NoHttp>,
 
     /// Ports for passive data connections, as 50000-50999 [default: any free one]
     #[arg(long, value_name = "A-B", value_parser = value::<Ports>, help_heading = "Doors")]
@@ -67,7 +67,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"], help_heading = "TLS")]
     pub(crate) tls_self_signed: bool,
 
-    /// Whether FTP may be spoken without TLS: offered, required [default: offered, where there is a certificate]
+    /// Whether anything may be spoken without TLS: offered, required [default: offered, where there is a certificate]
     #[arg(long, value_name = "WHEN", value_parser = value::<TlsMode>, help_heading = "TLS")]
     pub(crate) tls: Option<TlsMode>,
 
@@ -90,17 +90,6 @@ pub(crate) struct ServeArgs {
     /// Say what is wrong with the settings, and do nothing else
     #[arg(long, help_heading = "Operation")]
     pub(crate) check: bool,
-}
-
-/// `off`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct NoHttp;
-
-fn no_http(text: &str) -> Result<NoHttp, String> {
-    match text {
-        "off" => Ok(NoHttp),
-        _ => Err("the door for HTTP does not exist yet; only `off` can be said".to_owned()),
-    }
 }
 
 /// A value whose error is the end of a sentence.

@@ -8,11 +8,12 @@ use std::{
 };
 
 use haul_server::{
-    ServerError,
+    Certificate, House, ServerError, Terms, Workers,
     accounts::Accounts,
     config::{Certificate as From, Config, Listen, TlsMode, TlsReuse},
     depot::Depot,
-    ftp::{Certificate, House, Limits, Passive, Protection, Reuse, Settings, Times, Workers},
+    ftp::{Limits, Passive, Protection, Reuse, Settings, Times},
+    http,
     log::{Event, Log},
 };
 use haul_store::{FsStore, Job, SqliteLedger};
@@ -61,11 +62,11 @@ impl Household {
         let made = Made::default();
         let (protection, fingerprint) = made.protection(config)?;
         tell(&log, fingerprint, config);
-        let settings = settings(config, protection);
+        let terms = terms(config, protection);
         let count = thread::available_parallelism().map_or(1, |count| count.get().min(WORKERS));
         let workers = Workers::start(count)
             .map_err(|error| Unserved::Local(format!("cannot start a thread: {error}")))?;
-        let house = House::new(depot, Arc::new(accounts), settings, log).on(workers);
+        let house = House::new(depot, Arc::new(accounts), terms, log).on(workers);
         Ok(Self { house, writes, began: config.clone(), made })
     }
 
@@ -79,7 +80,7 @@ impl Household {
         }
         let (protection, fingerprint) = self.made.protection(config)?;
         self.house.accounts.replace(config.users.clone(), config.anonymous.clone(), config.patience)?;
-        self.house.change(settings(config, protection));
+        self.house.change(terms(config, protection));
         let log = &self.house.log;
         log.reopen();
         tell(log, fingerprint, config);
@@ -99,6 +100,8 @@ impl Household {
             ("state", began.state != now.state),
             ("ftp.listen", began.ftp.listen != now.ftp.listen),
             ("ftp.listen_tls", began.ftp.listen_tls != now.ftp.listen_tls),
+            ("http.listen", began.http.listen != now.http.listen),
+            ("http.listen_tls", began.http.listen_tls != now.http.listen_tls),
             ("uploads", began.uploads != now.uploads),
             ("log", began.log != now.log),
         ];
@@ -121,7 +124,7 @@ impl Made {
     pub(crate) fn protection(
         &self,
         config: &Config,
-    ) -> Result<(Option<Protection>, Option<String>), Unserved> {
+    ) -> Result<(Option<Protected>, Option<String>), Unserved> {
         let Some(tls) = &config.tls else { return Ok((None, None)) };
         let (certificate, fingerprint) = match &tls.certificate {
             From::Files { cert, key } => (Certificate::from_files(cert, key)?, None),
@@ -133,14 +136,17 @@ impl Made {
             TlsReuse::Off => Reuse::Off,
         };
         let required = tls.mode == TlsMode::Required;
-        let protection = Protection::new(certificate.chain, certificate.key, reuse, required);
-        let protection = protection.map_err(|error| match (&tls.certificate, error) {
+        let protected = http::Protection::new(&certificate, required).and_then(|http| {
+            let ftp = Protection::new(certificate.chain, certificate.key, reuse, required)?;
+            Ok(Protected { ftp, http })
+        });
+        let protected = protected.map_err(|error| match (&tls.certificate, error) {
             (From::Files { cert, key }, ServerError::Setting(what)) => {
                 ServerError::Setting(format!("{} with {}: {what}", cert.display(), key.display()))
             }
             (_, error) => error,
         })?;
-        Ok((Some(protection), fingerprint))
+        Ok((Some(protected), fingerprint))
     }
 
     /// The one of this run, and its fingerprint if it is new.
@@ -156,7 +162,34 @@ impl Made {
     }
 }
 
-fn settings(config: &Config, protection: Option<Protection>) -> Settings {
+/// A certificate as each protocol uses it.
+pub(crate) struct Protected {
+    ftp: Protection,
+    http: http::Protection,
+}
+
+fn terms(config: &Config, protected: Option<Protected>) -> Terms {
+    let (ftp, http) = protected.map(|Protected { ftp, http }| (ftp, http)).unzip();
+    Terms { ftp: Arc::new(ftp_terms(config, ftp)), http: Arc::new(http_terms(config, http)) }
+}
+
+fn http_terms(config: &Config, protection: Option<http::Protection>) -> http::Settings {
+    let many = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    let told = &config.http;
+    http::Settings {
+        protection,
+        limits: http::Limits {
+            connections: many(told.connections),
+            per_address: many(told.connections_per_address),
+            ..http::Limits::default()
+        },
+        times: http::Times { head: told.idle, stall: told.stall, ..http::Times::default() },
+        origins: told.origins.clone(),
+        hosts: told.hosts.clone(),
+    }
+}
+
+fn ftp_terms(config: &Config, protection: Option<Protection>) -> Settings {
     let ftp = &config.ftp;
     let many = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
     Settings {

@@ -6,12 +6,12 @@ mod house;
 mod signals;
 mod warnings;
 
-use std::{fmt, fs, io::Write as _, sync::Arc};
+use std::{fmt, fs, io::Write as _, net::SocketAddr, sync::Arc};
 
 use haul_server::{
     ServerError,
-    config::{Config, Flags, Problem, Problems},
-    ftp::{Door, House, Kind},
+    config::{Config, Flags, Listen, Problem, Problems},
+    ftp, http,
 };
 use haul_store::StoreError;
 use tokio::{runtime, task::JoinSet};
@@ -135,6 +135,8 @@ impl Told {
             state: args.state.clone(),
             ftp: args.ftp,
             ftps: args.ftps,
+            http: args.http,
+            https: args.https,
             users: args.users.clone(),
             anonymous: args.anonymous,
             tls_cert: args.tls_cert.clone(),
@@ -154,11 +156,24 @@ async fn serve(told: &Told, config: Config) -> Result<u8, Unserved> {
     let signals = signals::Signals::new()
         .map_err(|error| Unserved::Local(format!("cannot listen to signals: {error}")))?;
     let mut serving = JoinSet::new();
-    let doors = [("ftp", config.ftp.listen, Kind::Explicit), ("ftps", config.ftp.listen_tls, Kind::Implicit)];
-    for (name, listen, kind) in doors {
-        if let Some(door) = open(&household.house, listen, kind)? {
-            let address = door.address().map_err(|error| Unserved::Local(error.to_string()))?;
-            say(&format!("listening {name} {address}"));
+    let unknown = |error: std::io::Error| Unserved::Local(error.to_string());
+    for (name, listen, kind) in [
+        ("http", config.http.listen, http::Kind::Plain),
+        ("https", config.http.listen_tls, http::Kind::Secured),
+    ] {
+        let house = &household.house;
+        if let Some(door) = open(listen, |address| http::Door::bind(house.clone(), address, kind))? {
+            say(&format!("listening {name} {}", door.address().map_err(unknown)?));
+            serving.spawn(door.serve());
+        }
+    }
+    for (name, listen, kind) in [
+        ("ftp", config.ftp.listen, ftp::Kind::Explicit),
+        ("ftps", config.ftp.listen_tls, ftp::Kind::Implicit),
+    ] {
+        let house = &household.house;
+        if let Some(door) = open(listen, |address| ftp::Door::bind(house.clone(), address, kind))? {
+            say(&format!("listening {name} {}", door.address().map_err(unknown)?));
             serving.spawn(door.serve());
         }
     }
@@ -171,14 +186,16 @@ async fn serve(told: &Told, config: Config) -> Result<u8, Unserved> {
     Ok(exit::DONE)
 }
 
-fn open(house: &House, listen: haul_server::config::Listen, kind: Kind) -> Result<Option<Door>, Unserved> {
+/// A door where it is to be, if it is to be anywhere.
+fn open<D>(
+    listen: Listen,
+    bind: impl Fn(SocketAddr) -> Result<D, ServerError>,
+) -> Result<Option<D>, Unserved> {
     Ok(match house::addresses(listen).as_slice() {
         [] => None,
-        [only] => Some(Door::bind(house.clone(), *only, kind)?),
+        [only] => Some(bind(*only)?),
         // Both families at one door; where there is no IPv6, the other alone.
-        [both, one, ..] => {
-            Some(Door::bind(house.clone(), *both, kind).or_else(|_| Door::bind(house.clone(), *one, kind))?)
-        }
+        [both, one, ..] => Some(bind(*both).or_else(|_| bind(*one))?),
     })
 }
 

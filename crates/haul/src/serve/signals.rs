@@ -58,13 +58,13 @@ impl Signals {
             }
         }
         house.stop.drain(grace);
-        house.log.tell(Event::Stopping { sessions: house.sessions.count() });
+        house.log.tell(Event::Stopping { sessions: house.sessions.count() + house.connections.count() });
         tokio::select! {
             // Beyond its grace a transfer is ended, and what it has is put away.
-            _ = timeout(grace + LAST, house.sessions.empty()) => {}
+            _ = timeout(grace + LAST, house.empty()) => {}
             () = self.again() => {
                 house.stop.now();
-                let _ = timeout(LAST, house.sessions.empty()).await;
+                let _ = timeout(LAST, house.empty()).await;
             }
         }
         // What a session that is gone has left is put away beside.

@@ -34,18 +34,20 @@ use super::{
     clock::{Clock, Late},
     control::{Control, Heard},
     data::Pending,
-    door::{House, Kind},
+    door::Kind,
     figures::Figures,
     receive::Received,
     record::{Record, Whose},
-    sessions::Place,
     settings::Settings,
-    stop::{self, Phase},
     tls::{Own, Protection},
     transfer::{Cargo, Errand, Halt, Moved},
     watch::RoundTrip,
 };
-use crate::{depot::Visitor, log::Event};
+use crate::{
+    depot::Visitor,
+    house::{self, House, Phase, Place},
+    log::Event,
+};
 
 /// Replies that were queued have so long to leave at the end.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -281,7 +283,7 @@ impl Conversation {
             let (halt, mut phase) = (running.halt.clone(), self.phase.clone());
             tokio::spawn(async move {
                 tokio::select! {
-                    () = stop::over(&mut phase) => {
+                    () = house::over(&mut phase) => {
                         halt.send_if_modified(|why| why.replace(why.unwrap_or(Halt::Stopping)).is_none());
                     }
                     () = halt.closed() => {}

@@ -12,7 +12,7 @@ use super::super::records::Records;
 use crate::{Durability, StageId, StoreError, Unfinished, UploadKey, sys};
 
 /// The format of the tables.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 /// `Haul`, in SQLite's header.
 const APPLICATION: i32 = 0x4861_756c;
 
@@ -22,13 +22,16 @@ const DAMAGED: &str = "the ledger of unfinished uploads is damaged; move it away
 const CREATE: &str = "CREATE TABLE uploads (
     owner TEXT NOT NULL, path BLOB NOT NULL, stage TEXT NOT NULL, offset INTEGER NOT NULL, settled INTEGER NOT NULL,
     boot TEXT NOT NULL, declared INTEGER, base_unique BLOB, base_size INTEGER, base_seconds INTEGER,
-    base_nanos INTEGER, touched INTEGER NOT NULL, PRIMARY KEY (path, owner)) STRICT, WITHOUT ROWID";
+    base_nanos INTEGER, touched INTEGER NOT NULL, note BLOB, PRIMARY KEY (path, owner)) STRICT, WITHOUT ROWID";
+/// What version 1 had not.
+const ADD_NOTE: &str = "ALTER TABLE uploads ADD COLUMN note BLOB";
 const SAVE: &str =
     "INSERT OR REPLACE INTO uploads (owner, path, stage, offset, settled, boot, declared, base_unique,
-    base_size, base_seconds, base_nanos, touched) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    base_size, base_seconds, base_nanos, touched, note)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 const ALL: &str =
     "SELECT owner, path, stage, offset, settled, boot, declared, base_unique, base_size, base_seconds,
-    base_nanos, touched FROM uploads";
+    base_nanos, touched, note FROM uploads";
 const FORGET: &str = "DELETE FROM uploads WHERE path = ?1 AND owner = ?2";
 const KEYS: &str = "SELECT owner, path FROM uploads WHERE substr(path, 1, ?1) = ?2";
 const RENAME: &str = "UPDATE OR REPLACE uploads SET path = ?3 WHERE path = ?1 AND owner = ?2";
@@ -155,9 +158,9 @@ fn open(path: &Path, journal: Journal) -> Result<Connection, StoreError> {
         connection.pragma_update_and_check(None, "journal_mode", journal, |_| Ok(()))?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "cache_size", -512)?;
-        if version == 0 {
+        if version < VERSION {
             let transaction = connection.transaction()?;
-            transaction.execute_batch(CREATE)?;
+            transaction.execute_batch(if version == 0 { CREATE } else { ADD_NOTE })?;
             transaction.pragma_update(None, "application_id", APPLICATION)?;
             transaction.pragma_update(None, "user_version", VERSION)?;
             transaction.commit()?;
@@ -209,6 +212,7 @@ fn record(row: &Row<'_>) -> Result<Option<(UploadKey, Unfinished)>, rusqlite::Er
         declared: number(6)?.map(i64::cast_unsigned),
         base,
         touched: row.get(11)?,
+        note: row.get::<_, Option<Vec<u8>>>(12)?.unwrap_or_default(),
     };
     Ok(Some((UploadKey { owner: row.get(0)?, path }, record)))
 }
@@ -233,6 +237,7 @@ pub(super) fn save(
         base.map(|(_, _, seconds, _)| seconds),
         base.map(|(.., nanos)| nanos),
         record.touched,
+        record.note,
     ];
     transaction.prepare(SAVE)?.execute(values).map(drop)
 }

@@ -154,7 +154,7 @@ impl Store for FsStore {
             return Box::pin(async { Ok(()) });
         };
         let (file, meta) = (Arc::clone(file), reading.meta.clone());
-        hop(&self.tree.pool, move || {
+        self.soon(&TreePath::ROOT, move |_, _| {
             let path = || PathBuf::from("what was read");
             let seen =
                 fs::fstat(&*file).map_err(|errno| StoreError::at("looking at", &path(), errno.into()))?;

@@ -62,6 +62,12 @@ pub(super) fn modified(seen: &Stat) -> Modified {
     Modified { seconds: i64::from(seen.st_mtime), nanos, strong: false }
 }
 
+/// The time of the last change of anything about it.
+#[allow(clippy::useless_conversion, clippy::unnecessary_fallible_conversions, reason = "as above")]
+pub(super) fn changed(seen: &Stat) -> (i64, u32) {
+    (i64::from(seen.st_ctime), u32::try_from(seen.st_ctime_nsec).unwrap_or(0))
+}
+
 /// Device and inode.
 pub(super) fn unique(seen: &Stat) -> Vec<u8> {
     [device(seen).to_be_bytes(), seen.st_ino.to_be_bytes()].concat()

@@ -60,7 +60,7 @@ impl Tree {
         }
         let meta = seen::meta(&seen, &self.owners);
         let meta = meta.ok_or_else(|| StoreError::NotAFile { path: super::fault::told(path) })?;
-        Ok(Reading { meta, body: Body::File(Arc::new(opened.into())) })
+        Ok(Reading { meta, changed: Some(seen::changed(&seen)), body: Body::File(Arc::new(opened.into())) })
     }
 
     /// An open folder that paths may lead into.

@@ -6,7 +6,7 @@ use tokio::{sync::watch, time::Instant};
 
 /// How far the closing is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     /// Everything goes on.
     Open,
     /// No new sessions and no new transfers; what runs has until then.
@@ -49,13 +49,19 @@ impl Stop {
         self.phase.send_replace(Phase::Closed);
     }
 
-    pub(super) fn watch(&self) -> watch::Receiver<Phase> {
+    pub(crate) fn watch(&self) -> watch::Receiver<Phase> {
         self.phase.subscribe()
     }
 }
 
+/// Returns when nothing new is to be begun.
+pub(crate) async fn closing(watch: &mut watch::Receiver<Phase>) {
+    // Whoever holds the sender holds the house.
+    let _ = watch.wait_for(|phase| *phase != Phase::Open).await;
+}
+
 /// Returns when whatever runs must end.
-pub(super) async fn over(watch: &mut watch::Receiver<Phase>) {
+pub(crate) async fn over(watch: &mut watch::Receiver<Phase>) {
     loop {
         let phase = *watch.borrow_and_update();
         match phase {

@@ -50,7 +50,7 @@ impl Workers {
     }
 
     /// Has a session on the one that has the fewest; where there are none, on the runtime that is here.
-    pub(super) fn spawn(&self, session: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(&self, session: impl Future<Output = ()> + Send + 'static) {
         let fewest = self.workers.iter().min_by_key(|worker| worker.sessions.load(Ordering::Relaxed));
         match fewest {
             Some(worker) => {

@@ -4,16 +4,30 @@
 use std::{
     collections::BTreeMap,
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
 use tokio::sync::Notify;
 
-use super::settings::Limits;
 use crate::accounts::throttle::whose;
 
-/// All sessions of all doors.
+/// The number of the next session, over whichever door.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// How many sessions there may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// Of everybody.
+    pub(crate) in_all: usize,
+    /// Of one address.
+    pub(crate) for_address: usize,
+}
+
+/// All sessions of one protocol.
 #[derive(Debug, Default)]
 pub struct Sessions {
     places: Mutex<Places>,
@@ -23,7 +37,6 @@ pub struct Sessions {
 
 #[derive(Debug, Default)]
 struct Places {
-    next: u64,
     taken: BTreeMap<u64, Card>,
 }
 
@@ -37,21 +50,21 @@ struct Card {
 
 /// A session's place; free again when this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     number: u64,
     sessions: Arc<Sessions>,
 }
 
 /// Why there is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Full {
+pub(crate) enum Full {
     InAll,
     ForAddress,
 }
 
 impl Full {
     /// What to tell.
-    pub(super) fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Self::InAll => "Too many are connected; try again later",
             Self::ForAddress => "Too many are connected from your address",
@@ -64,17 +77,16 @@ impl Sessions {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn enter(self: &Arc<Self>, peer: IpAddr, limits: &Limits) -> Result<Place, Full> {
+    pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr, room: Room) -> Result<Place, Full> {
         let mut places = self.places();
-        if places.taken.len() >= limits.sessions {
+        if places.taken.len() >= room.in_all {
             return Err(Full::InAll);
         }
         let of_peer = || places.taken.values().filter(|card| whose(card.peer) == whose(peer)).count();
-        if limits.per_address < limits.sessions && of_peer() >= limits.per_address {
+        if room.for_address < room.in_all && of_peer() >= room.for_address {
             return Err(Full::ForAddress);
         }
-        let number = places.next;
-        places.next += 1;
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
         places.taken.insert(number, Card { peer, since: Instant::now(), user: None, doing: None });
         Ok(Place { number, sessions: Arc::clone(self) })
     }
@@ -96,7 +108,7 @@ impl Sessions {
     }
 
     /// One line for each session of this user.
-    pub(super) fn lines(&self, user: &str) -> Vec<String> {
+    pub(crate) fn lines(&self, user: &str) -> Vec<String> {
         let places = self.places();
         let own = places.taken.values().filter(|card| card.user.as_deref() == Some(user));
         own.map(|card| {
@@ -109,23 +121,23 @@ impl Sessions {
 
 impl Place {
     /// A number that no other session of this run has.
-    pub(super) fn number(&self) -> u64 {
+    pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
-    pub(super) fn called(&self, user: &str) {
+    pub(crate) fn called(&self, user: &str) {
         if let Some(card) = self.sessions.places().taken.get_mut(&self.number) {
             card.user = Some(user.into());
         }
     }
 
-    pub(super) fn doing(&self, what: Option<String>) {
+    pub(crate) fn doing(&self, what: Option<String>) {
         if let Some(card) = self.sessions.places().taken.get_mut(&self.number) {
             card.doing = what.map(String::into_boxed_str);
         }
     }
 
-    pub(super) fn sessions(&self) -> &Sessions {
+    pub(crate) fn sessions(&self) -> &Sessions {
         &self.sessions
     }
 }
@@ -144,30 +156,30 @@ mod tests {
     #[test]
     fn a_place_is_free_again_when_its_session_ends() {
         let sessions = Arc::new(Sessions::default());
-        let limits = Limits { sessions: 2, per_address: 1, ..Limits::default() };
+        let room = Room { in_all: 2, for_address: 1 };
         let (one, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
-        let first = sessions.enter(one, &limits).unwrap();
-        assert_eq!(sessions.enter(one, &limits).unwrap_err(), Full::ForAddress);
-        let _second = sessions.enter(other, &limits).unwrap();
-        assert_eq!(sessions.enter(other, &limits).unwrap_err(), Full::InAll);
+        let first = sessions.enter(one, room).unwrap();
+        assert_eq!(sessions.enter(one, room).unwrap_err(), Full::ForAddress);
+        let _second = sessions.enter(other, room).unwrap();
+        assert_eq!(sessions.enter(other, room).unwrap_err(), Full::InAll);
         drop(first);
-        assert!(sessions.enter(one, &limits).is_ok());
+        assert!(sessions.enter(one, room).is_ok());
     }
 
     #[test]
     fn a_network_of_ipv6_is_one_address() {
         let sessions = Arc::new(Sessions::default());
-        let limits = Limits { sessions: 9, per_address: 1, ..Limits::default() };
-        let _first = sessions.enter("2001:db8::1".parse().unwrap(), &limits).unwrap();
-        let second = sessions.enter("2001:db8::2".parse().unwrap(), &limits);
+        let room = Room { in_all: 9, for_address: 1 };
+        let _first = sessions.enter("2001:db8::1".parse().unwrap(), room).unwrap();
+        let second = sessions.enter("2001:db8::2".parse().unwrap(), room);
         assert_eq!(second.unwrap_err(), Full::ForAddress);
-        assert!(sessions.enter("2001:db8:0:1::1".parse().unwrap(), &limits).is_ok());
+        assert!(sessions.enter("2001:db8:0:1::1".parse().unwrap(), room).is_ok());
     }
 
     #[test]
     fn a_user_sees_own_sessions_only() {
         let sessions = Arc::new(Sessions::default());
-        let place = sessions.enter("192.0.2.1".parse().unwrap(), &Limits::default()).unwrap();
+        let place = sessions.enter("192.0.2.1".parse().unwrap(), Room { in_all: 1, for_address: 1 }).unwrap();
         place.called("ann");
         assert_eq!(sessions.lines("ann"), ["ann from 192.0.2.1, 0 s: idle"]);
         assert!(sessions.lines("bob").is_empty());

@@ -1,0 +1,107 @@
+//! What all doors of a server have in common: the tree, who may come in, who is there, the threads they live on, the
+//! log, and how it is all closed. It knows no protocol.
+
+mod listen;
+mod sessions;
+mod stop;
+mod workers;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::{accounts::Accounts, depot::Depot, ftp, http, log::Log};
+
+pub(crate) use listen::{Door, canonical};
+pub use sessions::Sessions;
+pub(crate) use sessions::{Full, Place, Room};
+pub use stop::Stop;
+pub(crate) use stop::{Phase, closing, over};
+pub use workers::Workers;
+
+/// What all doors of a server have in common. Clones are the same house.
+#[derive(Clone)]
+pub struct House {
+    /// The tree.
+    pub depot: Arc<Depot>,
+    /// Who may come in.
+    pub accounts: Arc<Accounts>,
+    /// Who is there over FTP.
+    pub sessions: Arc<Sessions>,
+    /// Who is there over HTTP: a connection is a session.
+    pub connections: Arc<Sessions>,
+    /// How it is closed.
+    pub stop: Stop,
+    /// Where it is written down.
+    pub log: Log,
+    /// What its doors have counted.
+    pub counts: Arc<http::Counts>,
+    /// Digests of files, once computed.
+    pub(crate) digests: Arc<http::Digests>,
+    terms: Arc<Mutex<Terms>>,
+    workers: Arc<Workers>,
+}
+
+/// On which terms doors serve.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// Over FTP.
+    pub ftp: Arc<ftp::Settings>,
+    /// Over HTTP.
+    pub http: Arc<http::Settings>,
+}
+
+impl From<ftp::Settings> for Terms {
+    fn from(ftp: ftp::Settings) -> Self {
+        Self { ftp: Arc::new(ftp), http: Arc::default() }
+    }
+}
+
+impl From<http::Settings> for Terms {
+    fn from(http: http::Settings) -> Self {
+        Self { ftp: Arc::default(), http: Arc::new(http) }
+    }
+}
+
+impl House {
+    /// A house with these terms.
+    pub fn new(depot: Arc<Depot>, accounts: Arc<Accounts>, terms: impl Into<Terms>, log: Log) -> Self {
+        Self {
+            depot,
+            accounts,
+            sessions: Arc::default(),
+            connections: Arc::default(),
+            stop: Stop::new(),
+            log,
+            counts: Arc::default(),
+            digests: Arc::default(),
+            terms: Arc::new(Mutex::new(terms.into())),
+            workers: Arc::default(),
+        }
+    }
+
+    /// The same, with sessions on these threads.
+    #[must_use]
+    pub fn on(self, workers: Workers) -> Self {
+        Self { workers: Arc::new(workers), ..self }
+    }
+
+    /// The present terms.
+    pub fn terms(&self) -> Terms {
+        self.terms.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on these terms, for whoever comes next.
+    pub fn change(&self, terms: impl Into<Terms>) {
+        *self.terms.lock().unwrap_or_else(PoisonError::into_inner) = terms.into();
+    }
+
+    /// Has a session on one of the threads.
+    pub(crate) fn spawn(&self, session: impl Future<Output = ()> + Send + 'static) {
+        self.workers.spawn(session);
+    }
+
+    /// Returns when nobody is there.
+    pub async fn empty(&self) {
+        self.sessions.empty().await;
+        self.connections.empty().await;
+    }
+}

@@ -1,0 +1,87 @@
+//! The door itself: where connections come in, and how many of them.
+
+use std::{io, net::SocketAddr};
+
+use tokio::net::TcpStream;
+
+use super::connection;
+use crate::{
+    ServerError,
+    house::{self, House, Room},
+    log::Event,
+};
+
+/// Whether a door speaks TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// In the clear.
+    Plain,
+    /// From the first byte (https).
+    Secured,
+}
+
+/// A door: an address where clients come in.
+pub struct Door {
+    door: house::Door,
+    kind: Kind,
+}
+
+impl Kind {
+    /// What it is called.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "http",
+            Self::Secured => "https",
+        }
+    }
+}
+
+impl Door {
+    /// Opens a door at this address.
+    ///
+    /// # Errors
+    /// Where the address cannot be had, or TLS is wanted and there is no certificate.
+    pub fn bind(house: House, address: SocketAddr, kind: Kind) -> Result<Self, ServerError> {
+        if kind == Kind::Secured && house.terms().http.protection.is_none() {
+            return Err(ServerError::Other("there is no certificate for TLS".to_owned()));
+        }
+        Ok(Self { door: house::Door::bind(house, address)?, kind })
+    }
+
+    /// Where it really is.
+    ///
+    /// # Errors
+    /// Where the system does not tell.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.door.address()
+    }
+
+    /// Lets clients in until the house is closed. Connections go on by themselves.
+    pub async fn serve(self) {
+        let kind = self.kind;
+        self.door.serve(move |house, stream, peer| let_in(house, kind, stream, peer)).await;
+    }
+}
+
+fn let_in(house: &House, kind: Kind, stream: TcpStream, peer: SocketAddr) {
+    let settings = house.terms().http;
+    let room = Room { in_all: settings.limits.connections, for_address: settings.limits.per_address };
+    match house.connections.enter(peer.ip(), room) {
+        Ok(place) => {
+            house.log.tell(Event::Connected { session: place.number(), address: peer, door: kind.name() });
+            house.counts.connected();
+            // It leaves this runtime, and is at home in the one where its connection is.
+            let Ok(stream) = stream.into_std() else { return };
+            let inside = house.clone();
+            house.spawn(async move {
+                if let Ok(stream) = TcpStream::from_std(stream) {
+                    connection::attend(inside, settings, kind, stream, peer, place).await;
+                }
+            });
+        }
+        // There is no answer before a request, and reading one costs more than is left.
+        Err(full) => {
+            house.log.tell(Event::Refused { address: peer.ip(), why: full.words().to_owned() });
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! A file on its way out: whole, a range of it, or several in one message. The last bytes only go when the file is
+//! still what it was when it was opened, so that half an old and half a new file never end well.
+
+use std::{
+    collections::VecDeque,
+    fs::File,
+    future::poll_fn,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use bytes::Bytes;
+use haul_core::ByteRange;
+use haul_store::{Body, Reading};
+use tokio::task::spawn_blocking;
+
+use super::wire::{Lift, Piece, Stretch};
+use crate::{
+    ServerError,
+    by_system::{Watching, read_at},
+    depot::Visitor,
+    house::House,
+    log::{Direction, Ended, Event, Transfer},
+    sys,
+};
+
+/// What is read at once.
+const PIECE: u64 = 256 << 10;
+/// As much is read and not sent by the system, since that costs less.
+const LITTLE: u64 = 64 << 10;
+/// So much is read at the end, so that the file can be looked at once more before the client has it all.
+const TAIL: u64 = 4 << 10;
+
+/// A part of what leaves.
+pub(super) enum Segment {
+    /// Between the ranges.
+    Text(Bytes),
+    /// Of the file.
+    File(ByteRange),
+}
+
+/// A file on its way out.
+pub(super) struct Leaving {
+    reading: Reading,
+    visitor: Visitor,
+    segments: VecDeque<Segment>,
+    length: u64,
+    record: Record,
+}
+
+/// What is written down of it, when it ends.
+pub(super) struct Record {
+    pub(super) house: House,
+    /// All that is known beforehand.
+    pub(super) transfer: Transfer,
+    pub(super) began: Instant,
+    pub(super) sent: Arc<Sent>,
+}
+
+/// How many bytes of the file went.
+#[derive(Default)]
+pub(super) struct Sent(AtomicU64);
+
+impl Watching for Sent {
+    fn sent(&self, bytes: usize) {
+        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        false
+    }
+}
+
+impl Leaving {
+    pub(super) fn new(
+        reading: Reading,
+        visitor: Visitor,
+        segments: impl IntoIterator<Item = Segment>,
+        record: Record,
+    ) -> Self {
+        let segments: VecDeque<Segment> = segments.into_iter().collect();
+        let length = segments.iter().map(Segment::len).sum();
+        Self { reading, visitor, segments, length, record }
+    }
+
+    /// How many bytes there are in all.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The next piece. Where there is a lift, the system sends what is large.
+    pub(super) async fn next(&mut self, lift: Option<&Lift>) -> Option<Result<Piece, ServerError>> {
+        if let Some(lift) = lift {
+            poll_fn(|cx| lift.poll_empty(cx)).await;
+        }
+        let piece = match self.segments.pop_front()? {
+            Segment::Text(text) => Ok(Piece::Bytes(text)),
+            Segment::File(range) => self.piece(range, lift).await,
+        };
+        match &piece {
+            Ok(_) if self.segments.is_empty() => self.record.transfer.ended = Ended::Complete,
+            Ok(_) => {}
+            Err(error) => {
+                self.segments.clear();
+                self.record.transfer.ended = Ended::Failed { why: error.to_string() };
+            }
+        }
+        Some(piece)
+    }
+
+    async fn piece(&mut self, range: ByteRange, lift: Option<&Lift>) -> Result<Piece, ServerError> {
+        let len = range.end() - range.start();
+        if let (Some(lift), Body::File(file), true) = (lift, &self.reading.body, len > LITTLE) {
+            let file = Arc::clone(file);
+            let to = if self.segments.is_empty() { range.end() - TAIL } else { range.end() };
+            self.put_back(to, range.end());
+            let watching: Arc<dyn Watching + Send + Sync> = self.record.sent.clone();
+            lift.put(Stretch { file, at: range.start(), to, watching });
+            return Ok(Piece::Stand(usize::try_from(to - range.start()).unwrap_or(usize::MAX)));
+        }
+        let most = len.min(PIECE);
+        let read = self.read(range.start(), usize::try_from(most).unwrap_or(usize::MAX)).await?;
+        if read.is_empty() {
+            return Err(ServerError::Other("the file was cut meanwhile".to_owned()));
+        }
+        self.put_back(range.start() + read.len() as u64, range.end());
+        if self.segments.is_empty() {
+            self.visitor.unchanged(&self.reading).await?;
+        }
+        self.record.sent.sent(read.len());
+        Ok(Piece::Bytes(read))
+    }
+
+    fn put_back(&mut self, from: u64, to: u64) {
+        if let Some(rest) = ByteRange::new(from, to) {
+            self.segments.push_front(Segment::File(rest));
+        }
+    }
+
+    async fn read(&self, at: u64, most: usize) -> Result<Bytes, ServerError> {
+        match &self.reading.body {
+            Body::Pieces(pieces) => Ok(pieces.read(at, most).await?),
+            Body::File(file) => read(file, at, most)
+                .await
+                .map_err(|error| ServerError::Other(format!("reading: {}", error.kind()))),
+        }
+    }
+}
+
+impl Segment {
+    /// How many bytes.
+    pub(super) fn len(&self) -> u64 {
+        match self {
+            Self::Text(text) => text.len() as u64,
+            Self::File(range) => range.end() - range.start(),
+        }
+    }
+}
+
+/// Reads here what is in memory, and elsewhere what is not.
+async fn read(file: &Arc<File>, at: u64, most: usize) -> io::Result<Bytes> {
+    let mut buffer = vec![0; most];
+    match sys::read_cached(file, &mut buffer, at) {
+        Ok(0) => {}
+        Ok(read) => {
+            buffer.truncate(read);
+            return Ok(buffer.into());
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        Err(error) => return Err(error),
+    }
+    let file = Arc::clone(file);
+    let read = spawn_blocking(move || {
+        let read = read_at(&file, &mut buffer, at)?;
+        buffer.truncate(read);
+        Ok(buffer.into())
+    });
+    read.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let mut transfer = self.transfer.clone();
+        transfer.bytes = self.sent.0.load(Ordering::Relaxed);
+        transfer.took = self.began.elapsed();
+        self.house.counts.sent(transfer.bytes);
+        self.house.log.tell(Event::Transferred(transfer));
+    }
+}
+
+/// What is written down of a file that is to leave, as long as it has not ended.
+pub(super) fn unended(transfer: Transfer) -> Transfer {
+    let ended = Ended::Failed { why: "the connection ended".to_owned() };
+    Transfer { direction: Direction::Sent, ended, ..transfer }
+}

@@ -1,0 +1,47 @@
+//! The HTTP door: the tree over HTTP/1.1 and HTTP/2 (RFC 9110, 9112, 9113).
+//!
+//! ```text
+//!   connection ── h1 (hyper) ──┐                       ┌── read     files, in ranges, and folders
+//!        │                     ├── Request ── service ─┼── change   PUT, DELETE, MKCOL, MOVE
+//!        └────── h2 ───────────┘       ▲               ├── uploads  tus, the IETF draft, what is unfinished
+//!                                   Answer             └── about    health, metrics
+//! ```
+//! A handler gets a [`Request`](request::Request) and returns an [`Answer`](answer::Answer); it knows neither a socket
+//! nor which version of HTTP is spoken. What fields mean is said by `haul_proto::http`, what an upload becomes by the
+//! depot. No HTTP is parsed here: that is hyper's and h2's.
+//!
+//! What holds, and where: no upload ends well unless its message did (`content`); a file that changes while it is sent
+//! does not end cleanly (`leaving`); every wait has an end (`settings`); a browser that was lured here changes nothing
+//! (`guard`).
+
+mod about;
+mod account;
+mod answer;
+mod change;
+mod connection;
+mod content;
+mod counts;
+mod digest;
+mod door;
+mod file;
+mod folder;
+mod guard;
+mod h1;
+mod h2;
+mod interim;
+mod leaving;
+mod place;
+mod put;
+mod receive;
+mod request;
+mod service;
+mod settings;
+mod tls;
+mod trouble;
+mod wire;
+
+pub use counts::Counts;
+pub(crate) use digest::Digests;
+pub use door::{Door, Kind};
+pub use settings::{Limits, Settings, Times};
+pub use tls::Protection;

@@ -1,0 +1,88 @@
+//! A request as handlers see it: what HTTP says, parsed at the edge, and who sent it from where.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use http::{HeaderMap, HeaderName, Method, Version, request::Parts};
+
+use super::{content::Content, door::Kind, interim::Interim, settings::Settings};
+use crate::house::{House, Place};
+
+/// A request.
+pub(super) struct Request {
+    pub(super) method: Method,
+    /// The path as it was sent, percent-encoded.
+    pub(super) path: String,
+    pub(super) query: Option<String>,
+    pub(super) host: Option<String>,
+    pub(super) fields: HeaderMap,
+    pub(super) content: Content,
+    pub(super) interim: Interim,
+}
+
+/// Who is at the other end of a connection, and what holds for it.
+pub(super) struct Client {
+    pub(super) house: House,
+    pub(super) settings: Arc<Settings>,
+    pub(super) kind: Kind,
+    pub(super) peer: SocketAddr,
+    pub(super) local: SocketAddr,
+    pub(super) place: Place,
+    /// Who came in over it last, so that a line is written for each once.
+    pub(super) user: Mutex<Option<String>>,
+}
+
+impl Client {
+    /// Whether this is another user than the one before.
+    pub(super) fn is_new(&self, user: &str) -> bool {
+        let mut last = self.user.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = last.as_deref() != Some(user);
+        if new {
+            *last = Some(user.to_owned());
+            self.place.called(user);
+        }
+        new
+    }
+}
+
+impl Request {
+    pub(super) fn new(parts: Parts, content: Content, interim: Interim) -> Self {
+        let Parts { method, uri, headers, version, .. } = parts;
+        // In HTTP/2 it is a part of the target (RFC 9113 §8.3.1).
+        let host = uri.authority().map(|authority| authority.as_str().to_owned()).or_else(|| {
+            headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned)
+        });
+        // Older clients know no interim answers (RFC 9110 §15.2).
+        let interim = if version < Version::HTTP_11 { Interim::default() } else { interim };
+        let query = uri.query().map(str::to_owned);
+        Self { method, path: uri.path().to_owned(), query, host, fields: headers, content, interim }
+    }
+
+    /// The text of a field that is there once.
+    pub(super) fn field(&self, name: &HeaderName) -> Option<&str> {
+        let mut values = self.fields.get_all(name).iter();
+        let value = values.next()?;
+        if values.next().is_some() { None } else { value.to_str().ok() }
+    }
+
+    /// The size of the content, where it was told: what is chunked tells none.
+    pub(super) fn length(&self) -> Option<u64> {
+        if self.content.is_empty() {
+            return Some(0);
+        }
+        self.field(&http::header::CONTENT_LENGTH)?.parse().ok()
+    }
+
+    /// What the query says of this key, decoded; the first, where it is there several times.
+    pub(super) fn asked(&self, key: &str) -> Option<Vec<u8>> {
+        let query = self.query.as_deref()?;
+        let found = query.split('&').find_map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (name == key).then_some(value)
+        })?;
+        let spaced = found.replace('+', " ");
+        Some(percent_encoding::percent_decode_str(&spaced).collect())
+    }
+}

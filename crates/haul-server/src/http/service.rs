@@ -1,0 +1,82 @@
+//! From a request to its answer: who may ask, where it leads, and what every answer has.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Method, StatusCode, header};
+
+use super::{
+    about,
+    account::{self, Entered},
+    answer::Answer,
+    change, file, guard,
+    place::{OWN, Place},
+    put,
+    request::{Client, Request},
+    trouble::{Answered, Trouble},
+};
+
+/// The methods that places of the tree know.
+pub(super) const METHODS: &str = "GET, HEAD, OPTIONS, PUT, DELETE, MKCOL, MOVE, POST, PATCH";
+
+/// The answer to a request. A failure is one, too.
+pub(super) async fn answer(client: &Arc<Client>, mut request: Request) -> Answer {
+    let head = request.method == Method::HEAD;
+    let shared = guard::shared(client, &request);
+    let answered = Box::pin(serve(client, &mut request)).await;
+    let mut answer = answered.unwrap_or_else(Answer::from);
+    client.house.counts.answered(answer.status);
+    answer.fields.insert(header::SERVER, HeaderValue::from_static("haul"));
+    answer.fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    for (name, value) in &shared {
+        answer.fields.append(name, value.clone());
+    }
+    if head { answer.without_body() } else { answer }
+}
+
+async fn serve(client: &Arc<Client>, request: &mut Request) -> Answered {
+    guard::check(client, request)?;
+    if let Some(answer) = guard::preflight(client, request) {
+        return Ok(answer);
+    }
+    match request.method {
+        // What was sent is not reflected (RFC 9110 §9.3.8), and nothing is tunnelled.
+        Method::TRACE | Method::CONNECT => return Err(Trouble::method(METHODS)),
+        Method::OPTIONS if request.path == "*" => return Ok(options()),
+        _ => {}
+    }
+    if let Some(about) = about::answer(client, request) {
+        return about;
+    }
+    let entered = account::enter(client, request).await?;
+    let named = entered.named;
+    let answered = within(client, request, &entered).await;
+    match answered {
+        // Somebody with a name might.
+        Err(trouble) if trouble.status() == StatusCode::FORBIDDEN && !named => {
+            Err(account::challenged("this needs a name"))
+        }
+        answered => answered,
+    }
+}
+
+/// What somebody who was let in asks for.
+async fn within(client: &Arc<Client>, request: &mut Request, entered: &Entered) -> Answered {
+    let visitor = &entered.visitor;
+    if request.path.starts_with(OWN) {
+        return Err(Trouble::not_found());
+    }
+    let place = Place::parse(&request.path)?;
+    match request.method.as_str() {
+        "GET" | "HEAD" => file::get(client, request, visitor, &place).await,
+        "OPTIONS" => Ok(options()),
+        "PUT" => put::put(client, request, visitor, &place).await,
+        "DELETE" => change::delete(client, request, visitor, &place).await,
+        "MKCOL" => change::make_folder(client, request, visitor, &place).await,
+        "MOVE" => change::rename(client, request, visitor, &place).await,
+        _ => Err(Trouble::method(METHODS)),
+    }
+}
+
+fn options() -> Answer {
+    Answer::new(StatusCode::NO_CONTENT).with(header::ALLOW, HeaderValue::from_static(METHODS))
+}
