@@ -5,8 +5,10 @@
 //! panics, and a field that cannot be trusted counts as absent or makes the answer [`answer::Nonsense`].
 
 pub mod answer;
+pub mod conditional;
 pub mod content_digest;
 pub mod content_range;
+pub mod current;
 pub mod date;
 pub mod disposition;
 pub mod etag;
@@ -15,3 +17,4 @@ pub mod if_range;
 pub mod name;
 pub mod range;
 pub mod retry_after;
+mod tags;
