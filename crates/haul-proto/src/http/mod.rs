@@ -16,5 +16,7 @@ mod field;
 pub mod if_range;
 pub mod name;
 pub mod range;
+mod range_spec;
 pub mod retry_after;
+pub mod selection;
 mod tags;
