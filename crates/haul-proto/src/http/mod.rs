@@ -5,6 +5,7 @@
 //! panics, and a field that cannot be trusted counts as absent or makes the answer [`answer::Nonsense`].
 
 pub mod answer;
+pub mod byteranges;
 pub mod conditional;
 pub mod content_digest;
 pub mod content_range;
