@@ -12,6 +12,7 @@ pub mod content_range;
 pub mod current;
 pub mod date;
 pub mod disposition;
+pub mod download;
 pub mod etag;
 mod field;
 pub mod if_range;
