@@ -19,6 +19,7 @@ pub mod if_range;
 pub mod name;
 pub mod range;
 mod range_spec;
+pub mod repr_digest;
 pub mod retry_after;
 pub mod selection;
 mod tags;
