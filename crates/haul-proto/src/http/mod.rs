@@ -8,6 +8,7 @@ pub mod answer;
 pub mod byteranges;
 pub mod conditional;
 pub mod content_digest;
+pub mod content_disposition;
 pub mod content_range;
 pub mod current;
 pub mod date;
