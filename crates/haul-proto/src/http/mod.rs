@@ -18,6 +18,7 @@ pub mod etag;
 mod field;
 pub mod if_range;
 pub mod name;
+pub mod problem;
 pub mod range;
 mod range_spec;
 pub mod repr_digest;
