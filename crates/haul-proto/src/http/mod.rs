@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod content_digest;
 pub mod content_range;
+mod content_type;
 pub mod date;
 pub mod disposition;
 pub mod etag;
@@ -15,3 +16,6 @@ pub mod if_range;
 pub mod name;
 pub mod range;
 pub mod retry_after;
+pub mod upload_draft;
+pub mod upload_field;
+pub mod upload_state;
