@@ -6,15 +6,12 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls::ClientConfig;
 
 use crate::socket::reset_on_close;
-
-/// How long an answer may take, and how long nothing may be taken of what is sent.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::wire::{PATIENCE, Wire, waits_at_most};
 
 /// What a server said: a code, and the text of all lines as they came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,60 +28,6 @@ impl Reply {
     pub fn number(&self) -> u64 {
         let text = self.text.get(4..).unwrap_or_default().trim();
         text.parse().unwrap_or_else(|_| panic!("no number: {self:?}"))
-    }
-}
-
-/// A connection with or without TLS.
-#[derive(Debug)]
-enum Wire {
-    Plain(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
-    /// Between the two.
-    Gone,
-}
-
-impl Wire {
-    fn tcp(&self) -> &TcpStream {
-        match self {
-            Self::Plain(stream) => stream,
-            Self::Tls(stream) => &stream.sock,
-            Self::Gone => panic!("no connection"),
-        }
-    }
-
-    fn secured(self, config: &Arc<ClientConfig>) -> Self {
-        let Self::Plain(stream) = self else { panic!("TLS is there already") };
-        let name = rustls::pki_types::ServerName::IpAddress(IpAddr::from([127, 0, 0, 1]).into());
-        let session = ClientConnection::new(Arc::clone(config), name).expect("a TLS session");
-        Self::Tls(Box::new(StreamOwned::new(session, stream)))
-    }
-}
-
-impl Read for Wire {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.read(out),
-            Self::Tls(stream) => stream.read(out),
-            Self::Gone => Ok(0),
-        }
-    }
-}
-
-impl Write for Wire {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.write(bytes),
-            Self::Tls(stream) => stream.write(bytes),
-            Self::Gone => Ok(0),
-        }
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        match self {
-            Self::Plain(stream) => stream.flush(),
-            Self::Tls(stream) => stream.flush(),
-            Self::Gone => Ok(()),
-        }
     }
 }
 
@@ -436,12 +379,6 @@ impl Data {
         let Wire::Tls(stream) = &self.wire else { return false };
         stream.conn.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
     }
-}
-
-/// Neither what is heard nor what is said may take for ever.
-fn waits_at_most(stream: &TcpStream) {
-    stream.set_read_timeout(Some(PATIENCE)).expect("a deadline");
-    stream.set_write_timeout(Some(PATIENCE)).expect("a deadline");
 }
 
 /// A connection from another address of this host.

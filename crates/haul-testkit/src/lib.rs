@@ -6,7 +6,7 @@
 //!   [`hostile::ftp`] is its FTP sibling, for downloads and uploads.
 //! - [`real`]: nginx, Apache, lighttpd, caddy, python, proxies, and FTP servers, started on loopback over a scratch folder.
 //! - [`haul_process`]: the haul binary itself, watched, interrupted, killed; [`served`]: the same as a server.
-//! - [`caller`]: an FTP client that says what the test says, and nothing else.
+//! - [`caller`]: an FTP client that says what the test says, and nothing else; [`http_caller`]: the same for HTTP/1.1.
 //! - [`disk`]: small and read-only file systems; [`limits`]: of this process.
 //!
 //! An end-to-end test: every connection is cut, haul is killed in the middle, and no byte is fetched twice for it.
@@ -45,6 +45,7 @@ pub mod content;
 pub mod disk;
 pub mod haul_process;
 pub mod hostile;
+pub mod http_caller;
 pub mod limits;
 pub mod link;
 pub mod pace;
@@ -53,11 +54,13 @@ pub mod real;
 pub mod served;
 mod socket;
 pub mod tls;
+mod wire;
 
 pub use caller::Caller;
 pub use content::Content;
 pub use haul_process::{Finished, Haul, HaulProcess};
 pub use hostile::{Behaviour, FtpBehaviour, FtpPeer, HttpPeer};
+pub use http_caller::HttpCaller;
 pub use link::Link;
 pub use served::{Serve, Served};
 pub use socket::Cut;

@@ -5,10 +5,13 @@
 // Every test file takes from here what it needs.
 #![allow(dead_code)]
 
+pub(crate) mod browser;
 pub(crate) mod clients;
 pub(crate) mod ftp;
+pub(crate) mod lint;
 pub(crate) mod served;
 pub(crate) mod upload;
+pub(crate) mod uploaders;
 
 use std::{
     path::{Path, PathBuf},
