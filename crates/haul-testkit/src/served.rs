@@ -27,6 +27,8 @@ pub struct Serve {
     root: PathBuf,
     ftp: KeptPort,
     ftps: Option<KeptPort>,
+    http: Option<KeptPort>,
+    https: Option<KeptPort>,
     scratch: TempDir,
 }
 
@@ -41,7 +43,7 @@ impl Serve {
         let ftp = KeptPort::new();
         let haul = Haul::new(bin).arg("serve").arg(root).args(["--ftp", &ftp.addr().to_string()]);
         let scratch = tempfile::tempdir().expect("a scratch folder");
-        Self { haul, root: root.into(), ftp, ftps: None, scratch }
+        Self { haul, root: root.into(), ftp, ftps: None, http: None, https: None, scratch }
     }
 
     /// With one more argument.
@@ -64,6 +66,20 @@ impl Serve {
         Self { ftps: Some(port), ..own }
     }
 
+    /// With a door for HTTP in the clear.
+    #[must_use]
+    pub fn http(self) -> Self {
+        Self { http: Some(KeptPort::new()), ..self }
+    }
+
+    /// With a door for HTTP within TLS.
+    #[must_use]
+    pub fn https(self) -> Self {
+        let port = KeptPort::new();
+        let own = self.args(["--https", &port.addr().to_string()]);
+        Self { https: Some(port), ..own }
+    }
+
     /// With this configuration file.
     #[must_use]
     pub fn config(self, toml: &str) -> Self {
@@ -82,13 +98,21 @@ impl Serve {
     /// Starts it where it is not to get as far as listening, and waits for its end.
     #[track_caller]
     pub fn run(self) -> Finished {
-        self.haul.run()
+        self.command().run()
+    }
+
+    /// The command: without a door for HTTP, unless there is to be one.
+    fn command(&self) -> Haul {
+        let http = self.http.as_ref().map_or_else(|| "off".to_owned(), |port| port.addr().to_string());
+        self.haul.clone().args(["--http", &http])
     }
 
     #[track_caller]
     fn spawn(&self) -> HaulProcess {
-        let process = self.haul.clone().spawn();
-        let doors = std::iter::once(("ftp", &self.ftp)).chain(self.ftps.iter().map(|port| ("ftps", port)));
+        let process = self.command().spawn();
+        let more = [("ftps", &self.ftps), ("http", &self.http), ("https", &self.https)];
+        let more = more.into_iter().filter_map(|(door, port)| Some((door, port.as_ref()?)));
+        let doors = std::iter::once(("ftp", &self.ftp)).chain(more);
         for (door, port) in doors {
             let line = format!("listening {door} {}", port.addr());
             process.wait_for_output_line(|said| said == line, PATIENCE);
@@ -113,6 +137,21 @@ impl Served {
     /// Where its door is that begins with TLS.
     pub fn ftps_addr(&self) -> SocketAddr {
         self.serve.ftps.as_ref().expect("a server with that door").addr()
+    }
+
+    /// Where its door for HTTP is.
+    pub fn http_addr(&self) -> SocketAddr {
+        self.serve.http.as_ref().expect("a server with that door").addr()
+    }
+
+    /// Where its door for HTTP within TLS is.
+    pub fn https_addr(&self) -> SocketAddr {
+        self.serve.https.as_ref().expect("a server with that door").addr()
+    }
+
+    /// The URL of a path that begins with `/` over HTTP, for the user whom everybody here knows.
+    pub fn http_url(&self, path: &str) -> String {
+        format!("http://{USER}:{PASSWORD}@{}{path}", self.http_addr())
     }
 
     /// The folder it serves.

@@ -97,8 +97,10 @@ fn an_upload_by_netcat_is_whole_when_netcat_ends() {
 fn a_port_of_the_systems_choice_is_told() {
     let place = Place::new();
     std::fs::write(place.far("f"), "x").unwrap();
-    let server =
-        haul().args(["serve", "--ftp", "127.0.0.1:0", "--user", "a:secret"]).arg(place.root()).spawn();
+    let server = haul()
+        .args(["serve", "--http", "off", "--ftp", "127.0.0.1:0", "--user", "a:secret"])
+        .arg(place.root())
+        .spawn();
     let line = server.wait_for_output_line(|line| line.starts_with("listening ftp "), SOON);
     let addr = line.strip_prefix("listening ftp ").unwrap().parse().unwrap();
     assert_eq!(owner(addr).size("f"), Some(1));

@@ -285,7 +285,7 @@ fn a_door_of_ipv6_has_epsv() {
     let place = Place::new();
     std::fs::write(place.far("f"), "x").unwrap();
     let server = scene::haul()
-        .args(["serve", "--ftp", "[::1]:0", "--user", &format!("{OTHER}:{OTHERS_PASSWORD}")])
+        .args(["serve", "--http", "off", "--ftp", "[::1]:0", "--user", &format!("{OTHER}:{OTHERS_PASSWORD}")])
         .arg(place.root())
         .spawn();
     let line = server.wait_for_output_line(|line| line.starts_with("listening ftp "), SOON);

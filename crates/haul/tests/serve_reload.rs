@@ -166,21 +166,19 @@ fn an_address_that_is_taken_is_7_and_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let end = Haul::new(env!("CARGO_BIN_EXE_haul"))
-        .args(["serve", place.root().to_str().unwrap(), "--ftp", &address, "--user", "a:b"])
+        .args(["serve", place.root().to_str().unwrap(), "--http", "off", "--ftp", &address, "--user", "a:b"])
         .run()
         .expect_code(7);
     assert!(end.stderr.contains(&address), "{}", end.stderr);
 }
 
 #[test]
-fn what_cannot_be_served_yet_is_said_and_not_passed_over() {
+fn https_needs_a_certificate() {
     let place = Place::new();
-    for door in ["--http", "--https"] {
-        let end = serve(place.root()).args([door, "127.0.0.1:0"]).run().expect_code(2);
-        assert!(end.stderr.contains("HTTP does not exist yet"), "{}", end.stderr);
-    }
-    let served = place.serve().args(["--http", "off", "--https", "off"]).start();
-    owner(served.addr()).says("NOOP", 200);
+    let end = serve(place.root()).args(["--https", "127.0.0.1:0"]).run().expect_code(2);
+    assert!(end.stderr.contains("http.listen_tls"), "{}", end.stderr);
+    let end = serve(place.root()).args(["--ftp", "off"]).run().expect_code(2);
+    assert!(end.stderr.contains("nothing to serve at"), "{}", end.stderr);
 }
 
 #[test]

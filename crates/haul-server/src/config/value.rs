@@ -76,7 +76,11 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
 pub(super) fn host(text: &str) -> Result<String, String> {
     let is_one = !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
-    if is_one { Ok(text.to_ascii_lowercase()) } else { Err("is no name of a host, without a port".to_owned()) }
+    if is_one {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("is no name of a host, without a port".to_owned())
+    }
 }
 
 /// Ports for data connections, `50000-50999`.

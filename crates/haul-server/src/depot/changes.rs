@@ -89,7 +89,11 @@ impl Visitor {
         let sitting = depot.sit(self.writes(&place)).await?;
         match depot.store.remove(&place, depot.rules.durability).await {
             Err(error @ StoreError::NotFound { .. }) => {
-                if depot.drop_unfinished(&sitting.seat.key).await? { Ok(()) } else { Err(error.into()) }
+                if depot.drop_unfinished(&sitting.seat.key).await? {
+                    Ok(())
+                } else {
+                    Err(error.into())
+                }
             }
             removed => Ok(removed?),
         }

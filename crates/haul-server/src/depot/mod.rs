@@ -37,7 +37,13 @@ use haul_store::{Durability, Ledger, MemoryLedger, Meta, Store};
 use self::seats::Seats;
 use crate::{ServerError, account::Account};
 
-pub use self::{names::Names, order::{Announced, Condition, Older, Order}, peek::Peek, receiving::Receiving, visitor::Visitor};
+pub use self::{
+    names::Names,
+    order::{Announced, Condition, Older, Order},
+    peek::Peek,
+    receiving::Receiving,
+    visitor::Visitor,
+};
 pub use haul_core::receiving::{Control, DataEnd, Wish};
 
 /// How uploads are dealt with.

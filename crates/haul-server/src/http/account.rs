@@ -10,11 +10,7 @@ use super::{
     settings::Settings,
     trouble::Trouble,
 };
-use crate::{
-    accounts::Entry,
-    depot::Visitor,
-    log::Event,
-};
+use crate::{accounts::Entry, depot::Visitor, log::Event};
 
 /// What a client without credentials is asked for.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"haul\", charset=\"UTF-8\"");
@@ -34,7 +30,8 @@ pub(super) async fn enter(client: &Client, request: &Request) -> Result<Entered,
     }
     let address = client.peer.ip();
     let Some(value) = request.fields.get(header::AUTHORIZATION) else {
-        let nobody = client.house.accounts.nobody(address).ok_or_else(|| challenged("a name is needed here"))?;
+        let nobody =
+            client.house.accounts.nobody(address).ok_or_else(|| challenged("a name is needed here"))?;
         return Ok(Entered { visitor: client.house.depot.visitor(nobody), named: false });
     };
     let (name, password) =

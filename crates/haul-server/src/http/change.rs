@@ -8,7 +8,6 @@ use http::{HeaderName, StatusCode, header};
 
 use super::{
     answer::Answer,
-
     place::{OWN, Place, href},
     put,
     request::{Client, Request},
@@ -147,4 +146,3 @@ fn written(client: &Client, visitor: &Visitor, what: Change, path: &TreePath, to
     let (path, to) = (visitor.whole(path), to.map(|to| visitor.whole(to)));
     client.house.log.tell(Event::Changed { session, user, what, path, to });
 }
-

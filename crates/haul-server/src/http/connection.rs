@@ -1,19 +1,17 @@
 //! One connection, from its first byte to its last: TLS where the door has it, then the version of HTTP that is spoken.
 //! In the clear HTTP/2 begins with its preface, unasked (RFC 9113 §3.3), and anything else is HTTP/1.1.
 
-use std::{io, net::SocketAddr, sync::{Arc, Mutex}, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
-use super::{
-    door::Kind,
-    h1, h2,
-    request::Client,
-    settings::Settings,
-    tls::speaks_h2,
-    wire::Line,
-};
+use super::{door::Kind, h1, h2, request::Client, settings::Settings, tls::speaks_h2, wire::Line};
 use crate::{
     house::{House, Place, canonical},
     log::Event,

@@ -19,7 +19,8 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
      Upload-Metadata, Upload-Offset",
 );
 /// The methods that a page elsewhere may use.
-const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE, MKCOL, MOVE");
+const METHODS: HeaderValue =
+    HeaderValue::from_static("GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE, MKCOL, MOVE");
 /// How long a browser may remember that it may.
 const REMEMBERED: HeaderValue = HeaderValue::from_static("600");
 
@@ -33,7 +34,10 @@ pub(super) fn check(client: &Client, request: &Request) -> Result<(), Trouble> {
     if reads || is_at_home(client, request) {
         return Ok(());
     }
-    Err(Trouble::new(StatusCode::FORBIDDEN, "a page from elsewhere may not change anything here (http.origins)"))
+    Err(Trouble::new(
+        StatusCode::FORBIDDEN,
+        "a page from elsewhere may not change anything here (http.origins)",
+    ))
 }
 
 /// Whether a name means this machine, or is configured.

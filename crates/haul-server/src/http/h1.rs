@@ -136,7 +136,8 @@ impl hyper::body::Body for Sending {
                     if !matches!(next, Poll::Ready(None | Some(Err(_)))) {
                         self.state = State::Made(made);
                     }
-                    return next.map(|next| next.map(|made| made.map(|made| Frame::data(Piece::Bytes(made)))));
+                    return next
+                        .map(|next| next.map(|made| made.map(|made| Frame::data(Piece::Bytes(made)))));
                 }
                 State::Leaving(mut leaving) => {
                     let lift = self.lift.clone();
@@ -171,4 +172,3 @@ impl hyper::body::Body for Sending {
         self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
-

@@ -1,12 +1,6 @@
 //! HTTP/2 (RFC 9113) by h2, many requests at a time. Not by hyper, which cannot send interim answers.
 
-use std::{
-    future::poll_fn,
-    pin::pin,
-    sync::Arc,
-    task::Poll,
-    time::Duration,
-};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use h2::{
@@ -88,7 +82,11 @@ where
 }
 
 /// One request and its answer.
-async fn exchange(client: &Arc<Client>, request: http::Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+async fn exchange(
+    client: &Arc<Client>,
+    request: http::Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+) {
     let (parts, stream) = request.into_parts();
     let interim = Interim::taken();
     let request = Request::new(parts, Content::h2(stream), interim.clone());

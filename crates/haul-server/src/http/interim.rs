@@ -39,7 +39,8 @@ impl Interim {
 
 /// As HTTP/1.1 writes one.
 pub(super) fn written(fields: &HeaderMap) -> Vec<u8> {
-    let mut head = format!("HTTP/1.1 {UPLOAD_RESUMPTION_SUPPORTED} Upload Resumption Supported\r\n").into_bytes();
+    let mut head =
+        format!("HTTP/1.1 {UPLOAD_RESUMPTION_SUPPORTED} Upload Resumption Supported\r\n").into_bytes();
     for (name, value) in fields {
         head.extend_from_slice(name.as_str().as_bytes());
         head.extend_from_slice(b": ");

@@ -31,7 +31,10 @@ pub(super) async fn put(
     place: &Place,
 ) -> Answered {
     if place.slash {
-        return Err(Trouble::new(StatusCode::CONFLICT, "a file's name does not end in a slash (MKCOL makes folders)"));
+        return Err(Trouble::new(
+            StatusCode::CONFLICT,
+            "a file's name does not end in a slash (MKCOL makes folders)",
+        ));
     }
     if request.fields.contains_key(header::CONTENT_ENCODING) {
         let words = "files are stored as they come: no Content-Encoding";

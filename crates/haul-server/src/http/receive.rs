@@ -37,7 +37,12 @@ pub(super) struct Arriving {
 }
 
 impl Arriving {
-    pub(super) fn new(client: &Arc<Client>, visitor: &Visitor, path: &TreePath, receiving: Receiving) -> Self {
+    pub(super) fn new(
+        client: &Arc<Client>,
+        visitor: &Visitor,
+        path: &TreePath,
+        receiving: Receiving,
+    ) -> Self {
         let transfer = file::transfer(client, visitor, path, receiving.offset());
         let transfer = Transfer { direction: Direction::Received, ..transfer };
         Self { receiving, began: Instant::now(), transfer, client: Arc::clone(client) }

@@ -49,7 +49,11 @@ impl Protection {
         self.required
     }
 
-    pub(super) async fn begin(&self, stream: TcpStream, within: Duration) -> io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn begin(
+        &self,
+        stream: TcpStream,
+        within: Duration,
+    ) -> io::Result<TlsStream<TcpStream>> {
         let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
         let accepted = timeout(within, acceptor.accept(stream)).await;
         accepted.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
