@@ -20,6 +20,7 @@ mod changes;
 mod names;
 mod order;
 mod peek;
+mod pending;
 mod receiving;
 mod recovery;
 mod seats;
@@ -34,7 +35,7 @@ use std::{sync::Arc, time::Duration};
 
 use haul_store::{Durability, Ledger, MemoryLedger, Meta, Store};
 
-use self::seats::Seats;
+use self::{pending::Finished, seats::Seats};
 use crate::{ServerError, account::Account};
 
 pub use self::{
@@ -76,6 +77,7 @@ pub struct Depot {
     /// Nothing is ever written, whoever asks.
     read_only: bool,
     seats: Seats,
+    finished: Finished,
 }
 
 /// What is told of a name.
@@ -109,7 +111,7 @@ impl Depot {
         ledger: Arc<dyn Ledger>,
         rules: Rules,
     ) -> Result<Arc<Self>, ServerError> {
-        let depot = Arc::new(Self { store, ledger, rules, read_only: false, seats: Seats::default() });
+        let depot = Arc::new(Self { store, ledger, rules, read_only: false, seats: Seats::default(), finished: Finished::default() });
         if !rules.in_place {
             recovery::recover(&depot).await?;
             recovery::expire(&depot).await?;
@@ -127,7 +129,7 @@ impl Depot {
             takeover: Duration::ZERO,
         };
         let ledger = Arc::new(MemoryLedger::default());
-        Arc::new(Self { store, ledger, rules, read_only: true, seats: Seats::default() })
+        Arc::new(Self { store, ledger, rules, read_only: true, seats: Seats::default(), finished: Finished::default() })
     }
 
     /// The tree as this account sees it.

@@ -101,6 +101,7 @@ impl Visitor {
             completion: self.account().completion,
             only_new: self.account().anonymous.is_some() || condition == Condition::Absent,
             note,
+            aside: self.is_aside(),
             begin,
             declared,
             source,
@@ -129,7 +130,7 @@ impl Visitor {
 
     /// The seat of whoever writes there: one for each owner, or one in all where everybody sees what is written.
     pub(super) fn writes(&self, target: &TreePath) -> UploadKey {
-        let owner = if self.depot().rules.in_place { String::new() } else { self.account().owner() };
+        let owner = if self.depot().rules.in_place { String::new() } else { self.owner() };
         UploadKey { owner, path: target.clone() }
     }
 }

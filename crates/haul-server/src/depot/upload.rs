@@ -51,6 +51,8 @@ pub(super) struct Plan {
     pub(super) only_new: bool,
     /// What a door wants to know of it later.
     pub(super) note: Vec<u8>,
+    /// It is never published by itself.
+    pub(super) aside: bool,
     pub(super) begin: Begin,
     pub(super) declared: Declared,
     /// What is copied first.
@@ -349,6 +351,7 @@ impl Upload {
         let lost = self.begun.as_ref().is_some_and(|begun| begun.lost);
         let (completion, declared) = (self.plan.completion, self.plan.declared);
         match settle(Ended { data, control, completion, start, end, declared }) {
+            Settle::Publish if self.plan.aside => self.keep(end).await,
             Settle::Publish if lost => {
                 self.keep(end).await?;
                 Err(self.unclaimed().into())
@@ -389,7 +392,7 @@ impl Upload {
             end: begun.staged.len(),
             declared: self.plan.declared,
         };
-        if settle(ended) != Settle::Publish {
+        if settle(ended) != Settle::Publish || self.plan.aside {
             return Ok(None);
         }
         match self.publish(assent).await {
@@ -418,7 +421,10 @@ impl Upload {
         let how = self.depot.rules.durability;
         let published = staged.publish_if(&self.plan.target, when, how, assent).await;
         match &published {
-            Ok(_) => self.forget(lease).await,
+            Ok(_) => {
+                self.depot.finished.note(self.seat.key.clone(), id, end);
+                self.forget(lease).await;
+            }
             Err(_) if lease.is_none() => {}
             // It is staged again, or else it has its name in spite of the error.
             Err(_) => match self.depot.store.staged(&id).await {

@@ -15,7 +15,12 @@ pub struct Visitor {
     depot: Arc<Depot>,
     account: Arc<Account>,
     told: Arc<Told>,
+    /// What it uploads has no place in the tree.
+    pub(super) aside: bool,
 }
+
+/// What stands behind the owner of uploads without a place: no account's name has a colon in it.
+const ASIDE: &str = ":part";
 
 impl Visitor {
     /// Whether [`Receiving::publish_now`](super::Receiving::publish_now) is worth a try here.
@@ -24,7 +29,7 @@ impl Visitor {
     }
 
     pub(super) fn new(depot: Arc<Depot>, account: Account) -> Self {
-        Self { depot, account: Arc::new(account), told: Arc::default() }
+        Self { depot, account: Arc::new(account), told: Arc::default(), aside: false }
     }
 
     pub(super) fn depot(&self) -> &Arc<Depot> {
@@ -49,7 +54,13 @@ impl Visitor {
 
     /// This account's upload to a place.
     pub(super) fn key(&self, place: &TreePath) -> UploadKey {
-        UploadKey { owner: self.account.owner(), path: place.clone() }
+        UploadKey { owner: self.owner(), path: place.clone() }
+    }
+
+    /// Whose unfinished uploads are this visitor's.
+    pub(super) fn owner(&self) -> String {
+        let owner = self.account.owner();
+        if self.aside { owner + ASIDE } else { owner }
     }
 
     /// A path of this account as one of the whole tree, for whoever reads logs.
@@ -76,7 +87,7 @@ impl Visitor {
         let listing = self.depot.store.list(&place).await?;
         let mut own = std::collections::BTreeMap::new();
         if !self.depot.rules.in_place {
-            let owner = self.account.owner();
+            let owner = self.owner();
             for (key, record) in self.depot.ledger.in_folder(&owner, &place).await? {
                 let seen = unfinished::seen(&record.stage, record.offset, record.touched);
                 own.insert(key.path.name().to_vec(), seen);

@@ -1,0 +1,186 @@
+//! Unfinished uploads as resources of their own: a door that gives each a name tells here which upload a name means, and
+//! what became of it.
+//!
+//! A name is good for one upload: who begins the same file anew gets another one. For a while it is remembered what was
+//! published, so that a client whose last answer was lost hears that all is well.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use haul_core::TreePath;
+use haul_store::{StageId, Unfinished, UploadKey};
+
+use super::Visitor;
+use crate::ServerError;
+
+/// So many published uploads are remembered.
+const MOST: usize = 10_000;
+
+/// An unfinished upload, as its owner may know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// Its name, which no other upload has had: printable, without blanks.
+    pub id: String,
+    /// What it becomes.
+    pub path: TreePath,
+    /// So many bytes are safe; the next one goes here.
+    pub offset: u64,
+    /// The size that was declared.
+    pub declared: Option<u64>,
+    /// When it was last written to, in seconds since 1970.
+    pub touched: i64,
+    /// When it will be forgotten if nothing more comes, in seconds since 1970.
+    pub expires: i64,
+    /// What a door wanted to know of it later.
+    pub note: Vec<u8>,
+}
+
+/// What a name means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// An unfinished upload.
+    Unfinished(Pending),
+    /// One that was published, with so many bytes.
+    Published(u64),
+    /// One that another has taken the place of, or that was given up.
+    Gone,
+    /// None that this visitor knows of.
+    Unknown,
+}
+
+/// What was published, the newest at the end.
+#[derive(Default)]
+pub(super) struct Finished(Mutex<VecDeque<(UploadKey, StageId, u64)>>);
+
+impl Finished {
+    fn list(&self) -> MutexGuard<'_, VecDeque<(UploadKey, StageId, u64)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It was published.
+    pub(super) fn note(&self, key: UploadKey, id: StageId, size: u64) {
+        let mut list = self.list();
+        if list.len() >= MOST {
+            list.pop_front();
+        }
+        list.push_back((key, id, size));
+    }
+
+    /// The size of what was published under this name; whether another was at the same place.
+    fn find(&self, key: &UploadKey, id: &str) -> (Option<u64>, bool) {
+        let list = self.list();
+        let mut there = list.iter().rev().filter(|(other, ..)| other == key).peekable();
+        let any = there.peek().is_some();
+        (there.find(|(_, other, _)| other.0 == id).map(|(.., size)| *size), any)
+    }
+}
+
+impl Visitor {
+    /// The same one's uploads that have no place in the tree: parts of what is put together later. Their paths only say
+    /// on which medium they lie, and none of them is ever published.
+    #[must_use]
+    pub fn aside(&self) -> Self {
+        let mut aside = self.clone();
+        aside.aside = true;
+        aside
+    }
+
+    /// Whether it is that.
+    pub(super) fn is_aside(&self) -> bool {
+        self.aside
+    }
+
+    /// The unfinished upload that has this place. What is being received is made safe first, so that nobody sends it
+    /// again.
+    pub async fn pending(&self, path: &TreePath) -> Result<Option<Pending>, ServerError> {
+        let key = self.key(&self.place(path)?);
+        self.depot().caught_up(&key).await?;
+        self.remembered(&key, path).await
+    }
+
+    /// The unfinished uploads directly in this folder.
+    pub async fn pending_in(&self, folder: &TreePath) -> Result<Vec<Pending>, ServerError> {
+        let (depot, place) = (self.depot(), self.place(folder)?);
+        if depot.rules.in_place {
+            return Ok(Vec::new());
+        }
+        let mut pending = Vec::new();
+        for (key, record) in depot.ledger.in_folder(&self.owner(), &place).await? {
+            let path = folder.join(key.path.name())?;
+            pending.push(self.told_of(&path, record));
+        }
+        Ok(pending)
+    }
+
+    /// What a name means at a place. Whoever receives it at the moment goes on.
+    pub async fn named(&self, path: &TreePath, id: &str) -> Result<Named, ServerError> {
+        let key = self.key(&self.place(path)?);
+        self.depot().caught_up(&key).await?;
+        self.meaning(&key, path, id).await
+    }
+
+    /// As [`Self::named`], but whoever receives it at the moment is ended first: what is told is what the next byte goes
+    /// to, whatever was on its way.
+    pub async fn named_alone(&self, path: &TreePath, id: &str) -> Result<Named, ServerError> {
+        let key = self.key(&self.place(path)?);
+        // Who means another one ends nobody. One that has just begun may not be remembered yet.
+        let receiving = self.depot().seats.seen(&key).is_some_and(|seen| seen.meta.unique == id.as_bytes());
+        let meaning = self.meaning(&key, path, id).await?;
+        if !receiving && !matches!(meaning, Named::Unfinished(_)) {
+            return Ok(meaning);
+        }
+        drop(self.depot().sit_now(key.clone()).await?);
+        self.meaning(&key, path, id).await
+    }
+
+    /// Gives an unfinished upload up; whether it was there. Whoever receives it at the moment is ended.
+    pub async fn cancel(&self, path: &TreePath, id: &str) -> Result<bool, ServerError> {
+        let key = self.key(&self.place(path)?);
+        let sitting = self.depot().sit_now(key).await?;
+        match self.meaning(&sitting.seat.key, path, id).await? {
+            Named::Unfinished(_) => self.depot().drop_unfinished(&sitting.seat.key).await,
+            Named::Published(_) | Named::Gone | Named::Unknown => Ok(false),
+        }
+    }
+
+    async fn meaning(&self, key: &UploadKey, path: &TreePath, id: &str) -> Result<Named, ServerError> {
+        let known = self.remembered(key, path).await?;
+        let (published, other) = self.depot().finished.find(key, id);
+        Ok(match (known, published) {
+            (Some(pending), _) if pending.id == id => Named::Unfinished(pending),
+            (_, Some(size)) => Named::Published(size),
+            (Some(_), None) => Named::Gone,
+            (None, None) if other => Named::Gone,
+            (None, None) => Named::Unknown,
+        })
+    }
+
+    async fn remembered(&self, key: &UploadKey, path: &TreePath) -> Result<Option<Pending>, ServerError> {
+        if self.depot().rules.in_place {
+            return Ok(None);
+        }
+        let record = self.depot().ledger.load(key).await?;
+        Ok(record.map(|record| {
+            let mut pending = self.told_of(path, record);
+            if let Some(seen) = self.depot().seats.seen(key).filter(|seen| seen.meta.unique == pending.id.as_bytes()) {
+                pending.offset = pending.offset.max(seen.meta.size);
+            }
+            pending
+        }))
+    }
+
+    fn told_of(&self, path: &TreePath, record: Unfinished) -> Pending {
+        let expire = i64::try_from(self.depot().rules.expire.as_secs()).unwrap_or(i64::MAX);
+        Pending {
+            id: record.stage.0,
+            path: path.clone(),
+            offset: record.offset,
+            declared: record.declared,
+            touched: record.touched,
+            expires: record.touched.saturating_add(expire),
+            note: record.note,
+        }
+    }
+}
