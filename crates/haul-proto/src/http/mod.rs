@@ -1,6 +1,8 @@
 //! HTTP's rules for a client that resumes (RFC 9110, 9530, 6266, 8187): one field to a file, and [`answer`], which
-//! reads them together. And for a server that is resumed from: [`download`] reads a request's conditions and ranges
-//! together, for the version of a file that [`current`] describes.
+//! reads them together.
+//!
+//! And for a server that is resumed from: [`download`] reads a request's conditions and ranges together, for the
+//! version of a file that [`current`] describes.
 //!
 //! Parsing of HTTP messages is hyper's; here come in a status and a header map. Whatever a peer sends, nothing here
 //! panics, and a field that cannot be trusted counts as absent or makes the answer [`answer::Nonsense`].
