@@ -164,7 +164,9 @@ impl Visitor {
         let record = self.depot().ledger.load(key).await?;
         Ok(record.map(|record| {
             let mut pending = self.told_of(path, record);
-            if let Some(seen) = self.depot().seats.seen(key).filter(|seen| seen.meta.unique == pending.id.as_bytes()) {
+            if let Some(seen) =
+                self.depot().seats.seen(key).filter(|seen| seen.meta.unique == pending.id.as_bytes())
+            {
                 pending.offset = pending.offset.max(seen.meta.size);
             }
             pending

@@ -38,6 +38,7 @@ mod service;
 mod settings;
 mod tls;
 mod trouble;
+mod upload;
 mod wire;
 
 pub use counts::Counts;
