@@ -42,6 +42,7 @@ pub use self::{
     names::Names,
     order::{Announced, Condition, Older, Order},
     peek::Peek,
+    pending::{Named, Pending},
     receiving::Receiving,
     visitor::Visitor,
 };

@@ -17,7 +17,7 @@ use haul_proto::http::upload_state::UploadState;
 use crate::depot::{Named, Pending};
 
 pub(super) use note::{Note, Protocol};
-pub(super) use resource::{PARTS, Resource, UPLOADS};
+pub(super) use resource::Resource;
 
 /// How far an upload is, as every dialect tells it; `None` where there is nothing to tell of.
 pub(super) fn state(named: &Named) -> Option<UploadState> {
