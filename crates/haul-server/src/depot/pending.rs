@@ -7,6 +7,7 @@
 use std::{
     collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use haul_core::TreePath;
@@ -90,6 +91,12 @@ impl Visitor {
     /// Whether it is that.
     pub(super) fn is_aside(&self) -> bool {
         self.aside
+    }
+
+    /// How long an unfinished upload is kept without a byte; `None` where uploads go in place, and none is kept.
+    pub fn kept_for(&self) -> Option<Duration> {
+        let rules = self.depot().rules;
+        (!rules.in_place).then_some(rules.expire)
     }
 
     /// The unfinished upload that has this place. What is being received is made safe first, so that nobody sends it

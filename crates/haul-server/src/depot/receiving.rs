@@ -40,7 +40,7 @@ impl Visitor {
 
     /// As [`Self::receive`], with all that can be wanted.
     pub async fn begin(&self, path: &TreePath, order: Order) -> Result<Receiving, ServerError> {
-        let Order { wish, announced, condition, older, note } = order;
+        let Order { wish, announced, condition, older, of, note } = order;
         let depot = self.depot();
         if depot.read_only || !self.account().may.write {
             return Err(ServerError::Denied);
@@ -62,6 +62,9 @@ impl Visitor {
         }
         let wish = self.meant(wish, &sitting.seat.key, published.as_ref()).await?;
         let (earlier, mut staged) = depot.what_goes_on(&sitting.seat.key, wish).await?;
+        if of.is_some_and(|id| earlier.as_ref().is_none_or(|record| record.stage.0 != id)) {
+            return Err(StoreError::NotFound { path: PathBuf::from(target.to_string()) }.into());
+        }
         if earlier.is_none() && !depot.rules.in_place {
             depot.has_room_for_another(&sitting.seat.key.owner).await?;
         }
@@ -218,6 +221,22 @@ impl Receiving {
     /// The byte that comes next.
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// So many bytes are safe, and may be told.
+    pub fn safe(&self) -> u64 {
+        let told = self.sitting.as_ref().and_then(|sitting| sitting.seat.told());
+        told.unwrap_or(0)
+    }
+
+    /// Makes it an unfinished upload now, also without a byte, and tells its name; `None` where uploads go in place and
+    /// have none.
+    pub async fn name(&mut self) -> Result<Option<String>, ServerError> {
+        let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
+        match &mut *sitting.seat.turn.lock().await {
+            Phase::Open(upload) => Ok(upload.name().await?),
+            Phase::Busy | Phase::Over => Err(fenced(sitting).into()),
+        }
     }
 
     /// Does now, while no byte is there yet, what the first one would have to wait for.

@@ -108,6 +108,20 @@ impl Upload {
         Ok(())
     }
 
+    /// Begins it, and has it remembered; its name.
+    pub(super) async fn name(&mut self) -> Result<Option<String>, StoreError> {
+        let begun = self.begin().await?;
+        let Some(lease) = begun.lease.clone() else { return Ok(None) };
+        if !begun.saved {
+            let (Some(begun), start) = (&self.begun, self.start()) else { return Ok(None) };
+            let record = self.record(begun.staged.as_ref(), self.told(begun.durable).max(start), false);
+            self.depot.ledger.save(&lease, &record, Durability::Relaxed).await?;
+        }
+        let Some(begun) = &mut self.begun else { return Ok(None) };
+        begun.saved = true;
+        Ok(Some(begun.staged.id().0.clone()))
+    }
+
     /// Adds bytes at its end.
     pub(super) async fn append(&mut self, bytes: Bytes) -> Result<(), StoreError> {
         self.seat.received();

@@ -30,6 +30,7 @@ mod h1;
 mod h2;
 mod interim;
 mod leaving;
+mod pieces;
 mod place;
 mod put;
 mod receive;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use haul_core::TreePath;
-use haul_store::{Meta, StoreError};
+use haul_store::StoreError;
 
 use super::{
     content::{Content, Cut},
@@ -53,7 +53,12 @@ impl Arriving {
         self.receiving.offset()
     }
 
-    /// Takes in the content, but no more than `most` bytes; `told` hears of each piece.
+    /// Has it remembered now; its name.
+    pub(super) async fn name(&mut self) -> Result<Option<String>, ServerError> {
+        self.receiving.name().await
+    }
+
+    /// Takes in the content, but no more than `most` bytes; `told` hears how much is safe.
     pub(super) async fn pour(
         &mut self,
         content: &mut Content,
@@ -79,7 +84,7 @@ impl Arriving {
                 }
                 self.transfer.bytes += len;
                 self.client.house.counts.received(len);
-                told(self.receiving.offset());
+                told(self.receiving.safe());
             }
             if too_much {
                 return Poured::TooMuch;
@@ -133,12 +138,4 @@ fn write_down(
 /// Whether a newer request has taken an upload over.
 pub(super) fn is_fenced(error: &ServerError) -> bool {
     matches!(error, ServerError::Store(StoreError::Fenced { .. }) | ServerError::Busy)
-}
-
-/// What was published.
-pub(super) fn published(settled: &Settled) -> Option<&Meta> {
-    match settled {
-        Settled::Published(meta) => Some(meta),
-        Settled::Kept { .. } => None,
-    }
 }
