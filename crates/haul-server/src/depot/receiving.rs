@@ -60,10 +60,20 @@ impl Visitor {
         if !condition.is_met(published.as_ref()) {
             return Err(StoreError::Changed { path: PathBuf::from(target.to_string()) }.into());
         }
+        // Whoever names an upload goes on with it, also where it has no byte yet.
+        let (wish, named_at) = match (wish, &of) {
+            (Wish::From(at), Some(_)) => (Wish::Append, Some(at)),
+            (wish, _) => (wish, None),
+        };
         let wish = self.meant(wish, &sitting.seat.key, published.as_ref()).await?;
         let (earlier, mut staged) = depot.what_goes_on(&sitting.seat.key, wish).await?;
         if of.is_some_and(|id| earlier.as_ref().is_none_or(|record| record.stage.0 != id)) {
             return Err(StoreError::NotFound { path: PathBuf::from(target.to_string()) }.into());
+        }
+        if let (Some(at), Some(earlier)) = (named_at, &earlier)
+            && at != earlier.offset
+        {
+            return Err(ServerError::PastEnd { end: earlier.offset });
         }
         if earlier.is_none() && !depot.rules.in_place {
             depot.has_room_for_another(&sitting.seat.key.owner).await?;
