@@ -42,6 +42,7 @@ pub use self::{
     names::Names,
     order::{Announced, Condition, Older, Order},
     peek::Peek,
+    pending::{Named, Pending},
     receiving::Receiving,
     visitor::Visitor,
 };
@@ -111,7 +112,14 @@ impl Depot {
         ledger: Arc<dyn Ledger>,
         rules: Rules,
     ) -> Result<Arc<Self>, ServerError> {
-        let depot = Arc::new(Self { store, ledger, rules, read_only: false, seats: Seats::default(), finished: Finished::default() });
+        let depot = Arc::new(Self {
+            store,
+            ledger,
+            rules,
+            read_only: false,
+            seats: Seats::default(),
+            finished: Finished::default(),
+        });
         if !rules.in_place {
             recovery::recover(&depot).await?;
             recovery::expire(&depot).await?;
@@ -129,7 +137,14 @@ impl Depot {
             takeover: Duration::ZERO,
         };
         let ledger = Arc::new(MemoryLedger::default());
-        Arc::new(Self { store, ledger, rules, read_only: true, seats: Seats::default(), finished: Finished::default() })
+        Arc::new(Self {
+            store,
+            ledger,
+            rules,
+            read_only: true,
+            seats: Seats::default(),
+            finished: Finished::default(),
+        })
     }
 
     /// The tree as this account sees it.

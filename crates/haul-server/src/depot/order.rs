@@ -16,6 +16,9 @@ pub struct Order {
     pub condition: Condition,
     /// What happens to an older session that receives it.
     pub older: Older,
+    /// The unfinished upload that is meant, by its name ([`Pending::id`](super::Pending::id)); whatever has the place,
+    /// where none is named.
+    pub of: Option<String>,
     /// What a door wants to know of it later, beside its offset: opaque here. `None`: as an earlier run has left it.
     pub note: Option<Vec<u8>>,
 }
@@ -62,6 +65,7 @@ impl Order {
             announced: Announced::Nothing,
             condition: Condition::Any,
             older: Older::GoesIfSilent,
+            of: None,
             note: None,
         }
     }

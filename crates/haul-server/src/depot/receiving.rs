@@ -40,7 +40,7 @@ impl Visitor {
 
     /// As [`Self::receive`], with all that can be wanted.
     pub async fn begin(&self, path: &TreePath, order: Order) -> Result<Receiving, ServerError> {
-        let Order { wish, announced, condition, older, note } = order;
+        let Order { wish, announced, condition, older, of, note } = order;
         let depot = self.depot();
         if depot.read_only || !self.account().may.write {
             return Err(ServerError::Denied);
@@ -60,8 +60,21 @@ impl Visitor {
         if !condition.is_met(published.as_ref()) {
             return Err(StoreError::Changed { path: PathBuf::from(target.to_string()) }.into());
         }
+        // Whoever names an upload goes on with it, also where it has no byte yet.
+        let (wish, named_at) = match (wish, &of) {
+            (Wish::From(at), Some(_)) => (Wish::Append, Some(at)),
+            (wish, _) => (wish, None),
+        };
         let wish = self.meant(wish, &sitting.seat.key, published.as_ref()).await?;
         let (earlier, mut staged) = depot.what_goes_on(&sitting.seat.key, wish).await?;
+        if of.is_some_and(|id| earlier.as_ref().is_none_or(|record| record.stage.0 != id)) {
+            return Err(StoreError::NotFound { path: PathBuf::from(target.to_string()) }.into());
+        }
+        if let (Some(at), Some(earlier)) = (named_at, &earlier)
+            && at != earlier.offset
+        {
+            return Err(ServerError::PastEnd { end: earlier.offset });
+        }
         if earlier.is_none() && !depot.rules.in_place {
             depot.has_room_for_another(&sitting.seat.key.owner).await?;
         }
@@ -220,6 +233,22 @@ impl Receiving {
         self.offset
     }
 
+    /// So many bytes are safe, and may be told.
+    pub fn safe(&self) -> u64 {
+        let told = self.sitting.as_ref().and_then(|sitting| sitting.seat.told());
+        told.unwrap_or(0)
+    }
+
+    /// Makes it an unfinished upload now, also without a byte, and tells its name; `None` where uploads go in place and
+    /// have none.
+    pub async fn name(&mut self) -> Result<Option<String>, ServerError> {
+        let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
+        match &mut *sitting.seat.turn.lock().await {
+            Phase::Open(upload) => Ok(upload.name().await?),
+            Phase::Busy | Phase::Over => Err(fenced(sitting).into()),
+        }
+    }
+
     /// Does now, while no byte is there yet, what the first one would have to wait for.
     pub async fn prepare(&mut self) -> Result<(), ServerError> {
         let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
@@ -227,6 +256,27 @@ impl Receiving {
             Phase::Open(upload) => Ok(upload.prepare().await?),
             Phase::Busy | Phase::Over => Err(fenced(sitting).into()),
         }
+    }
+
+    /// What comes from now on counts only after [`Self::vouch`]: nobody is told of it, and however this ends before
+    /// that, with the server too, the upload is kept as it is now.
+    pub async fn withhold(&mut self) -> Result<(), ServerError> {
+        let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
+        match &mut *sitting.seat.turn.lock().await {
+            Phase::Open(upload) => upload.withhold(),
+            Phase::Busy | Phase::Over => return Err(fenced(sitting).into()),
+        }
+        Ok(())
+    }
+
+    /// All that came counts.
+    pub async fn vouch(&mut self) -> Result<(), ServerError> {
+        let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
+        match &mut *sitting.seat.turn.lock().await {
+            Phase::Open(upload) => upload.vouch(),
+            Phase::Busy | Phase::Over => return Err(fenced(sitting).into()),
+        }
+        Ok(())
     }
 
     /// More bytes. Every few seconds and 64 MiB what is there is made safe, beside.

@@ -30,6 +30,7 @@ mod h1;
 mod h2;
 mod interim;
 mod leaving;
+mod pieces;
 mod place;
 mod put;
 mod receive;
@@ -38,6 +39,7 @@ mod service;
 mod settings;
 mod tls;
 mod trouble;
+mod upload;
 mod wire;
 
 pub use counts::Counts;

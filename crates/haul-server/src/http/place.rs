@@ -51,6 +51,19 @@ impl Place {
     }
 }
 
+impl Place {
+    /// The file that a client names in a folder: below it, by plain names.
+    pub(super) fn named_in(folder: &TreePath, name: &[u8]) -> Result<Self, NoPlace> {
+        let encoded: Vec<String> = name.split(|byte| *byte == b'/').map(segment).collect();
+        let place = Self::parse(&format!("{}{}", href(folder, true), encoded.join("/")))?;
+        if place.slash || place.path == *folder {
+            Err(NoPlace("that is no name of a file"))
+        } else {
+            Ok(place)
+        }
+    }
+}
+
 /// A name as a segment of a URL.
 pub(super) fn segment(name: &[u8]) -> String {
     percent_encode(name, ENCODED).to_string()

@@ -1,29 +1,32 @@
-//! PUT (RFC 9110 §9.3.4): a whole file, which is there when all of it is; a piece of one by Content-Range (§14.5); and
-//! the question how far it is. What is cut off stays unfinished, and is gone on with from there.
+//! PUT (RFC 9110 §9.3.4): a whole file, which is there when all of it is. What is cut off stays unfinished, and is gone
+//! on with by Content-Range (`pieces`) or in another dialect.
 
 use std::{sync::Arc, time::SystemTime};
 
-use haul_proto::http::conditional::{self, Verdict};
+use haul_core::TreePath;
+use haul_proto::http::{
+    conditional::{self, Verdict},
+    put_range::PutRange,
+    upload_field::UPLOAD_OFFSET,
+};
 use haul_store::{Kind, StoreError};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::{
     answer::Answer,
-    file,
+    file, pieces,
     place::{Place, href},
-    receive::{Arriving, Poured},
+    receive::{Arriving, Poured, is_fenced},
     request::{Client, Request},
     trouble::{Answered, Trouble},
+    upload::{Note, Protocol},
 };
 use crate::{
     ServerError,
-    depot::{Announced, Condition, DataEnd, Order, Settled, Visitor, Wish},
+    depot::{Announced, Condition, DataEnd, Named, Order, Settled, Visitor, Wish},
 };
 
-/// How far an upload is.
-pub(super) const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
-
-/// Receives a file.
+/// Receives a file, or a piece of one.
 pub(super) async fn put(
     client: &Arc<Client>,
     request: &mut Request,
@@ -31,44 +34,72 @@ pub(super) async fn put(
     place: &Place,
 ) -> Answered {
     if place.slash {
-        return Err(Trouble::new(
-            StatusCode::CONFLICT,
-            "a file's name does not end in a slash (MKCOL makes folders)",
-        ));
+        let words = "a file's name does not end in a slash (MKCOL makes folders)";
+        return Err(Trouble::new(StatusCode::CONFLICT, words));
     }
     if request.fields.contains_key(header::CONTENT_ENCODING) {
         let words = "files are stored as they come: no Content-Encoding";
         return Err(Trouble::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, words)
             .with(header::ACCEPT_ENCODING, HeaderValue::from_static("identity")));
     }
-    let (condition, there) = condition(request, visitor, place).await?;
+    let (condition, replaces) = condition(request, visitor, place).await?;
     let length = request.length();
+    match PutRange::of(&request.fields, length) {
+        Err(bad) => return Err(Trouble::new(StatusCode::BAD_REQUEST, bad.to_string())),
+        Ok(Some(said)) => return pieces::put(client, request, visitor, place, said, condition).await,
+        Ok(None) => {}
+    }
     let order = Order {
         announced: length.map_or(Announced::Nothing, Announced::Whole),
         condition,
+        note: Some(Note::of(Protocol::Put).kept()),
         ..Order::new(Wish::Anew)
     };
     let receiving = visitor.begin(&place.path, order).await?;
-    let mut arriving = Arriving::new(client, visitor, &place.path, receiving);
+    let arriving = Arriving::new(client, visitor, &place.path, receiving);
+    whole(request, arriving, visitor, place, replaces).await
+}
+
+/// Takes in all that comes as the whole file, or the rest of it.
+pub(super) async fn whole(
+    request: &mut Request,
+    mut arriving: Arriving,
+    visitor: &Visitor,
+    place: &Place,
+    replaces: bool,
+) -> Answered {
     let poured = arriving.pour(&mut request.content, None, |_| {}).await;
     let offset = arriving.offset();
     match poured {
-        Poured::Whole => {
-            let settled = arriving.settle(DataEnd::Clean, "it is not whole").await?;
-            finished(visitor, place, settled, there, offset).await
+        Poured::Whole => match arriving.settle(DataEnd::Clean, "it is not whole").await? {
+            Settled::Published(_) => Ok(finished(visitor, place, replaces, offset).await),
+            // It did not come to be what it should; how far it is helps.
+            Settled::Kept { at, .. } => {
+                Err(Trouble::new(StatusCode::CONFLICT, "it is not whole").with(UPLOAD_OFFSET, at.into()))
+            }
+        },
+        poured => Err(unwell(poured, arriving).await),
+    }
+}
+
+/// What did not come whole is kept; what to tell.
+pub(super) async fn unwell(poured: Poured, arriving: Arriving) -> Trouble {
+    let (trouble, why) = match poured {
+        Poured::Whole | Poured::TooMuch => {
+            let words = "there was more than was told";
+            (Trouble::new(StatusCode::BAD_REQUEST, words), words.to_owned())
         }
-        Poured::Cut(cut) => {
-            arriving.settle(DataEnd::Unclean, &cut.0).await?;
-            Err(cut.into())
-        }
-        Poured::TooMuch => {
-            arriving.settle(DataEnd::Unclean, "there was more than was told").await?;
-            Err(Trouble::new(StatusCode::BAD_REQUEST, "there was more than was told"))
-        }
+        Poured::Cut(cut) => (Trouble::from(cut.clone()), cut.0),
+        Poured::Failed(error) if is_fenced(&error) => return error.into(),
         Poured::Failed(error) => {
             let kept = arriving.settle(DataEnd::Unclean, &error.to_string()).await;
-            Err(failed(error, kept))
+            return failed(error, kept);
         }
+    };
+    match arriving.settle(DataEnd::Unclean, &why).await {
+        Ok(Settled::Kept { at, .. }) => trouble.with(UPLOAD_OFFSET, at.into()).and("offset", at),
+        Ok(Settled::Published(_)) => trouble,
+        Err(error) => error.into(),
     }
 }
 
@@ -81,6 +112,31 @@ pub(super) fn failed(error: ServerError, kept: Result<Settled, ServerError>) -> 
     }
 }
 
+/// An upload of which there is nothing to tell.
+pub(super) fn gone(named: &Named) -> Trouble {
+    match named {
+        Named::Gone => {
+            Trouble::new(StatusCode::GONE, "another upload has taken its place, or it was given up")
+        }
+        Named::Unfinished(_) | Named::Published(_) | Named::Unknown => {
+            Trouble::new(StatusCode::NOT_FOUND, "there is no such upload")
+        }
+    }
+}
+
+/// Whether a folder has this name.
+pub(super) async fn is_folder(visitor: &Visitor, path: &TreePath) -> Result<bool, Trouble> {
+    Ok(there(visitor, path).await?.is_some_and(|kind| kind == Kind::Folder))
+}
+
+async fn there(visitor: &Visitor, path: &TreePath) -> Result<Option<Kind>, Trouble> {
+    match visitor.published(path).await {
+        Ok(meta) => Ok(Some(meta.kind)),
+        Err(ServerError::Store(StoreError::NotFound { .. } | StoreError::NotAFolder { .. })) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// What a request's conditions ask of the file that is there, and whether there is one.
 pub(super) async fn condition(
     request: &Request,
@@ -89,15 +145,11 @@ pub(super) async fn condition(
 ) -> Result<(Condition, bool), Trouble> {
     const CONDITIONS: [HeaderName; 4] =
         [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE, header::IF_MODIFIED_SINCE];
-    let there = match visitor.published(&place.path).await {
-        Ok(meta) => Some(meta),
-        Err(ServerError::Store(StoreError::NotFound { .. } | StoreError::NotAFolder { .. })) => None,
-        Err(error) => return Err(error.into()),
+    let exists = match there(visitor, &place.path).await? {
+        Some(Kind::Folder) => return Err(Trouble::new(StatusCode::CONFLICT, "a folder has that name")),
+        Some(Kind::File) => true,
+        None => false,
     };
-    if there.as_ref().is_some_and(|meta| meta.kind == Kind::Folder) {
-        return Err(Trouble::new(StatusCode::CONFLICT, "a folder has that name"));
-    }
-    let exists = there.is_some();
     if !CONDITIONS.iter().any(|name| request.fields.contains_key(name)) {
         return Ok((Condition::Any, exists));
     }
@@ -114,26 +166,16 @@ pub(super) async fn condition(
 }
 
 /// What is told of a file that is there now.
-pub(super) async fn finished(
-    visitor: &Visitor,
-    place: &Place,
-    settled: Settled,
-    replaced: bool,
-    offset: u64,
-) -> Answered {
-    if let Settled::Kept { at, .. } = settled {
-        // It did not come to be what it should; how far it is helps.
-        return Err(Trouble::new(StatusCode::CONFLICT, "it is not whole").with(UPLOAD_OFFSET, at.into()));
-    }
+pub(super) async fn finished(visitor: &Visitor, place: &Place, replaced: bool, size: u64) -> Answer {
     let answer = if replaced {
         Answer::new(StatusCode::NO_CONTENT)
     } else {
         Answer::new(StatusCode::CREATED).told(header::LOCATION, href(&place.path, false))
     };
-    let answer = answer.with(UPLOAD_OFFSET, offset.into());
+    let answer = answer.with(UPLOAD_OFFSET, size.into());
     // Whoever may not read hears no more of it.
-    Ok(match visitor.open(&place.path).await {
+    match visitor.open(&place.path).await {
         Ok(reading) => file::about(answer, &file::current(&reading), SystemTime::now()),
         Err(_) => answer,
-    })
+    }
 }
