@@ -20,6 +20,9 @@ function time(seconds) {
     return `${Math.floor(seconds / 3600)} h ${Math.ceil((seconds % 3600) / 60)} min`;
 }
 
+const uploads = [];
+let running = false;
+
 const byId = (id) => document.getElementById(id);
 
 function element(name, properties = {}, ...children) {
@@ -46,20 +49,26 @@ function dress(list) {
         moment.title = exactDates.format(date);
     }
     if (!byId("upload")) return;
-    for (const row of list.querySelectorAll("[data-unfinished]")) {
-        const name = row.textContent;
-        row.parentElement.append(button("Discard", name, () => discard(row.dataset.unfinished)));
+    for (const line of list.querySelectorAll("[data-unfinished]")) {
+        const { unfinished } = line.dataset;
+        if (uploads.some((one) => one.path === document.body.dataset.folder + unfinished)) {
+            // What there is to say and to do is said above, and done there.
+            line.replaceChildren(line.firstElementChild);
+        } else {
+            const name = line.parentElement.querySelector("bdi").textContent;
+            line.append(button("Discard", name, () => discard(unfinished)));
+        }
     }
 }
 
 // Gives up what is unfinished of a name, whichever client began it.
 async function discard(name) {
-    const path = document.body.dataset.folder + name;
-    const answer = await ask("GET", "/-/uploads?path=" + encodeURIComponent(path)).catch(() => null);
-    const found = answer?.status === 200 ? JSON.parse(answer.responseText) : [];
-    for (const { url } of found) {
-        const { pathname, search } = new URL(url, location.origin);
-        await ask("DELETE", pathname + search, { fields: TUS }).catch(() => {});
+    try {
+        for (const { url } of await unfinished(document.body.dataset.folder + name)) {
+            await ask("DELETE", url, { fields: TUS });
+        }
+    } catch (error) {
+        byId("said").textContent = `Not discarded: ${error.message}`;
     }
     refresh();
 }
@@ -77,7 +86,7 @@ async function refresh() {
     if (!list) return;
     dress(list);
     byId("list").replaceWith(list);
-    if (list.hasAttribute("data-whole")) filterHere();
+    if (byId("filter") && list.hasAttribute("data-whole")) filterHere();
 }
 
 // Hides the names that have not in them what is typed.
@@ -121,9 +130,6 @@ function listenToFilter() {
 }
 
 // Uploads
-
-const uploads = [];
-let running = false;
 
 async function next() {
     if (running) return;

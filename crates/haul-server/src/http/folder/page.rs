@@ -138,6 +138,9 @@ fn write_head(html: &mut String, frame: &Frame) -> fmt::Result {
 
 /// The folders that lead here, each a link.
 fn write_crumbs(html: &mut String, frame: &Frame) -> fmt::Result {
+    if frame.folder.is_root() {
+        return Ok(());
+    }
     html.push_str("<nav aria-label=\"Folders above\"><ol>");
     let mut path = String::from("/");
     let names: Vec<&[u8]> = frame.folder.names().collect();
@@ -145,7 +148,7 @@ fn write_crumbs(html: &mut String, frame: &Frame) -> fmt::Result {
         let current = if last { " aria-current=\"page\"" } else { "" };
         write!(html, "<li><a href=\"{path}\"{current}><bdi>{name}</bdi></a></li>")
     };
-    crumb(&path, Shown(b"Files"), names.is_empty())?;
+    crumb(&path, Shown(b"Files"), false)?;
     for (at, name) in names.iter().enumerate() {
         path.push_str(&segment(name));
         path.push('/');
@@ -163,14 +166,12 @@ fn write_upload(html: &mut String, frame: &Frame) -> fmt::Result {
          <label for=\"files\">Upload files</label><input id=\"files\" type=\"file\" multiple>\
          <span class=\"pointer\">or drop them anywhere on this page</span></div>\n\
          <ul id=\"uploads\" aria-label=\"Uploads\"></ul>\n<p id=\"said\" role=\"status\" class=\"unseen\"></p>\n\
-         <noscript><p>Uploads from this page need JavaScript. With curl they go without, and <code>-C -</code> goes on \
-         with one that was cut:</p><pre><code>curl {user}-T FILE {url}</code></pre></noscript>\n</section>\n"
+         <noscript><p>Uploads from this page need JavaScript. With curl they go without; after a cut, <code>-C</code> \
+         with the number of bytes that are here sends the rest.</p><pre><code>curl {user}-T FILE {url}</code></pre></noscript>\n</section>\n"
     )
 }
 
-/// What stands between the title and the rows.
-fn write_top(html: &mut String, frame: &Frame, listing: &Listing) -> fmt::Result {
-    let view = &frame.view;
+fn write_filter(html: &mut String, view: &View) -> fmt::Result {
     html.push_str("<form role=\"search\" method=\"get\">");
     if view.sort != Sort::default() {
         write!(html, "<input type=\"hidden\" name=\"sort\" value=\"{}\">", view.sort.word())?;
@@ -184,7 +185,16 @@ fn write_top(html: &mut String, frame: &Frame, listing: &Listing) -> fmt::Result
         "<label for=\"filter\">Filter</label>\
          <input id=\"filter\" type=\"search\" name=\"filter\" value=\"{filter}\" autocomplete=\"off\" \
          autocapitalize=\"none\" spellcheck=\"false\"><button>Filter</button></form>\n"
-    )?;
+    )
+}
+
+/// What stands between the title and the rows.
+fn write_top(html: &mut String, frame: &Frame, listing: &Listing) -> fmt::Result {
+    // Nothing to look for in what is empty.
+    if listing.total > 0 {
+        write_filter(html, &frame.view)?;
+    }
+    let view = &frame.view;
     // The script may filter by itself where every name is on the page.
     let whole = if listing.total <= ROWS && view.filter.is_empty() { " data-whole" } else { "" };
     let folders = listing.rows.iter().filter(|row| row.folder).count();
@@ -232,7 +242,7 @@ fn write_column(html: &mut String, frame: &Frame, sort: Sort) -> fmt::Result {
     let shown = match sort {
         Sort::Name => "Name",
         Sort::Size => "Size",
-        Sort::Date => "Date",
+        Sort::Date => "Date<noscript> (UTC)</noscript>",
     };
     write!(
         html,
@@ -262,11 +272,13 @@ fn write_row(html: &mut String, row: &Row, may_add: bool) -> fmt::Result {
             write!(html, "<td role=\"cell\" class=\"size\" title=\"{exact} bytes\">{size}</td>")?;
         }
         Some(unfinished) => {
-            let again = if may_add { "<span class=\"again\">Upload the same file again to go on.</span>" } else { "" };
+            let again = if may_add { "<span>Upload the same file again to go on.</span>" } else { "" };
             write!(
                 html,
-                "<span class=\"file\" data-unfinished=\"{link}\"><bdi>{name}</bdi></span> \
-                 <span class=\"mark\">unfinished</span>{again}</td><td role=\"cell\" class=\"size\">{size}"
+                "<span class=\"file\"><bdi>{name}</bdi></span>\
+                 <div class=\"again\" data-unfinished=\"{link}\"><span class=\"mark\">unfinished</span>{again}</div></td>\
+                 <td role=\"cell\" class=\"size\" title=\"{} bytes\">{size}",
+                words::count(row.size)
             )?;
             match unfinished.of {
                 Some(of) => write!(html, " of {}</td>", words::size(of))?,

@@ -12,8 +12,9 @@ const TUS = { "Tus-Resumable": "1.0.0" };
 const ENDPOINT = "/-/tus";
 // Seconds before a try, so many cuts after the last byte that arrived.
 const WAITS = [1, 2, 4, 8, 15, 30, 60];
-// Milliseconds after which a request in which nothing moves is given up.
+// Milliseconds after which a request in which nothing moves is given up, and one that waits for its answer.
 const STALLED = 60_000;
+const UNANSWERED = 300_000;
 // How long it is remembered where an upload was.
 const REMEMBERED = 30 * 24 * 3600 * 1000;
 
@@ -94,9 +95,9 @@ function ask(method, url, { fields = {}, body = null, moved, signal } = {}) {
         asked.open(method, location.origin + url);
         for (const [name, value] of Object.entries(fields)) asked.setRequestHeader(name, value);
         let watch;
-        const alive = () => {
+        const alive = (patience = STALLED) => {
             clearTimeout(watch);
-            watch = setTimeout(() => asked.abort(), STALLED);
+            watch = setTimeout(() => asked.abort(), patience);
         };
         const over = () => {
             clearTimeout(watch);
@@ -115,6 +116,8 @@ function ask(method, url, { fields = {}, body = null, moved, signal } = {}) {
             alive();
             moved?.(event.loaded);
         };
+        // To make all of it safe may take its time.
+        asked.upload.onload = () => alive(UNANSWERED);
         signal?.addEventListener("abort", stop);
         alive();
         asked.send(body);
@@ -137,7 +140,20 @@ function trouble(answer) {
         : new Refused(detail || `the server answered ${status}`);
 }
 
-const isGone = (answer) => [403, 404, 410].includes(answer.status);
+const isGone = (answer) => [404, 410].includes(answer.status);
+
+// A URL that the server told, on this server whatever it calls itself.
+function here(url) {
+    const { pathname, search } = new URL(url, location.origin);
+    return pathname + search;
+}
+
+// The unfinished uploads of this path, whichever client began them.
+async function unfinished(path, signal) {
+    const answer = await ask("GET", "/-/uploads?path=" + path, { signal });
+    if (answer.status !== 200) return [];
+    return JSON.parse(answer.responseText).map((one) => ({ ...one, url: here(one.url) }));
+}
 
 class Upload {
     // `folder` as in a URL, with a slash at both ends.
@@ -146,7 +162,8 @@ class Upload {
         this.path = folder + segment(file.name);
         this.key = memory.key(folder, file);
         this.state = "waiting";
-        this.sent = 0;
+        // So much has left, and so much of it is known to be there.
+        this.sent = this.sure = 0;
         this.url = null;
         this.why = "";
         this.choices = [];
@@ -187,7 +204,7 @@ class Upload {
             const answer = await ask("HEAD", this.url, { fields: TUS, signal });
             const length = answer.getResponseHeader("Upload-Length");
             if (answer.status < 300 && (length === null || Number(length) === this.file.size)) {
-                this.at(answer);
+                this.told(answer);
                 return true;
             }
             if (answer.status >= 300 && !isGone(answer)) throw trouble(answer);
@@ -201,7 +218,7 @@ class Upload {
 
     // Whether nothing stands in its way.
     async clear(signal) {
-        const found = await this.unfinished(signal);
+        const found = await unfinished(this.path, signal);
         const same = found.find((one) => one.size === this.file.size);
         if (same) {
             this.choices = [
@@ -227,32 +244,36 @@ class Upload {
         this.become("waiting");
     }
 
-    // Unfinished uploads of that name, whichever client began them.
-    async unfinished(signal) {
-        const answer = await ask("GET", "/-/uploads?path=" + encodeURIComponent(this.path), { signal });
-        if (answer.status !== 200) return [];
-        const here = (url) => {
-            const { pathname, search } = new URL(url, location.origin);
-            return pathname + search;
-        };
-        return JSON.parse(answer.responseText).map((one) => ({ ...one, url: here(one.url) }));
-    }
-
     async create(signal) {
         const name = [...bytesOf(this.folder.slice(1)), ...new TextEncoder().encode(this.file.name)];
         const answer = await ask("POST", ENDPOINT, {
             fields: { ...TUS, "Upload-Length": this.file.size, "Upload-Metadata": "filename " + base64(name) },
             signal,
         });
+        if (answer.status === 501) return this.put(signal);
         if (answer.status !== 201) throw trouble(answer);
-        const { pathname, search } = new URL(answer.getResponseHeader("Location"), location.origin + ENDPOINT);
-        this.url = pathname + search;
-        this.sent = 0;
+        this.url = here(answer.getResponseHeader("Location"));
+        this.sent = this.sure = 0;
         memory.set(this.key, this.url);
     }
 
-    // What is there of it, as an answer says.
-    at(answer) {
+    // Where nothing is kept unfinished, all of it goes at once.
+    async put(signal) {
+        this.become("sending");
+        const moved = (bytes) => this.at(Math.min(bytes, this.file.size));
+        const answer = await ask("PUT", this.path, { body: this.file, moved, signal });
+        if (answer.status >= 300) throw trouble(answer);
+        this.sent = this.file.size;
+    }
+
+    // So much has left.
+    at(bytes) {
+        this.sent = bytes;
+        this.changed(this);
+    }
+
+    // So much is there, as an answer says.
+    told(answer) {
         const offset = Number(answer.getResponseHeader("Upload-Offset") ?? NaN);
         if (!(offset >= 0 && offset <= this.file.size)) throw new Refused("the server's answer makes no sense");
         if (offset > this.sure) this.cuts = 0;
@@ -260,7 +281,6 @@ class Upload {
     }
 
     async send(signal) {
-        this.sure = this.sent;
         this.become("sending");
         while (this.sent < this.file.size) {
             await this.readable();
@@ -268,20 +288,17 @@ class Upload {
             const answer = await ask("PATCH", this.url, {
                 fields: { ...TUS, "Upload-Offset": from, "Content-Type": "application/offset+octet-stream" },
                 body: this.file.slice(from),
-                moved: (bytes) => {
-                    this.sent = Math.min(from + bytes, this.file.size);
-                    this.changed(this);
-                },
+                moved: (bytes) => this.at(Math.min(from + bytes, this.file.size)),
                 signal,
             });
-            if (isGone(answer) && answer.status !== 403) {
+            if (isGone(answer)) {
                 // Begun anew elsewhere, or expired.
                 memory.forget(this.key);
                 this.url = null;
                 throw new Cut("the server no longer has its beginning");
             }
             if (answer.status >= 300) throw trouble(answer);
-            this.at(answer);
+            this.told(answer);
             if (this.sent === from) throw new Cut("nothing arrived");
         }
     }
