@@ -1,18 +1,24 @@
 //! A file that the system sends by itself (sendfile): no byte of it comes into this process.
 //!
 //! As long as a client takes all that it can get, a thread stays with it and lets the system wait within the call, which
-//! costs least. For a slower client the session waits, and no thread.
+//! costs least. Meanwhile the runtime does not watch its connection: it would be woken whenever there is room in it. For
+//! a slower client the session waits, and no thread.
 
 use std::{
     fs::File,
     io,
+    net::TcpStream,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::{io::Interest, net::TcpStream, task::spawn_blocking, time::timeout};
+use tokio::{io::Interest, task::spawn_blocking, time::timeout};
 
-use super::{data::Ending, figures::Figures, retrieve::Stopped};
+use super::{
+    data::{Ending, Stream},
+    figures::Figures,
+    retrieve::Stopped,
+};
 use crate::sys;
 
 /// What the system sends at once to a client that is still to show how fast it is …
@@ -28,7 +34,6 @@ const SHORT_WAIT: Duration = Duration::from_millis(5);
 
 /// Which bytes of what go where.
 pub(super) struct Sending<'a> {
-    pub(super) ending: &'a Arc<Ending>,
     pub(super) file: &'a Arc<File>,
     pub(super) to: u64,
     pub(super) figures: &'a Arc<Figures>,
@@ -36,28 +41,45 @@ pub(super) struct Sending<'a> {
     pub(super) stall: Duration,
 }
 
+/// Takes the connection out, to be lent to a thread; no runtime watches it then. Until it is back it is broken off by
+/// whoever has it last: a part of a file must not end as a whole one.
+fn lend(ending: &mut Ending) -> io::Result<TcpStream> {
+    sys::drop_hard(ending.bare().ok_or(io::ErrorKind::NotConnected)?)?;
+    match ending.stream.take() {
+        Some(Stream::Clear(stream)) => stream.into_std(),
+        Some(Stream::Secured(_)) | None => Err(io::ErrorKind::NotConnected.into()),
+    }
+}
+
+/// Gives it back to the runtime that is here.
+fn give_back(lent: TcpStream) -> io::Result<Stream> {
+    let stream = tokio::net::TcpStream::from_std(lent)?;
+    sys::drop_gently(&stream)?;
+    Ok(Stream::Clear(stream))
+}
+
 /// Sends from `at` on, which moves with what was sent.
-pub(super) async fn send(sending: &Sending<'_>, at: &mut u64) -> Result<(), Stopped> {
-    let &Sending { ending, file, to, figures, stall } = sending;
-    let not_bare = || Stopped::Wire(io::ErrorKind::NotConnected.into());
-    let stream = ending.bare().ok_or_else(not_bare)?;
+pub(super) async fn send(ending: &mut Ending, sending: &Sending<'_>, at: &mut u64) -> Result<(), Stopped> {
+    let &Sending { file, to, figures, stall } = sending;
     while *at < to {
+        let stream = ending.bare().ok_or(Stopped::Wire(io::ErrorKind::NotConnected.into()))?;
         let writable = timeout(stall, stream.writable()).await;
         writable.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(Stopped::Wire)?;
         if to - *at <= LITTLE {
-            short_burst(stream, file, at, to, figures)?;
+            let few = usize::try_from(to - *at).unwrap_or(BURST);
+            told(stream.try_io(Interest::WRITABLE, || sys::send_file(stream, file, at, few)), figures)?;
             continue;
         }
-        let (ending, file, figures) = (Arc::clone(ending), Arc::clone(file), Arc::clone(figures));
-        let mut moving = *at;
-        let sent = spawn_blocking(move || {
-            let stream = ending.bare().ok_or_else(not_bare);
-            let sent = stream.and_then(|stream| turn(stream, &file, &mut moving, to, &figures));
-            drop(ending);
-            (moving, sent)
+        let lent = lend(ending).map_err(Stopped::Wire)?;
+        let (file, figures, mut moving) = (Arc::clone(file), Arc::clone(figures), *at);
+        let turned = spawn_blocking(move || {
+            let sent = turn(&lent, &file, &mut moving, to, &figures);
+            (lent, moving, sent)
         });
-        let (moved, sent) = sent.await.map_err(|_| Stopped::Wire(io::ErrorKind::Interrupted.into()))?;
+        let (lent, moved, sent) =
+            turned.await.map_err(|_| Stopped::Wire(io::ErrorKind::Interrupted.into()))?;
         *at = moved;
+        ending.stream = Some(give_back(lent).map_err(Stopped::Wire)?);
         sent?;
     }
     Ok(())
@@ -117,7 +139,12 @@ fn short_burst(
     figures: &Figures,
 ) -> Result<bool, Stopped> {
     let count = usize::try_from(to - *at).unwrap_or(BURST).min(BURST);
-    match stream.try_io(Interest::WRITABLE, || sys::send_file(stream, file, at, count)) {
+    told(sys::send_file(stream, file, at, count), figures)
+}
+
+/// Counts what was sent; `false` where nothing could be.
+fn told(sent: io::Result<usize>, figures: &Figures) -> Result<bool, Stopped> {
+    match sent {
         Ok(0) => Err(Stopped::Shrunk),
         Ok(sent) => {
             figures.add(sent);

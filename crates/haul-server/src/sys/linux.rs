@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{self, PipeWriter},
+    net::{SocketAddr, TcpListener},
     num::NonZeroU64,
     os::fd::{AsFd, OwnedFd},
     time::Duration,
@@ -11,7 +12,7 @@ use std::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
-    net::{RecvFlags, sockopt},
+    net::{AddressFamily, RecvFlags, SocketFlags, SocketType, sockopt},
     pipe::{SpliceFlags, splice},
     process::{Resource, Rlimit, getrlimit, setrlimit},
 };
@@ -20,6 +21,18 @@ use rustix::{
 pub(crate) fn wake_in_time() {
     // Where that cannot be set they are a little longer.
     let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
+}
+
+/// Listens there for a few connections; nobody is woken when one comes, and no call waits for one.
+pub(crate) fn listen(at: SocketAddr, backlog: u16) -> io::Result<TcpListener> {
+    let family = if at.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+    // A port of a range may be used again while its last connection is still being forgotten.
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    rustix::net::bind(&socket, &at)?;
+    rustix::net::listen(&socket, backlog.into())?;
+    Ok(socket.into())
 }
 
 /// Asks the other end now and then whether it is still there, so that a session whose client vanished ends.
@@ -39,6 +52,11 @@ pub(crate) fn urgent_inline(socket: impl AsFd) -> io::Result<()> {
 /// When it is closed the other end sees a reset, and not an end.
 pub(crate) fn drop_hard(socket: impl AsFd) -> io::Result<()> {
     Ok(sockopt::set_socket_linger(socket, Some(Duration::ZERO))?)
+}
+
+/// Takes [`drop_hard`] back.
+pub(crate) fn drop_gently(socket: impl AsFd) -> io::Result<()> {
+    Ok(sockopt::set_socket_linger(socket, None)?)
 }
 
 /// Whether the other end has closed or reset the connection, whatever may still be unread.

@@ -3,11 +3,19 @@
 use std::{
     fs::File,
     io::{self, PipeWriter},
+    net::{SocketAddr, TcpListener},
     time::Duration,
 };
 
 /// Short waits last as long as the system likes.
 pub(crate) fn wake_in_time() {}
+
+/// Listens there, for as many connections as the system likes.
+pub(crate) fn listen(at: SocketAddr, _backlog: u16) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(at)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
 
 /// The system's own idea of how long a silent connection lives stays.
 pub(crate) fn keep_awake<S>(_socket: S, _idle: Duration) -> io::Result<()> {
@@ -21,6 +29,11 @@ pub(crate) fn urgent_inline<S>(_socket: S) -> io::Result<()> {
 
 /// The connection ends as the system ends it.
 pub(crate) fn drop_hard<S>(_socket: S) -> io::Result<()> {
+    Ok(())
+}
+
+/// There is nothing to take back.
+pub(crate) fn drop_gently<S>(_socket: S) -> io::Result<()> {
     Ok(())
 }
 
