@@ -60,6 +60,12 @@ impl Visitor {
         if !condition.is_met(published.as_ref()) {
             return Err(StoreError::Changed { path: PathBuf::from(target.to_string()) }.into());
         }
+        // One that is named is gone on with at its very end: nothing that came meanwhile is cut off, and nothing but what
+        // it was named by becomes another one.
+        let (wish, exactly) = match wish {
+            Wish::From(at) if of.is_some() => (Wish::Append, Some(at)),
+            wish => (wish, None),
+        };
         let wish = self.meant(wish, &sitting.seat.key, published.as_ref()).await?;
         let (earlier, mut staged) = depot.what_goes_on(&sitting.seat.key, wish).await?;
         if of.is_some_and(|id| earlier.as_ref().is_none_or(|record| record.stage.0 != id)) {
@@ -73,6 +79,9 @@ impl Visitor {
             published: published.as_ref().map(|meta| meta.size),
         };
         let begin = begin(wish, there).map_err(|past| ServerError::PastEnd { end: past.end })?;
+        if exactly.is_some_and(|at| at != begin.at()) {
+            return Err(ServerError::PastEnd { end: begin.at() });
+        }
         let (mut source, mut base) = (None, None);
         let mut before = None;
         match begin {
@@ -253,10 +262,9 @@ impl Receiving {
     pub async fn withhold(&mut self) -> Result<(), ServerError> {
         let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
         match &mut *sitting.seat.turn.lock().await {
-            Phase::Open(upload) => upload.withhold(),
-            Phase::Busy | Phase::Over => return Err(fenced(sitting).into()),
+            Phase::Open(upload) => Ok(upload.withhold().await?),
+            Phase::Busy | Phase::Over => Err(fenced(sitting).into()),
         }
-        Ok(())
     }
 
     /// All that came counts.

@@ -146,9 +146,20 @@ impl Upload {
         Ok(taken)
     }
 
-    /// From now on nothing is told of what comes, and nothing of it stays, unless [`Self::vouch`] comes after it.
-    pub(super) fn withhold(&mut self) {
-        self.withheld = Some(self.end());
+    /// From now on nothing is told of what comes, and nothing of it stays, unless [`Self::vouch`] comes after it. The
+    /// ledger knows that before the first byte of it: a server that is killed does not come back with any.
+    pub(super) async fn withhold(&mut self) -> Result<(), StoreError> {
+        self.begin().await?.look_beside(true).await?;
+        let end = self.end();
+        self.withheld = Some(end);
+        let Some(begun) = &self.begun else { return Ok(()) };
+        let Some(lease) = begun.lease.clone() else { return Ok(()) };
+        let record = self.record(begun.staged.as_ref(), self.told(begun.durable), true);
+        self.depot.ledger.save(&lease, &record, Durability::Relaxed).await?;
+        if let Some(begun) = &mut self.begun {
+            begun.saved = true;
+        }
+        Ok(())
     }
 
     /// All that came counts.
