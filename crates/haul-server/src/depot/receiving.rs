@@ -60,16 +60,20 @@ impl Visitor {
         if !condition.is_met(published.as_ref()) {
             return Err(StoreError::Changed { path: PathBuf::from(target.to_string()) }.into());
         }
-        // One that is named is gone on with at its very end: nothing that came meanwhile is cut off, and nothing but what
-        // it was named by becomes another one.
-        let (wish, exactly) = match wish {
-            Wish::From(at) if of.is_some() => (Wish::Append, Some(at)),
-            wish => (wish, None),
+        // Whoever names an upload goes on with it, also where it has no byte yet.
+        let (wish, named_at) = match (wish, &of) {
+            (Wish::From(at), Some(_)) => (Wish::Append, Some(at)),
+            (wish, _) => (wish, None),
         };
         let wish = self.meant(wish, &sitting.seat.key, published.as_ref()).await?;
         let (earlier, mut staged) = depot.what_goes_on(&sitting.seat.key, wish).await?;
         if of.is_some_and(|id| earlier.as_ref().is_none_or(|record| record.stage.0 != id)) {
             return Err(StoreError::NotFound { path: PathBuf::from(target.to_string()) }.into());
+        }
+        if let (Some(at), Some(earlier)) = (named_at, &earlier)
+            && at != earlier.offset
+        {
+            return Err(ServerError::PastEnd { end: earlier.offset });
         }
         if earlier.is_none() && !depot.rules.in_place {
             depot.has_room_for_another(&sitting.seat.key.owner).await?;
@@ -79,9 +83,6 @@ impl Visitor {
             published: published.as_ref().map(|meta| meta.size),
         };
         let begin = begin(wish, there).map_err(|past| ServerError::PastEnd { end: past.end })?;
-        if exactly.is_some_and(|at| at != begin.at()) {
-            return Err(ServerError::PastEnd { end: begin.at() });
-        }
         let (mut source, mut base) = (None, None);
         let mut before = None;
         match begin {

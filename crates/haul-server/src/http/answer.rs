@@ -42,7 +42,9 @@ impl Answer {
     /// With these fields.
     #[must_use]
     pub(super) fn with_all(mut self, fields: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> Self {
-        self.fields.extend(fields);
+        for (name, value) in fields {
+            self.fields.insert(name, value);
+        }
         self
     }
 
@@ -66,11 +68,16 @@ impl Answer {
     /// As HEAD has it: the same fields, the length too, and no bytes.
     #[must_use]
     pub(super) fn without_body(mut self) -> Self {
-        if let Some(length) = self.length() {
-            self.fields.insert(header::CONTENT_LENGTH, length.into());
+        if let Some(length) = self.length().filter(|_| self.has_length()) {
+            self.fields.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
         }
         self.body = Body::Empty;
         self
+    }
+
+    /// Whether an answer of this status has a length (RFC 9110 §8.6).
+    fn has_length(&self) -> bool {
+        self.status != StatusCode::NO_CONTENT && self.status != StatusCode::NOT_MODIFIED
     }
 
     /// How many bytes it has, where that is known.
@@ -88,8 +95,7 @@ impl Answer {
         let mut head = http::Response::new(());
         *head.status_mut() = self.status;
         let mut fields = std::mem::take(&mut self.fields);
-        let has_length = self.status != StatusCode::NO_CONTENT && self.status != StatusCode::NOT_MODIFIED;
-        if let Some(length) = self.length().filter(|_| has_length) {
+        if let Some(length) = self.length().filter(|_| self.has_length()) {
             fields.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
         }
         *head.headers_mut() = fields;
