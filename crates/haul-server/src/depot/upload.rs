@@ -398,7 +398,11 @@ impl Upload {
         let lost = self.begun.as_ref().is_some_and(|begun| begun.lost);
         let (completion, declared) = (self.plan.completion, self.plan.declared);
         match settle(Ended { data, control, completion, start, end, declared }) {
-            Settle::Publish if self.plan.aside => self.keep(end).await,
+            Settle::Publish if self.plan.aside => {
+                // Also where no byte came now: its size may have been told only with its end.
+                self.begin().await?;
+                self.keep(end).await
+            }
             Settle::Publish if lost => {
                 self.keep(end).await?;
                 Err(self.unclaimed().into())

@@ -159,3 +159,21 @@ async fn to_ask_ends_only_who_is_silent() {
     assert!(matches!(asked, Named::Unfinished(Pending { offset: 7, .. })), "{asked:?}");
     assert!(receiving.append(bytes(b"late")).await.is_err());
 }
+
+#[tokio::test]
+async fn a_part_is_complete_as_soon_as_its_size_is_told() {
+    let bench = Bench::new();
+    let server = bench.start(RULES).await;
+    let aside = server.ann().aside();
+    let mut receiving = aside.begin(&path("part"), Order::new(Wish::Anew)).await.unwrap();
+    let id = receiving.name().await.unwrap().unwrap();
+    append(&mut receiving, 8).await;
+    assert_eq!(kept(receiving.keep().await), 8);
+    let told = Order { announced: Announced::Whole(8), of: Some(id.clone()), ..Order::new(Wish::From(8)) };
+    let receiving = aside.begin(&path("part"), told).await.unwrap();
+    assert_eq!(kept(receiving.settle(DataEnd::Clean, Control::Alive).await), 8);
+    let named = aside.named(&path("part"), &id).await.unwrap();
+    assert!(matches!(named, Named::Unfinished(Pending { offset: 8, declared: Some(8), .. })), "{named:?}");
+    assert_eq!(bench.names(), Vec::<String>::new());
+    assert_eq!(server.ann().pending(&path("part")).await.unwrap(), None);
+}
