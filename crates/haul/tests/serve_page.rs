@@ -155,7 +155,10 @@ fn with_its_script_a_page_filters_while_one_types_and_tells_dates_as_its_reader_
         ["value", "location.search"],
     ]);
     let Some(events) = walked(&steps, &json!({})) else { return };
-    assert_eq!(events.found("value"), [&json!(3), &json!(4), &json!("?sort=date"), &json!(1), &json!("?filter=b")]);
+    assert_eq!(
+        events.found("value"),
+        [&json!(3), &json!(4), &json!("?sort=date"), &json!(1), &json!("?filter=b")]
+    );
     assert_eq!(events.found("text"), ["3 of 4 names"]);
     assert_eq!(events.found("texts")[0][1], "1 Jan 1970, 00:16");
     events.assert_quiet();
@@ -252,7 +255,8 @@ fn an_upload_goes_on_when_the_server_was_killed_in_the_middle_of_it() {
     assert_eq!(asked(&events, "POST"), 2, "begun once each: {events:#?}");
     let offsets = events.found("value")[1].as_array().unwrap();
     // The beginning, the rest of it, and the second file.
-    let [0, rest, .., 0] = offsets.iter().map(|offset| offset.as_u64().unwrap()).collect::<Vec<_>>()[..] else {
+    let [0, rest, .., 0] = offsets.iter().map(|offset| offset.as_u64().unwrap()).collect::<Vec<_>>()[..]
+    else {
         panic!("{offsets:?}")
     };
     assert!(rest > 0, "{offsets:?}");
@@ -405,9 +409,11 @@ fn programs_get_json_and_a_large_folder_in_pieces() {
 #[test]
 fn what_a_page_leans_on_is_kept_by_browsers_and_asked_for_by_nobody_in_vain() {
     let place = Place::new();
-    let served = Serve::over(env!("CARGO_BIN_EXE_haul"), place.root()).arg("--anonymous").arg("off").http().start();
+    let served =
+        Serve::over(env!("CARGO_BIN_EXE_haul"), place.root()).arg("--anonymous").arg("off").http().start();
     get(&served, "/", "").expect(401);
-    let request = format!("GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {}\r\n\r\n", "YTpzZWNyZXQ=");
+    let request =
+        format!("GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {}\r\n\r\n", "YTpzZWNyZXQ=");
     let page = HttpCaller::to(served.http_addr()).asks(request).expect(200).text();
     for (asset, kind) in [("/-/page.css?v=", "text/css"), ("/-/page.js?v=", "text/javascript")] {
         let at = page.find(asset).expect(asset);

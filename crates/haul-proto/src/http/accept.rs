@@ -40,7 +40,8 @@ pub fn wanted(headers: &HeaderMap, media_type: &str) -> Wanted {
     for range in ranges {
         let mut parts = range.split(';').map(trim);
         let by = named(parts.next().unwrap_or_default(), media_type);
-        let weight = match parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q="))) {
+        let weight = match parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")))
+        {
             Some(text) => weight(text),
             None => Some(1000),
         };
@@ -123,7 +124,9 @@ mod tests {
 
     #[test]
     fn weights_have_three_digits_at_most() {
-        for (text, thousandths) in [("0", 0), ("0.", 0), ("0.5", 500), ("0.05", 50), ("0.123", 123), ("1", 1000)] {
+        for (text, thousandths) in
+            [("0", 0), ("0.", 0), ("0.5", 500), ("0.05", 50), ("0.123", 123), ("1", 1000)]
+        {
             assert_eq!(weight(text), Some(thousandths), "{text}");
         }
         for bad in ["", ".5", "1.001", "0.1234", "-0", "0.+1", "2", "0,5", "1.0000"] {

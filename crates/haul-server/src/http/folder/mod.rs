@@ -49,7 +49,8 @@ pub(super) async fn get(client: &Client, request: &Request, visitor: &Visitor, p
         Listing::read(visitor, &place.path).await?
     };
     let view = View::asked(request);
-    let (listing, view) = spawn_blocking(move || (listing.seen_by(&view), view)).await.map_err(|_| stopped())?;
+    let (listing, view) =
+        spawn_blocking(move || (listing.seen_by(&view), view)).await.map_err(|_| stopped())?;
     let answer = Answer::new(StatusCode::OK)
         .with(header::VARY, HeaderValue::from_static("Accept, Authorization"))
         .with(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

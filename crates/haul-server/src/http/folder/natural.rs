@@ -70,6 +70,9 @@ mod tests {
     fn numbers_count_and_case_does_not() {
         let mut names = ["b10", "B9", "a", "b", "ä", "b9a", "b09", "", "1", "b010x", "18446744073709551616"];
         names.sort_by_key(|name| Natural::of(name.as_bytes()));
-        assert_eq!(names, ["", "1", "18446744073709551616", "a", "b", "b09", "B9", "b9a", "b10", "b010x", "ä"]);
+        assert_eq!(
+            names,
+            ["", "1", "18446744073709551616", "a", "b", "b09", "B9", "b9a", "b10", "b010x", "ä"]
+        );
     }
 }

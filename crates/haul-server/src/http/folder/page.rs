@@ -61,7 +61,8 @@ impl Frame {
         view: View,
     ) -> Self {
         let account = visitor.account();
-        let named = |host: &&str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
+        let named =
+            |host: &&str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
         let host = request.host.as_deref().filter(named).unwrap_or("HOST");
         Self {
             url: format!("{}://{host}{}", client.kind.name(), href(&place.path, true)),
@@ -206,7 +207,11 @@ fn write_top(html: &mut String, frame: &Frame, listing: &Listing) -> fmt::Result
         write!(told, ", {}", words::size(size))?;
     }
     if told.is_empty() {
-        told.push_str(if view.filter.is_empty() { "This folder is empty." } else { "No name has that in it." });
+        told.push_str(if view.filter.is_empty() {
+            "This folder is empty."
+        } else {
+            "No name has that in it."
+        });
     }
     writeln!(html, "<div id=\"list\"{whole}>\n<p id=\"count\" role=\"status\">{told}</p>")?;
     if listing.rows.is_empty() {
