@@ -70,18 +70,6 @@ impl Content {
             }
         }
     }
-
-    /// All of it, where that is at most so much.
-    pub(super) async fn whole(&mut self, most: usize, stall: Duration) -> Result<Bytes, Cut> {
-        let mut all = Vec::new();
-        while let Some(piece) = self.next(stall).await {
-            all.extend_from_slice(&piece?);
-            if all.len() > most {
-                return Err(Cut(format!("it is over {most} bytes")));
-            }
-        }
-        Ok(all.into())
-    }
 }
 
 fn words(error: &hyper::Error) -> String {
