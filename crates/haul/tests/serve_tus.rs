@@ -366,6 +366,18 @@ fn nobody_else_knows_of_an_upload_and_who_may_not_write_creates_none() {
 }
 
 #[test]
+fn who_is_not_let_in_is_told_so_in_tus() {
+    let place = Place::new();
+    let served = place.serve().http().start();
+    let nobody = Tus::nobody(served.http_addr());
+    let refused = nobody.asks("POST", "/-/tus", &["Upload-Length: 3", &filename("f")], b"").expect(401);
+    assert!(refused.field("WWW-Authenticate").is_some());
+    let elsewhere = ["Origin: http://example.org", "Upload-Length: 3", &filename("f")];
+    assert_eq!(Tus::owner(served.http_addr()).asks("POST", "/-/tus", &elsewhere, b"").status(), 403);
+    assert!(unseen(&place.far("f")));
+}
+
+#[test]
 fn where_uploads_go_in_place_all_of_one_has_to_come_at_once() {
     let place = Place::new();
     let served = serve(place.root()).http().config("[uploads]\nmode = \"in-place\"\n").start();

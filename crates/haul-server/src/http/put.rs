@@ -93,7 +93,7 @@ pub(super) async fn unwell(poured: Poured, arriving: Arriving) -> Trouble {
         Poured::Failed(error) if is_fenced(&error) => return error.into(),
         Poured::Failed(error) => {
             let kept = arriving.settle(DataEnd::Unclean, &error.to_string()).await;
-            return failed(error, kept);
+            return failed(error, &kept);
         }
     };
     match arriving.settle(DataEnd::Unclean, &why).await {
@@ -104,10 +104,10 @@ pub(super) async fn unwell(poured: Poured, arriving: Arriving) -> Trouble {
 }
 
 /// A failure here, with how far it is.
-pub(super) fn failed(error: ServerError, kept: Result<Settled, ServerError>) -> Trouble {
+pub(super) fn failed(error: ServerError, kept: &Result<Settled, ServerError>) -> Trouble {
     let trouble = Trouble::from(error);
     match kept {
-        Ok(Settled::Kept { at, .. }) => trouble.with(UPLOAD_OFFSET, at.into()).and("offset", at),
+        Ok(Settled::Kept { at, .. }) => trouble.with(UPLOAD_OFFSET, (*at).into()).and("offset", *at),
         Ok(Settled::Published(_)) | Err(_) => trouble,
     }
 }
