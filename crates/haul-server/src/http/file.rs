@@ -31,6 +31,8 @@ use crate::{
 
 /// A file that is shown runs nothing and asks for nothing (CSP3 §6.3.2): its page is nobody's.
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox");
+/// It may be kept, and is asked for again each time: with its tag that costs little.
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// Sends a file, or shows a folder.
 pub(super) async fn get(client: &Client, request: &Request, visitor: &Visitor, place: &Place) -> Answered {
@@ -85,7 +87,9 @@ async fn send(
     let (now, current) = (SystemTime::now(), current(&reading));
     let download = Download::decide(&request.method, &request.fields, &current, now);
     let mut answer = about(Answer::new(download.status()), &current, now)
-        .with(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        .with(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"))
+        // A 304 has it, too (RFC 9110 §15.4.5).
+        .with(header::CACHE_CONTROL, NO_CACHE);
     if let Some(range) = download.content_range(current.size()) {
         answer = answer.told(header::CONTENT_RANGE, range.to_string());
     }
@@ -132,8 +136,7 @@ async fn send(
     };
     answer = answer
         .told(header::CONTENT_DISPOSITION, disposition_value(shown, path.name()))
-        .with(header::CONTENT_SECURITY_POLICY, SANDBOX)
-        .with(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        .with(header::CONTENT_SECURITY_POLICY, SANDBOX);
     if request.method == Method::HEAD {
         let length: u64 = segments.iter().map(Segment::len).sum();
         return Ok(answer.with(header::CONTENT_LENGTH, length.into()));
