@@ -12,6 +12,7 @@ pub(crate) mod lint;
 pub(crate) mod served;
 pub(crate) mod upload;
 pub(crate) mod uploaders;
+pub(crate) mod uploading;
 
 use std::{
     path::{Path, PathBuf},
