@@ -8,6 +8,7 @@ pub mod account;
 pub mod accounts;
 mod by_system;
 mod certificate;
+mod checksum;
 pub mod config;
 pub mod depot;
 mod error;

@@ -119,7 +119,7 @@ fn all_that_is_wrong_is_told_at_once_with_key_and_line() {
                 password = \"secret\"\n[[user]]\nhome = \"/a/.haul\"\n";
     let told = problems(text);
     let expected = [
-        "/etc/haul/serve.toml:1: dri: there is no such key; here may be anonymous, dir, drain, ftp, log, login, \
+        "/etc/haul/serve.toml:1: dri: there is no such key; here may be anonymous, dir, drain, ftp, http, log, login, \
          state, tls, uploads, user",
         "/etc/haul/serve.toml:3: ftp.idle: \"5\" is no time: write 45s, 10m, 12h or 7d, at most ten years",
         "/etc/haul/serve.toml:4: ftp.listen: is a text: write it in quotes",
@@ -182,7 +182,11 @@ fn what_does_not_fit_together_is_told() {
         let told = problems(text);
         assert!(told.iter().any(|line| line.contains(expected)), "{text}: {told:?}");
     };
-    wrong("[ftp]\nlisten = \"off\"", "there is nothing to serve at");
+    wrong("[ftp]\nlisten = \"off\"\n[http]\nlisten = \"off\"", "there is nothing to serve at");
+    wrong("[http]\nlisten_tls = \":443\"", "http.listen_tls: needs a certificate");
+    wrong("[http]\norigins = \"*\"", "http.origins: is a list of texts");
+    wrong("[http]\norigins = [\"example.org\"]", "http.origins: \"example.org\" is no origin");
+    wrong("[http]\nhosts = [\"a:80\"]", "http.hosts: \"a:80\" is no name of a host");
     wrong("[ftp]\nlisten_tls = \":990\"", "ftp.listen_tls: needs a certificate");
     wrong("[tls]\nmode = \"required\"", "tls.mode: needs a certificate");
     wrong("[tls]\ncert = \"a\"", "tls.key: is missing");
@@ -231,7 +235,7 @@ fn rows(manual: &str) -> Vec<(String, String)> {
 #[test]
 fn the_manual_names_every_key_and_no_other() {
     let named: BTreeSet<_> = rows(&manual()).into_iter().map(|(key, _)| key).collect();
-    let tables = ["ftp", "tls", "anonymous", "login", "uploads", "log"].map(str::to_owned);
+    let tables = ["ftp", "http", "tls", "anonymous", "login", "uploads", "log"].map(str::to_owned);
     let known: BTreeSet<_> = resolve::keys().into_iter().filter(|key| !tables.contains(key)).collect();
     assert_eq!(named, known);
 }

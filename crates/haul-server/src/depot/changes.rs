@@ -102,6 +102,15 @@ impl Visitor {
     /// Renames: the unfinished upload of that name, or else the file or folder. A file that has the new name is replaced,
     /// now or when the upload is finished, and an unfinished upload of that name is dropped; a folder never is.
     pub async fn rename(&self, from: &TreePath, to: &TreePath) -> Result<(), ServerError> {
+        self.renames(from, to, true).await
+    }
+
+    /// As [`Self::rename`], but never the unfinished upload: it stays, and becomes what has the old name then.
+    pub async fn rename_published(&self, from: &TreePath, to: &TreePath) -> Result<(), ServerError> {
+        self.renames(from, to, false).await
+    }
+
+    async fn renames(&self, from: &TreePath, to: &TreePath, unfinished: bool) -> Result<(), ServerError> {
         self.may_change(self.account().may.delete)?;
         let (depot, old, new) = (self.depot(), self.place(from)?, self.place(to)?);
         let how = depot.rules.durability;
@@ -114,7 +123,7 @@ impl Visitor {
         let there = depot.sit(self.writes(&new)).await?;
         self.told().take(&old);
         self.told().take(&new);
-        if depot.unfinished(&here.seat.key).await?.is_some() {
+        if unfinished && depot.unfinished(&here.seat.key).await?.is_some() {
             depot.what_is_replaced(&new).await?;
             depot.drop_unfinished(&there.seat.key).await?;
             return depot.rename_unfinished(&here.seat.key, &there.seat.key).await;

@@ -18,6 +18,8 @@ use crate::ServerError;
 
 /// So many published uploads are remembered.
 const MOST: usize = 10_000;
+/// What a door wanted to know of them is remembered up to so many bytes.
+const LONGEST_NOTE: usize = 1024;
 
 /// An unfinished upload, as its owner may know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,28 +55,41 @@ pub enum Named {
 
 /// What was published, the newest at the end.
 #[derive(Default)]
-pub(super) struct Finished(Mutex<VecDeque<(UploadKey, StageId, u64)>>);
+pub(super) struct Finished(Mutex<VecDeque<Known>>);
+
+struct Known {
+    key: UploadKey,
+    id: StageId,
+    size: u64,
+    note: Vec<u8>,
+}
 
 impl Finished {
-    fn list(&self) -> MutexGuard<'_, VecDeque<(UploadKey, StageId, u64)>> {
+    fn list(&self) -> MutexGuard<'_, VecDeque<Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// It was published.
-    pub(super) fn note(&self, key: UploadKey, id: StageId, size: u64) {
+    pub(super) fn note(&self, key: UploadKey, id: StageId, size: u64, note: &[u8]) {
+        let note = if note.len() > LONGEST_NOTE { Vec::new() } else { note.to_vec() };
         let mut list = self.list();
         if list.len() >= MOST {
             list.pop_front();
         }
-        list.push_back((key, id, size));
+        list.push_back(Known { key, id, size, note });
     }
 
     /// The size of what was published under this name; whether another was at the same place.
     fn find(&self, key: &UploadKey, id: &str) -> (Option<u64>, bool) {
         let list = self.list();
-        let mut there = list.iter().rev().filter(|(other, ..)| other == key).peekable();
+        let mut there = list.iter().rev().filter(|known| known.key == *key).peekable();
         let any = there.peek().is_some();
-        (there.find(|(_, other, _)| other.0 == id).map(|(.., size)| *size), any)
+        (there.find(|known| known.id.0 == id).map(|known| known.size), any)
+    }
+
+    fn note_of(&self, key: &UploadKey, id: &str) -> Option<Vec<u8>> {
+        let list = self.list();
+        list.iter().rev().find(|known| known.key == *key && known.id.0 == id).map(|known| known.note.clone())
     }
 }
 
@@ -142,8 +157,33 @@ impl Visitor {
         self.meaning(&key, path, id).await
     }
 
-    /// Gives an unfinished upload up; whether it was there. Whoever receives it at the moment is ended.
+    /// As [`Self::named`], but whoever receives it at the moment and has had no byte for so long is ended first: it is
+    /// most likely dead, and what came to it until then counts.
+    pub async fn named_unless_lively(
+        &self,
+        path: &TreePath,
+        id: &str,
+        silent: Duration,
+    ) -> Result<Named, ServerError> {
+        let seat = self.depot().seats.of(&self.key(&self.place(path)?));
+        if seat.is_some_and(|seat| seat.silent() >= silent) {
+            self.named_alone(path, id).await
+        } else {
+            self.named(path, id).await
+        }
+    }
+
+    /// What a door wanted to know later of an upload that was published since, while that is remembered.
+    pub fn noted(&self, path: &TreePath, id: &str) -> Result<Option<Vec<u8>>, ServerError> {
+        Ok(self.depot().finished.note_of(&self.key(&self.place(path)?), id))
+    }
+
+    /// Gives an unfinished upload up; whether it was there. Whoever receives it at the moment is ended; whoever receives
+    /// another one that has taken its place is not.
     pub async fn cancel(&self, path: &TreePath, id: &str) -> Result<bool, ServerError> {
+        if !matches!(self.named_alone(path, id).await?, Named::Unfinished(_)) {
+            return Ok(false);
+        }
         let key = self.key(&self.place(path)?);
         let sitting = self.depot().sit_now(key).await?;
         match self.meaning(&sitting.seat.key, path, id).await? {

@@ -258,6 +258,27 @@ impl Receiving {
         }
     }
 
+    /// What comes from now on counts only after [`Self::vouch`]: nobody is told of it, and however this ends before
+    /// that, with the server too, the upload is kept as it is now.
+    pub async fn withhold(&mut self) -> Result<(), ServerError> {
+        let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
+        match &mut *sitting.seat.turn.lock().await {
+            Phase::Open(upload) => upload.withhold(),
+            Phase::Busy | Phase::Over => return Err(fenced(sitting).into()),
+        }
+        Ok(())
+    }
+
+    /// All that came counts.
+    pub async fn vouch(&mut self) -> Result<(), ServerError> {
+        let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
+        match &mut *sitting.seat.turn.lock().await {
+            Phase::Open(upload) => upload.vouch(),
+            Phase::Busy | Phase::Over => return Err(fenced(sitting).into()),
+        }
+        Ok(())
+    }
+
     /// More bytes. Every few seconds and 64 MiB what is there is made safe, beside.
     ///
     /// [`StoreError::Fenced`] when a newer session has taken over. After another error the upload can still be settled.

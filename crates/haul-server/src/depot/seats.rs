@@ -88,6 +88,11 @@ impl Seat {
         pace.last = Instant::now();
     }
 
+    /// For how long no byte came.
+    pub(super) fn silent(&self) -> Duration {
+        self.pace().last.elapsed()
+    }
+
     /// So much may be told from now on.
     pub(super) fn tell(&self, stage: &StageId, at: u64) {
         let mut pace = self.pace();

@@ -73,11 +73,13 @@ pub(super) struct Upload {
     seat: Arc<Seat>,
     plan: Plan,
     begun: Option<Begun>,
+    /// What came from here on counts only once somebody has vouched for it.
+    withheld: Option<u64>,
 }
 
 impl Upload {
     pub(super) fn new(depot: Arc<Depot>, seat: Arc<Seat>, plan: Plan) -> Self {
-        Self { depot, seat, plan, begun: None }
+        Self { depot, seat, plan, begun: None, withheld: None }
     }
 
     fn start(&self) -> u64 {
@@ -142,6 +144,21 @@ impl Upload {
         }
         self.keep_safe().await?;
         Ok(taken)
+    }
+
+    /// From now on nothing is told of what comes, and nothing of it stays, unless [`Self::vouch`] comes after it.
+    pub(super) fn withhold(&mut self) {
+        self.withheld = Some(self.end());
+    }
+
+    /// All that came counts.
+    pub(super) fn vouch(&mut self) {
+        self.withheld = None;
+    }
+
+    /// How many bytes there are.
+    fn end(&self) -> u64 {
+        self.begun.as_ref().map_or_else(|| self.start(), |begun| begun.staged.len())
     }
 
     /// What the first byte needs.
@@ -234,12 +251,14 @@ impl Upload {
 
     /// What the ledger is to remember.
     fn record(&self, staged: &dyn Staged, offset: u64, settled: bool) -> Unfinished {
+        let counts = self.withheld.unwrap_or(u64::MAX);
         Unfinished {
             stage: staged.id().clone(),
-            offset,
-            settled,
+            offset: offset.min(counts),
+            // The last word, too, if the server should end now.
+            settled: settled || self.withheld.is_some(),
             boot: boot().to_owned(),
-            declared: self.plan.declared.given(staged.len()).certain(),
+            declared: self.plan.declared.given(staged.len().min(counts)).certain(),
             base: self.plan.base.clone(),
             touched: unfinished::now(),
             note: self.plan.note.clone(),
@@ -361,7 +380,10 @@ impl Upload {
             // If it was the record, it is saved now or not needed any more.
             tracing::warn!(path = %self.plan.target, %error, "an upload could not be kept safe while it came");
         }
-        let end = self.begun.as_ref().map_or(start, |begun| begun.staged.len());
+        if let Some(at) = self.withheld {
+            return self.keep(at).await;
+        }
+        let end = self.end();
         let lost = self.begun.as_ref().is_some_and(|begun| begun.lost);
         let (completion, declared) = (self.plan.completion, self.plan.declared);
         match settle(Ended { data, control, completion, start, end, declared }) {
@@ -384,7 +406,7 @@ impl Upload {
         if let Err(error) = begun.look_beside(true).await {
             tracing::warn!(path = %self.plan.target, %error, "an upload could not be kept safe while it came");
         }
-        let end = self.begun.as_ref().map_or(self.start(), |begun| begun.staged.len());
+        let end = self.withheld.unwrap_or_else(|| self.end());
         self.keep(end).await
     }
 
@@ -436,7 +458,7 @@ impl Upload {
         let published = staged.publish_if(&self.plan.target, when, how, assent).await;
         match &published {
             Ok(_) => {
-                self.depot.finished.note(self.seat.key.clone(), id, end);
+                self.depot.finished.note(self.seat.key.clone(), id, end, &self.plan.note);
                 self.forget(lease).await;
             }
             Err(_) if lease.is_none() => {}
@@ -490,6 +512,13 @@ impl Upload {
             let at = self.plan.earlier.as_ref().map_or(self.start(), |record| record.offset);
             return Ok(Settled::Kept { at, declared: self.plan.declared.certain() });
         };
+        if self.withheld.is_some()
+            && begun.staged.len() > at
+            && let Err(error) = begun.staged.cut(at).await
+        {
+            // It is cut again before anybody goes on.
+            tracing::warn!(path = %self.plan.target, %error, "what nobody vouched for is still there");
+        }
         let synced = if begun.durable >= at { Ok(()) } else { begun.sync().await };
         let (end, safe, lost) = (begun.staged.len(), begun.durable, begun.lost);
         let Some(lease) = begun.lease.clone() else {

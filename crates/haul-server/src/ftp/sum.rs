@@ -5,17 +5,19 @@
 //! turn.
 
 use bytes::Bytes;
-use haul_core::{Algorithm, Digest, TreePath};
+use haul_core::TreePath;
 use haul_proto::ftp::{
     ascii::ToWire,
     hash::Kind,
     server::{Outcome, Sum, SumValue, Trouble},
 };
-use sha2::Digest as _;
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::trouble::trouble;
-use crate::depot::{Peek, Visitor};
+use crate::{
+    checksum::Checksum,
+    depot::{Peek, Visitor},
+};
 
 /// What is read at once.
 const PIECE: usize = 1 << 20;
@@ -27,46 +29,29 @@ const LONGEST_TEXT: u64 = 1 << 20;
 /// A checksum that is being made.
 enum Making {
     Crc32(crc_fast::Digest),
-    Md5(md5::Md5),
-    Sha1(sha1::Sha1),
-    Sha256(sha2::Sha256),
-    Sha512(sha2::Sha512),
-    Blake3(Box<blake3::Hasher>),
+    Digest(Checksum),
 }
 
 impl Making {
     fn new(kind: Kind) -> Self {
         match kind {
             Kind::Crc32 => Self::Crc32(crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32IsoHdlc)),
-            Kind::Digest(Algorithm::Md5) => Self::Md5(md5::Md5::new()),
-            Kind::Digest(Algorithm::Sha1) => Self::Sha1(sha1::Sha1::new()),
-            Kind::Digest(Algorithm::Sha256) => Self::Sha256(sha2::Sha256::new()),
-            Kind::Digest(Algorithm::Sha512) => Self::Sha512(sha2::Sha512::new()),
-            Kind::Digest(Algorithm::Blake3) => Self::Blake3(Box::default()),
+            Kind::Digest(algorithm) => Self::Digest(Checksum::of(algorithm)),
         }
     }
 
     fn take(&mut self, bytes: &[u8]) {
         match self {
             Self::Crc32(made) => made.update(bytes),
-            Self::Md5(made) => made.update(bytes),
-            Self::Sha1(made) => made.update(bytes),
-            Self::Sha256(made) => made.update(bytes),
-            Self::Sha512(made) => made.update(bytes),
-            Self::Blake3(made) => drop(made.update(bytes)),
+            Self::Digest(made) => made.take(bytes),
         }
     }
 
     fn value(self) -> Option<SumValue> {
-        let (algorithm, bytes) = match self {
-            Self::Crc32(made) => return u32::try_from(made.finalize()).ok().map(SumValue::Crc32),
-            Self::Md5(made) => (Algorithm::Md5, made.finalize().to_vec()),
-            Self::Sha1(made) => (Algorithm::Sha1, made.finalize().to_vec()),
-            Self::Sha256(made) => (Algorithm::Sha256, made.finalize().to_vec()),
-            Self::Sha512(made) => (Algorithm::Sha512, made.finalize().to_vec()),
-            Self::Blake3(made) => (Algorithm::Blake3, made.finalize().as_bytes().to_vec()),
-        };
-        Digest::new(algorithm, bytes).map(SumValue::Digest)
+        match self {
+            Self::Crc32(made) => u32::try_from(made.finalize()).ok().map(SumValue::Crc32),
+            Self::Digest(made) => made.value().map(SumValue::Digest),
+        }
     }
 }
 

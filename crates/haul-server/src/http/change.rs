@@ -77,17 +77,15 @@ pub(super) async fn rename(
     visitor: &Visitor,
     place: &Place,
 ) -> Answered {
-    let to = destination(client, request)?;
+    let to = destination(request)?;
     check(request, visitor, place).await?;
-    if kind(visitor, &place.path).await?.is_none() {
-        return Err(Trouble::not_found());
-    }
+    let Some(moved) = kind(visitor, &place.path).await? else { return Err(Trouble::not_found()) };
     let there = kind(visitor, &to.path).await?;
     let overwrite = !request.field(&OVERWRITE).is_some_and(|value| value.eq_ignore_ascii_case("F"));
     if there.is_some() && !overwrite {
         return Err(Trouble::new(StatusCode::PRECONDITION_FAILED, "something has that name already"));
     }
-    match visitor.rename(&place.path, &to.path).await {
+    match visitor.rename_published(&place.path, &to.path).await {
         Err(ServerError::Store(StoreError::NotFound { .. } | StoreError::NotAFolder { .. })) => {
             return Err(Trouble::new(StatusCode::CONFLICT, "the folder that it is to move to is not there"));
         }
@@ -99,13 +97,15 @@ pub(super) async fn rename(
     written(client, visitor, Change::Renamed, &place.path, Some(&to.path));
     Ok(match there {
         Some(_) => Answer::new(StatusCode::NO_CONTENT),
-        None => Answer::new(StatusCode::CREATED)
-            .told(header::LOCATION, href(&to.path, there == Some(Kind::Folder))),
+        None => {
+            let location = href(&to.path, moved == Kind::Folder);
+            Answer::new(StatusCode::CREATED).told(header::LOCATION, location)
+        }
     })
 }
 
 /// Where it is to go: a URL of this server, or a path.
-fn destination(client: &Client, request: &Request) -> Result<Place, Trouble> {
+fn destination(request: &Request) -> Result<Place, Trouble> {
     let bad = |why: &str| Trouble::new(StatusCode::BAD_REQUEST, why);
     let value = request.field(&DESTINATION).ok_or_else(|| bad("where to? (Destination)"))?;
     let uri: http::Uri = value.parse().map_err(|_| bad("the Destination is no URL"))?;
@@ -116,7 +116,6 @@ fn destination(client: &Client, request: &Request) -> Result<Place, Trouble> {
             return Err(Trouble::new(StatusCode::BAD_GATEWAY, words));
         }
     }
-    let _ = client;
     if uri.path().starts_with(OWN) {
         return Err(Trouble::new(StatusCode::FORBIDDEN, "that place is the server's own"));
     }

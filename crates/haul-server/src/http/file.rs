@@ -85,7 +85,8 @@ async fn send(
     let (now, current) = (SystemTime::now(), current(&reading));
     let download = Download::decide(&request.method, &request.fields, &current, now);
     let mut answer = about(Answer::new(download.status()), &current, now)
-        .with(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        .with(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"))
+        .with(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if let Some(range) = download.content_range(current.size()) {
         answer = answer.told(header::CONTENT_RANGE, range.to_string());
     }
@@ -132,8 +133,7 @@ async fn send(
     };
     answer = answer
         .told(header::CONTENT_DISPOSITION, disposition_value(shown, path.name()))
-        .with(header::CONTENT_SECURITY_POLICY, SANDBOX)
-        .with(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        .with(header::CONTENT_SECURITY_POLICY, SANDBOX);
     if request.method == Method::HEAD {
         let length: u64 = segments.iter().map(Segment::len).sum();
         return Ok(answer.with(header::CONTENT_LENGTH, length.into()));

@@ -1,13 +1,21 @@
 //! HTTP/2 (RFC 9113) by h2, many requests at a time. Not by hyper, which cannot send interim answers.
 
-use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use h2::{
     Reason, RecvStream, SendStream,
     server::{Builder, SendResponse},
 };
-use http::Response;
+use haul_core::Modified;
+use haul_proto::http::date;
+use http::{HeaderValue, Response, header};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::timeout,
@@ -115,7 +123,11 @@ async fn exchange(
     };
     // Else the client does not want it any more.
     let Some(answer) = &mut answer else { return };
-    let head = answer.head();
+    let mut head = answer.head();
+    // hyper does it over HTTP/1.1 (RFC 9110 §6.6.1).
+    if let Some(date) = now() {
+        head.headers_mut().insert(header::DATE, date);
+    }
     let body = std::mem::replace(&mut answer.body, Body::Empty);
     let empty = matches!(&body, Body::Empty);
     let Ok(mut stream) = respond.send_response(head, empty) else { return };
@@ -125,6 +137,13 @@ async fn exchange(
     if send(&mut stream, body, client.settings.times.stall).await.is_err() {
         stream.send_reset(Reason::INTERNAL_ERROR);
     }
+}
+
+/// The time, as HTTP writes it.
+fn now() -> Option<HeaderValue> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    let seconds = i64::try_from(since.as_secs()).ok()?;
+    HeaderValue::try_from(date::http_date(Modified { seconds, nanos: 0, strong: false })?).ok()
 }
 
 /// Bytes stopped.

@@ -80,10 +80,13 @@ impl Leaving {
         reading: Reading,
         visitor: Visitor,
         segments: impl IntoIterator<Item = Segment>,
-        record: Record,
+        mut record: Record,
     ) -> Self {
         let segments: VecDeque<Segment> = segments.into_iter().collect();
         let length = segments.iter().map(Segment::len).sum();
+        if segments.is_empty() {
+            record.transfer.ended = Ended::Complete;
+        }
         Self { reading, visitor, segments, length, record }
     }
 

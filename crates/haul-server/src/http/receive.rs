@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Instant};
 
-use haul_core::TreePath;
+use bytes::Bytes;
+use haul_core::{Digest, TreePath};
 use haul_store::StoreError;
 
 use super::{
@@ -12,6 +13,7 @@ use super::{
 };
 use crate::{
     ServerError,
+    checksum::Checksum,
     depot::{Control, DataEnd, Receiving, Settled, Visitor},
     log::{Direction, Ended, Event, Transfer},
 };
@@ -34,6 +36,8 @@ pub(super) struct Arriving {
     began: Instant,
     transfer: Transfer,
     client: Arc<Client>,
+    /// What the content must come to, and what it has come to so far.
+    checked: Option<(Digest, Checksum)>,
 }
 
 impl Arriving {
@@ -45,7 +49,25 @@ impl Arriving {
     ) -> Self {
         let transfer = file::transfer(client, visitor, path, receiving.offset());
         let transfer = Transfer { direction: Direction::Received, ..transfer };
-        Self { receiving, began: Instant::now(), transfer, client: Arc::clone(client) }
+        Self { receiving, began: Instant::now(), transfer, client: Arc::clone(client), checked: None }
+    }
+
+    /// What comes from now on counts only if it has this digest.
+    pub(super) async fn expect(&mut self, digest: Digest) -> Result<(), ServerError> {
+        self.receiving.withhold().await?;
+        let made = Checksum::of(digest.algorithm());
+        self.checked = Some((digest, made));
+        Ok(())
+    }
+
+    /// Whether all that came is what it should be. If not, none of it counts.
+    pub(super) async fn is_right(&mut self) -> Result<bool, ServerError> {
+        let Some((expected, made)) = self.checked.take() else { return Ok(true) };
+        let right = made.value().as_ref() == Some(&expected);
+        if right {
+            self.receiving.vouch().await?;
+        }
+        Ok(right)
     }
 
     /// The byte that comes next.
@@ -67,36 +89,48 @@ impl Arriving {
     ) -> Poured {
         let stall = self.client.settings.times.stall;
         let end = most.map(|most| self.receiving.offset().saturating_add(most));
-        while let Some(piece) = content.next(stall).await {
-            let mut piece = match piece {
+        let mut next = content.next(stall).await;
+        while let Some(piece) = next {
+            let piece = match piece {
                 Ok(piece) => piece,
                 Err(cut) => return Poured::Cut(cut),
             };
             let room = end.map_or(u64::MAX, |end| end.saturating_sub(self.receiving.offset()));
-            let too_much = piece.len() as u64 > room;
-            if too_much {
-                piece.truncate(usize::try_from(room).unwrap_or(usize::MAX));
-            }
             let len = piece.len() as u64;
-            if len > 0 {
-                if let Err(error) = self.receiving.append(piece).await {
-                    return Poured::Failed(error);
-                }
-                self.transfer.bytes += len;
-                self.client.house.counts.received(len);
-                told(self.receiving.safe());
-            }
-            if too_much {
+            // The last piece is taken only when it is sure that it is the last: with it an upload has all that was
+            // declared, and is whole, whatever is said of it afterwards.
+            let ahead = if len == room { Some(content.next(stall).await) } else { None };
+            if len > room || matches!(ahead, Some(Some(Ok(_)))) {
                 return Poured::TooMuch;
             }
+            if let Err(error) = self.take(piece).await {
+                return Poured::Failed(error);
+            }
+            told(self.receiving.safe());
+            next = match ahead {
+                Some(next) => next,
+                None => content.next(stall).await,
+            };
         }
         Poured::Whole
+    }
+
+    /// Takes in a piece.
+    pub(super) async fn take(&mut self, piece: Bytes) -> Result<(), ServerError> {
+        if let Some((_, made)) = &mut self.checked {
+            made.take(&piece);
+        }
+        let len = piece.len() as u64;
+        self.receiving.append(piece).await?;
+        self.transfer.bytes += len;
+        self.client.house.counts.received(len);
+        Ok(())
     }
 
     /// The end of it: published where that is what it comes to.
     pub(super) async fn settle(self, data: DataEnd, why: &str) -> Result<Settled, ServerError> {
         let control = if data == DataEnd::Clean { Control::Alive } else { Control::Gone };
-        let Self { mut receiving, began, transfer, client } = self;
+        let Self { mut receiving, began, transfer, client, .. } = self;
         // Before it is judged: what an end promises.
         let settled = match receiving.sync().await {
             Ok(()) => receiving.settle(data, control).await,
@@ -112,7 +146,7 @@ impl Arriving {
 
     /// The end of a part of it: kept, with all that came.
     pub(super) async fn keep(self) -> Result<Settled, ServerError> {
-        let Self { receiving, began, transfer, client } = self;
+        let Self { receiving, began, transfer, client, .. } = self;
         let settled = receiving.keep().await;
         write_down(&client, transfer, began, &settled, "more is to come");
         settled

@@ -17,6 +17,8 @@ pub(super) struct Request {
     pub(super) path: String,
     pub(super) query: Option<String>,
     pub(super) host: Option<String>,
+    /// Whether it names its host once, as it must (RFC 9112 §3.2).
+    pub(super) names_host: bool,
     pub(super) fields: HeaderMap,
     pub(super) content: Content,
     pub(super) interim: Interim,
@@ -54,10 +56,21 @@ impl Request {
         let host = uri.authority().map(|authority| authority.as_str().to_owned()).or_else(|| {
             headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned)
         });
+        let hosts = headers.get_all(http::header::HOST).iter().count();
+        let names_host = hosts == 1 || (hosts == 0 && (version != Version::HTTP_11 || host.is_some()));
         // Older clients know no interim answers (RFC 9110 §15.2).
         let interim = if version < Version::HTTP_11 { Interim::default() } else { interim };
         let query = uri.query().map(str::to_owned);
-        Self { method, path: uri.path().to_owned(), query, host, fields: headers, content, interim }
+        Self {
+            method,
+            path: uri.path().to_owned(),
+            query,
+            host,
+            names_host,
+            fields: headers,
+            content,
+            interim,
+        }
     }
 
     /// The text of a field that is there once.

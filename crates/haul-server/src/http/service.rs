@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use haul_core::TreePath;
-use haul_proto::http::tus::TUS_RESUMABLE;
+use haul_proto::http::tus::{TUS_RESUMABLE, VERSION};
 use http::{HeaderValue, Method, StatusCode, header};
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
     put,
     request::{Client, Request},
     trouble::{Answered, Trouble},
-    upload::{Resource, draft, list, tus},
+    upload::{self, Resource, draft, list, tus},
 };
 use crate::depot::Visitor;
 
@@ -25,12 +25,17 @@ pub(super) const METHODS: &str = "GET, HEAD, OPTIONS, PUT, DELETE, MKCOL, MOVE, 
 /// The answer to a request. A failure is one, too.
 pub(super) async fn answer(client: &Arc<Client>, mut request: Request) -> Answer {
     let head = request.method == Method::HEAD;
+    let speaks_tus = request.fields.contains_key(TUS_RESUMABLE);
     let shared = guard::shared(client, &request);
     let answered = Box::pin(serve(client, &mut request)).await;
     let mut answer = answered.unwrap_or_else(Answer::from);
     client.house.counts.answered(answer.status);
     answer.fields.insert(header::SERVER, HeaderValue::from_static("haul"));
     answer.fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if speaks_tus {
+        // In whatever is told to a client of it, refusals too.
+        answer.fields.insert(TUS_RESUMABLE, HeaderValue::from_static(VERSION));
+    }
     for (name, value) in &shared {
         answer.fields.append(name, value.clone());
     }
@@ -79,7 +84,7 @@ async fn within(client: &Arc<Client>, request: &mut Request, entered: &Entered) 
     }
     match request.method.as_str() {
         "GET" | "HEAD" => file::get(client, request, visitor, &place).await,
-        "OPTIONS" => Ok(options()),
+        "OPTIONS" => Ok(upload::options(request, visitor)),
         "PUT" => put::put(client, request, visitor, &place).await,
         "DELETE" => change::delete(client, request, visitor, &place).await,
         "MKCOL" => change::make_folder(client, request, visitor, &place).await,
@@ -97,7 +102,9 @@ async fn own(client: &Arc<Client>, request: &mut Request, visitor: &Visitor, spe
     }
     let path = request.path.clone();
     let resource = Resource::parse(&path).ok_or_else(Trouble::not_found)??;
-    if speaks_tus {
+    if request.method == Method::OPTIONS {
+        Ok(upload::options(request, visitor))
+    } else if speaks_tus {
         tus::at_upload(client, request, visitor, &resource).await
     } else {
         draft::at_upload(client, request, visitor, &resource).await

@@ -18,10 +18,11 @@ mod time;
 
 use haul_core::TreePath;
 use haul_server::{
+    House, Stop,
     account::{Completion, Permissions},
     accounts::{Accounts, Anonymous, Password, User, throttle::Patience},
     depot::{Depot, Rules},
-    ftp::{Door, House, Kind, Settings, Stop, Times},
+    ftp::{Door, Kind, Settings, Times},
     log::{Format, Log},
 };
 use haul_store::{Durability, FsStore, Job, MemoryLedger};

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use haul_server::ftp::{Certificate, Kind, Limits, Passive, Protection, Reuse, Settings};
+use haul_server::{
+    Certificate,
+    ftp::{Kind, Limits, Passive, Protection, Reuse, Settings},
+};
 use haul_testkit::Caller;
 
 use super::{serve, serve_at, times};

@@ -61,7 +61,7 @@ pub(in super::super) async fn create(
     let order = Order {
         announced: creation.length.map_or(Announced::Nothing, Announced::Whole),
         condition,
-        note: Some(Note { protocol: Protocol::Draft, metadata }.kept()),
+        note: Some(Note { metadata, ..Note::of(Protocol::Draft) }.kept()),
         ..Order::new(Wish::Anew)
     };
     let receiving = visitor.begin(&place.path, order).await?;

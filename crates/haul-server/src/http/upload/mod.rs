@@ -12,9 +12,11 @@ pub(super) mod tus;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use haul_proto::http::upload_state::UploadState;
+use haul_proto::http::{tus::reply, upload_draft, upload_state::UploadState};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use crate::depot::{Named, Pending};
+use super::{answer::Answer, request::Request, service::METHODS};
+use crate::depot::{Named, Pending, Visitor};
 
 pub(super) use note::{Note, Protocol};
 pub(super) use resource::Resource;
@@ -36,4 +38,18 @@ pub(super) fn unfinished(pending: &Pending) -> UploadState {
 /// A moment, from seconds since 1970.
 pub(super) fn moment(seconds: i64) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))
+}
+
+/// The media types of PATCH, in the draft and in tus (RFC 5789 §3.1).
+const PATCHES: HeaderValue =
+    HeaderValue::from_static("application/partial-upload, application/offset+octet-stream");
+
+/// What OPTIONS tells where uploads can be created or are: what each dialect wants to know beforehand.
+pub(super) fn options(request: &Request, visitor: &Visitor) -> Answer {
+    let interop = upload_draft::Interop::of(&request.fields);
+    Answer::new(StatusCode::NO_CONTENT)
+        .with(header::ALLOW, HeaderValue::from_static(METHODS))
+        .with_all(reply::options(None))
+        .with_all(upload_draft::reply::offered(interop, &draft::limits(visitor)))
+        .with(HeaderName::from_static("accept-patch"), PATCHES)
 }

@@ -34,35 +34,38 @@ pub(in super::super) struct Note {
     pub(in super::super) protocol: Protocol,
     /// The value of Upload-Metadata.
     pub(in super::super) metadata: Option<HeaderValue>,
+    /// The value of Upload-Concat of one that is put together from parts.
+    pub(in super::super) concat: Option<HeaderValue>,
 }
 
 impl Note {
     /// Of this dialect, and nothing else.
     pub(in super::super) fn of(protocol: Protocol) -> Self {
-        Self { protocol, metadata: None }
+        Self { protocol, metadata: None, concat: None }
     }
 
-    /// As the ledger keeps it: the dialect's name, and behind a NUL the metadata.
+    /// As the ledger keeps it: the dialect's name, and each behind a NUL, which no field has in it, the metadata and what
+    /// it is put together from.
     pub(in super::super) fn kept(&self) -> Vec<u8> {
         let mut kept = self.protocol.name().as_bytes().to_vec();
-        if let Some(metadata) = &self.metadata {
+        for value in [&self.metadata, &self.concat] {
             kept.push(0);
-            kept.extend_from_slice(metadata.as_bytes());
+            kept.extend_from_slice(value.as_ref().map(HeaderValue::as_bytes).unwrap_or_default());
         }
         kept
     }
 
     /// What the ledger has kept. A door that keeps nothing is FTP's.
     pub(in super::super) fn read(kept: &[u8]) -> Self {
-        let mut parts = kept.splitn(2, |byte| *byte == 0);
+        let mut parts = kept.split(|byte| *byte == 0);
         let protocol = match parts.next() {
             Some(b"put") => Protocol::Put,
             Some(b"tus") => Protocol::Tus,
             Some(b"draft") => Protocol::Draft,
             _ => Protocol::Ftp,
         };
-        let metadata = parts.next().and_then(|value| HeaderValue::from_bytes(value).ok());
-        Self { protocol, metadata }
+        let mut value = || parts.next().filter(|value| !value.is_empty()).map(HeaderValue::from_bytes)?.ok();
+        Self { protocol, metadata: value(), concat: value() }
     }
 }
 
@@ -74,11 +77,14 @@ mod tests {
     fn what_is_kept_is_read_again() {
         for protocol in [Protocol::Ftp, Protocol::Put, Protocol::Tus, Protocol::Draft] {
             for metadata in [None, Some(HeaderValue::from_static("filename YQ==,b"))] {
-                let note = Note { protocol, metadata };
-                assert_eq!(Note::read(&note.kept()), note);
+                for concat in [None, Some(HeaderValue::from_static("final;/a /b"))] {
+                    let note = Note { protocol, metadata: metadata.clone(), concat };
+                    assert_eq!(Note::read(&note.kept()), note);
+                }
             }
         }
         assert_eq!(Note::read(b""), Note::of(Protocol::Ftp));
         assert_eq!(Note::read(b"later"), Note::of(Protocol::Ftp));
+        assert_eq!(Note::read(b"tus"), Note::of(Protocol::Tus));
     }
 }

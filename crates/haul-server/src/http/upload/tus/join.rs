@@ -1,0 +1,99 @@
+//! `final;part part …`: a file that is put together from parts.
+
+use std::sync::Arc;
+
+use haul_core::TreePath;
+use haul_proto::http::tus::{PartUrl, Refusal};
+use http::HeaderValue;
+
+use super::{
+    super::{
+        super::{
+            receive::Arriving,
+            request::Client,
+            trouble::{Answered, Trouble},
+        },
+        Note, Resource,
+    },
+    create::created,
+    refused,
+    take::ended,
+};
+use crate::depot::{Announced, Named, Order, Visitor, Wish};
+
+/// So much is copied at once.
+const PIECE: usize = 1 << 20;
+
+/// A part that is complete.
+struct Part {
+    resource: Resource,
+    length: u64,
+}
+
+/// Puts a file together from its parts, and drops them when it is there. Ended in the middle, also with the server, it
+/// can be asked for again: nothing of it is seen until then.
+pub(super) async fn join(
+    client: &Arc<Client>,
+    visitor: &Visitor,
+    path: TreePath,
+    urls: &[PartUrl],
+    note: Note,
+) -> Answered {
+    let aside = visitor.aside();
+    let mut parts = Vec::with_capacity(urls.len());
+    for url in urls {
+        parts.push(complete(&aside, url).await?);
+    }
+    let length = parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.length));
+    let length = length.ok_or_else(|| refused(&Refusal::TooLarge { max: u64::MAX }))?;
+    let order =
+        Order { announced: Announced::Whole(length), note: Some(note.kept()), ..Order::new(Wish::Anew) };
+    let receiving = visitor.begin(&path, order).await?;
+    let mut arriving = Arriving::new(client, visitor, &path, receiving);
+    let id = arriving.name().await?.ok_or_else(|| refused(&Refusal::NoSuchPart))?;
+    let location = HeaderValue::try_from(Resource { id, path, part: false }.url());
+    let location = location.map_err(|_| Trouble::not_found())?;
+    for part in &parts {
+        if let Err(trouble) = copy(&aside, part, &mut arriving).await {
+            return Err(super::take::kept(trouble, arriving).await);
+        }
+    }
+    let state = ended(arriving, Some(length)).await?;
+    for Part { resource, .. } in &parts {
+        if let Err(error) = aside.cancel(&resource.path, &resource.id).await {
+            tracing::warn!(path = %resource.path, %error, "a part that was put in its place is still there");
+        }
+    }
+    Ok(created(visitor, &location, state))
+}
+
+/// The part that a URL names, if it is one of this visitor's and complete.
+async fn complete(aside: &Visitor, url: &PartUrl) -> Result<Part, Trouble> {
+    let resource = Resource::parse(url.path()).and_then(Result::ok).filter(|resource| resource.part);
+    let resource = resource.ok_or_else(|| refused(&Refusal::NoSuchPart))?;
+    match aside.named(&resource.path, &resource.id).await? {
+        Named::Unfinished(pending) if pending.declared == Some(pending.offset) => {
+            Ok(Part { resource, length: pending.offset })
+        }
+        Named::Unfinished(_) => Err(refused(&Refusal::PartUnfinished)),
+        Named::Published(_) | Named::Gone | Named::Unknown => Err(refused(&Refusal::NoSuchPart)),
+    }
+}
+
+/// Copies a part to the end of what is there.
+async fn copy(aside: &Visitor, part: &Part, arriving: &mut Arriving) -> Result<(), Trouble> {
+    let bytes = aside.peek(&part.resource.path).await?;
+    if bytes.len() != part.length {
+        return Err(refused(&Refusal::PartUnfinished));
+    }
+    let mut at = 0;
+    while at < part.length {
+        let piece = bytes.read(at, PIECE).await?;
+        if piece.is_empty() {
+            return Err(refused(&Refusal::NoSuchPart));
+        }
+        at += piece.len() as u64;
+        arriving.take(piece).await?;
+    }
+    Ok(())
+}

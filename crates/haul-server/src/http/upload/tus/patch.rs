@@ -1,0 +1,69 @@
+//! PATCH: more of an upload.
+
+use std::sync::Arc;
+
+use haul_proto::http::{
+    tus::{Patch, Refusal, reply},
+    upload_state::UploadState,
+};
+use http::StatusCode;
+
+use super::{
+    super::{
+        super::{
+            answer::Answer,
+            put,
+            receive::Arriving,
+            request::{Client, Request},
+            trouble::Answered,
+        },
+        Resource, state,
+    },
+    is_final, note, refused,
+    take::{expires, take},
+};
+use crate::depot::{Announced, Named, Older, Order, Visitor, Wish};
+
+/// Takes in more of an upload.
+pub(super) async fn patch(
+    client: &Arc<Client>,
+    request: &mut Request,
+    owner: &Visitor,
+    resource: &Resource,
+    asked: Patch,
+) -> Answered {
+    // The newest request is the one whose client lives.
+    let named = owner.named_alone(&resource.path, &resource.id).await?;
+    let state = state(&named).ok_or_else(|| put::gone(&named))?;
+    if is_final(&note(owner, resource, &named)?) {
+        return Err(refused(&Refusal::Final));
+    }
+    let length = asked.against(state).map_err(|refusal| refused(&refusal))?;
+    if let Named::Published(length) = named {
+        // Its last answer was lost.
+        return if request.content.is_empty() {
+            Ok(answered(owner, state))
+        } else {
+            Err(refused(&Refusal::PastEnd { length }))
+        };
+    }
+    let order = Order {
+        announced: length.map_or(Announced::Nothing, Announced::Whole),
+        older: Older::Goes,
+        of: Some(resource.id.clone()),
+        // Not by its number: should another request have brought more since, nothing of that is cut off.
+        ..Order::new(Wish::Append)
+    };
+    let receiving = owner.begin(&resource.path, order).await?;
+    if receiving.offset() != asked.offset {
+        let refusal = Refusal::Offset { expected: receiving.offset(), provided: asked.offset };
+        return Err(refused(&refusal));
+    }
+    let arriving = Arriving::new(client, owner, &resource.path, receiving);
+    let state = take(&mut request.content, arriving, length, asked.checksum).await?;
+    Ok(answered(owner, state))
+}
+
+fn answered(owner: &Visitor, state: UploadState) -> Answer {
+    Answer::new(StatusCode::NO_CONTENT).with_all(reply::patched(state, expires(owner)))
+}
