@@ -7,9 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{io::Interest, net::TcpStream};
-
-use crate::sys;
+use crate::sys::{self, Socket};
 
 /// What the system sends at once to a client that is still to show how fast it is …
 const BURST: usize = 1 << 20;
@@ -40,7 +38,7 @@ pub(crate) enum Broken {
 
 /// What a thread does for one client at a time: sends from `at` on, which moves. The socket's calls wait meanwhile.
 pub(crate) fn turn(
-    stream: &TcpStream,
+    stream: &impl Socket,
     file: &File,
     at: &mut u64,
     to: u64,
@@ -64,7 +62,7 @@ pub(crate) fn turn(
 
 /// Sends until the client is slower than it was, or others have their turn.
 fn long_bursts(
-    waiting: &sys::Waiting<'_, TcpStream>,
+    waiting: &sys::Waiting<'_, impl Socket>,
     file: &File,
     at: &mut u64,
     to: u64,
@@ -90,15 +88,15 @@ fn long_bursts(
 }
 
 /// Sends what can be sent without waiting; `false` where the client must take some of it first.
-pub(crate) fn short_burst(
-    stream: &TcpStream,
+fn short_burst(
+    stream: &impl Socket,
     file: &File,
     at: &mut u64,
     to: u64,
     watching: &(impl Watching + ?Sized),
 ) -> Result<bool, Broken> {
     let count = usize::try_from(to - *at).unwrap_or(BURST).min(BURST);
-    match stream.try_io(Interest::WRITABLE, || sys::send_file(stream, file, at, count)) {
+    match sys::send_file(stream, file, at, count) {
         Ok(0) => Err(Broken::Shrunk),
         Ok(sent) => {
             watching.sent(sent);
@@ -112,7 +110,7 @@ pub(crate) fn short_burst(
 
 /// As [`turn`], for a file that the system does not send by itself (some of FUSE): read and written.
 pub(crate) fn by_hand(
-    stream: &TcpStream,
+    stream: &impl Socket,
     file: &File,
     at: &mut u64,
     to: u64,
@@ -127,7 +125,7 @@ pub(crate) fn by_hand(
         if piece.is_empty() {
             return Err(Broken::Shrunk);
         }
-        match stream.try_write(piece) {
+        match sys::write_now(stream, piece) {
             Ok(wrote) => {
                 watching.sent(wrote);
                 *at += wrote as u64;

@@ -18,7 +18,7 @@ pub enum ServerError {
         /// How many bytes of it are safe.
         at: u64,
     },
-    /// An upload was to go on behind the end of what is there.
+    /// An upload was to go on behind the end of what is there, or one that was named elsewhere than at its end.
     #[error("only {end} bytes are there")]
     PastEnd {
         /// How many there are.

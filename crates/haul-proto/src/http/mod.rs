@@ -8,6 +8,7 @@
 //! Parsing of HTTP messages is hyper's; here come in a status and a header map. Whatever a peer sends, nothing here
 //! panics, and a field that cannot be trusted counts as absent or makes the answer [`answer::Nonsense`].
 
+pub mod accept;
 pub mod answer;
 pub mod byteranges;
 pub mod conditional;

@@ -16,8 +16,13 @@ use super::{Depot, Visitor, seats::Sitting, unfinished};
 use crate::ServerError;
 
 impl Visitor {
+    /// Whether files and folders may be added to the tree.
+    pub fn may_add(&self) -> bool {
+        !self.depot().read_only && self.account().may.write
+    }
+
     fn may_write(&self) -> Result<(), ServerError> {
-        if self.depot().read_only || !self.account().may.write { Err(ServerError::Denied) } else { Ok(()) }
+        if self.may_add() { Ok(()) } else { Err(ServerError::Denied) }
     }
 
     /// To change what is there, and not only to add to it.

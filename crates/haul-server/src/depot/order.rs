@@ -17,7 +17,7 @@ pub struct Order {
     /// What happens to an older session that receives it.
     pub older: Older,
     /// The unfinished upload that is meant, by its name ([`Pending::id`](super::Pending::id)); whatever has the place,
-    /// where none is named.
+    /// where none is named. [`Wish::From`] another byte than its end is refused then.
     pub of: Option<String>,
     /// What a door wants to know of it later, beside its offset: opaque here. `None`: as an earlier run has left it.
     pub note: Option<Vec<u8>>,

@@ -263,10 +263,9 @@ impl Receiving {
     pub async fn withhold(&mut self) -> Result<(), ServerError> {
         let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
         match &mut *sitting.seat.turn.lock().await {
-            Phase::Open(upload) => upload.withhold(),
-            Phase::Busy | Phase::Over => return Err(fenced(sitting).into()),
+            Phase::Open(upload) => Ok(upload.withhold().await?),
+            Phase::Busy | Phase::Over => Err(fenced(sitting).into()),
         }
-        Ok(())
     }
 
     /// All that came counts.

@@ -146,9 +146,20 @@ impl Upload {
         Ok(taken)
     }
 
-    /// From now on nothing is told of what comes, and nothing of it stays, unless [`Self::vouch`] comes after it.
-    pub(super) fn withhold(&mut self) {
-        self.withheld = Some(self.end());
+    /// From now on nothing is told of what comes, and nothing of it stays, unless [`Self::vouch`] comes after it. The
+    /// ledger knows that before the first byte of it: a server that is killed does not come back with any.
+    pub(super) async fn withhold(&mut self) -> Result<(), StoreError> {
+        self.begin().await?.look_beside(true).await?;
+        let end = self.end();
+        self.withheld = Some(end);
+        let Some(begun) = &self.begun else { return Ok(()) };
+        let Some(lease) = begun.lease.clone() else { return Ok(()) };
+        let record = self.record(begun.staged.as_ref(), self.told(begun.durable), true);
+        self.depot.ledger.save(&lease, &record, Durability::Relaxed).await?;
+        if let Some(begun) = &mut self.begun {
+            begun.saved = true;
+        }
+        Ok(())
     }
 
     /// All that came counts.
@@ -387,7 +398,11 @@ impl Upload {
         let lost = self.begun.as_ref().is_some_and(|begun| begun.lost);
         let (completion, declared) = (self.plan.completion, self.plan.declared);
         match settle(Ended { data, control, completion, start, end, declared }) {
-            Settle::Publish if self.plan.aside => self.keep(end).await,
+            Settle::Publish if self.plan.aside => {
+                // Also where no byte came now: its size may have been told only with its end.
+                self.begin().await?;
+                self.keep(end).await
+            }
             Settle::Publish if lost => {
                 self.keep(end).await?;
                 Err(self.unclaimed().into())

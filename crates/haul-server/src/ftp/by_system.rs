@@ -1,14 +1,21 @@
 //! A file that the system sends by itself over a data connection in the clear: no byte of it comes into this process.
 //!
-//! As long as a client takes all that it can get, a thread stays with it. For a slower client the session waits, and no
-//! thread.
+//! As long as a client takes all that it can get, a thread stays with it. Meanwhile the runtime does not watch its
+//! connection: it would be woken whenever there is room in it. For a slower client the session waits, and no thread.
 
-use std::{fs::File, io, sync::Arc, time::Duration};
+use std::{fs::File, io, net::TcpStream, sync::Arc, time::Duration};
 
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::{io::Interest, task::spawn_blocking, time::timeout};
 
-use super::{data::Ending, figures::Figures, retrieve::Stopped};
-use crate::by_system::{Broken, Watching, short_burst, turn};
+use super::{
+    data::{Ending, Stream},
+    figures::Figures,
+    retrieve::Stopped,
+};
+use crate::{
+    by_system::{Broken, Watching, turn},
+    sys,
+};
 
 /// So little is sent without leaving this thread.
 const LITTLE: u64 = 128 << 10;
@@ -34,7 +41,6 @@ impl From<Broken> for Stopped {
 
 /// Which bytes of what go where.
 pub(super) struct Sending<'a> {
-    pub(super) ending: &'a Arc<Ending>,
     pub(super) file: &'a Arc<File>,
     pub(super) to: u64,
     pub(super) figures: &'a Arc<Figures>,
@@ -42,29 +48,67 @@ pub(super) struct Sending<'a> {
     pub(super) stall: Duration,
 }
 
+/// Takes the connection out, to be lent to a thread; no runtime watches it then. Until it is back it is broken off by
+/// whoever has it last: a part of a file must not end as a whole one.
+fn lend(ending: &mut Ending) -> io::Result<TcpStream> {
+    sys::drop_hard(ending.bare().ok_or(io::ErrorKind::NotConnected)?)?;
+    match ending.stream.take() {
+        Some(Stream::Clear(stream)) => stream.into_std(),
+        Some(Stream::Secured(_)) | None => Err(io::ErrorKind::NotConnected.into()),
+    }
+}
+
+/// Gives it back to the runtime that is here.
+fn give_back(lent: TcpStream) -> io::Result<Stream> {
+    let stream = tokio::net::TcpStream::from_std(lent)?;
+    sys::drop_gently(&stream)?;
+    Ok(Stream::Clear(stream))
+}
+
 /// Sends from `at` on, which moves with what was sent.
-pub(super) async fn send(sending: &Sending<'_>, at: &mut u64) -> Result<(), Stopped> {
-    let &Sending { ending, file, to, figures, stall } = sending;
-    let not_bare = || Stopped::Wire(io::ErrorKind::NotConnected.into());
-    let stream = ending.bare().ok_or_else(not_bare)?;
+pub(super) async fn send(ending: &mut Ending, sending: &Sending<'_>, at: &mut u64) -> Result<(), Stopped> {
+    let &Sending { file, to, figures, stall } = sending;
     while *at < to {
+        let stream = ending.bare().ok_or(Stopped::Wire(io::ErrorKind::NotConnected.into()))?;
         let writable = timeout(stall, stream.writable()).await;
         writable.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(Stopped::Wire)?;
         if to - *at <= LITTLE {
-            short_burst(stream, file, at, to, figures.as_ref())?;
+            little(stream, file, at, to, figures)?;
             continue;
         }
-        let (ending, file, figures) = (Arc::clone(ending), Arc::clone(file), Arc::clone(figures));
-        let mut moving = *at;
-        let sent = spawn_blocking(move || {
-            let stream = ending.bare().ok_or_else(not_bare);
-            let sent = stream.and_then(|stream| Ok(turn(stream, &file, &mut moving, to, figures.as_ref())?));
-            drop(ending);
-            (moving, sent)
+        let lent = lend(ending).map_err(Stopped::Wire)?;
+        let (file, figures, mut moving) = (Arc::clone(file), Arc::clone(figures), *at);
+        let turned = spawn_blocking(move || {
+            let sent = turn(&lent, &file, &mut moving, to, figures.as_ref());
+            (lent, moving, sent.map_err(Stopped::from))
         });
-        let (moved, sent) = sent.await.map_err(|_| Stopped::Wire(io::ErrorKind::Interrupted.into()))?;
+        let (lent, moved, sent) =
+            turned.await.map_err(|_| Stopped::Wire(io::ErrorKind::Interrupted.into()))?;
         *at = moved;
+        ending.stream = Some(give_back(lent).map_err(Stopped::Wire)?);
         sent?;
     }
     Ok(())
+}
+
+/// Sends the last of it, without waiting.
+fn little(
+    stream: &tokio::net::TcpStream,
+    file: &File,
+    at: &mut u64,
+    to: u64,
+    figures: &Figures,
+) -> Result<(), Stopped> {
+    let few = usize::try_from(to - *at).unwrap_or(usize::MAX);
+    match stream.try_io(Interest::WRITABLE, || sys::send_file(stream, file, at, few)) {
+        Ok(0) => Err(Stopped::Shrunk),
+        Ok(sent) => {
+            figures.add(sent);
+            Ok(())
+        }
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+            Ok(())
+        }
+        Err(error) => Err(Stopped::Wire(error)),
+    }
 }

@@ -6,7 +6,7 @@
 use std::{
     future::{Future as _, poll_fn},
     io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, TcpListener},
     pin::pin,
     task::Poll,
     time::Duration,
@@ -16,7 +16,7 @@ use bytes::BytesMut;
 use haul_proto::ftp::server::{Family, Transferred};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpSocket, TcpStream},
+    net::{TcpSocket, TcpStream},
     time::{Instant, timeout, timeout_at},
 };
 use tokio_rustls::server::TlsStream;
@@ -28,7 +28,11 @@ use super::{
 };
 use crate::sys;
 
-/// Where one data connection is waited for.
+/// So many connections may wait there: the client's, and those of others who try to be first.
+const BACKLOG: u16 = 4;
+
+/// Where one data connection is waited for. The runtime does not watch it before somebody waits: most clients connect
+/// first and then ask for the transfer, and who connects would have to wake us.
 #[derive(Debug)]
 pub(super) struct Pending {
     listener: TcpListener,
@@ -38,17 +42,7 @@ pub(super) struct Pending {
 impl Pending {
     /// Listens at the address that the control connection came to, on the same link where it means one only there.
     pub(super) fn listen(control: SocketAddr, family: Option<Family>, passive: &Passive) -> io::Result<Self> {
-        let matches = match family {
-            None => true,
-            Some(Family::V4) => control.is_ipv4(),
-            Some(Family::V6) => control.is_ipv6(),
-        };
-        if !matches {
-            return Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "the control connection has no such address",
-            ));
-        }
+        Self::is_possible(control, family)?;
         let Some(ports) = passive.ports.clone() else {
             return Self::at(at_port(control, 0));
         };
@@ -67,12 +61,18 @@ impl Pending {
         Err(io::Error::new(last.kind(), "all passive ports are in use"))
     }
 
+    fn is_possible(control: SocketAddr, family: Option<Family>) -> io::Result<()> {
+        let matches = match family {
+            None => true,
+            Some(Family::V4) => control.is_ipv4(),
+            Some(Family::V6) => control.is_ipv6(),
+        };
+        let why = "the control connection has no such address";
+        if matches { Ok(()) } else { Err(io::Error::new(io::ErrorKind::Unsupported, why)) }
+    }
+
     fn at(address: SocketAddr) -> io::Result<Self> {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        // A port of the range may be used again while its last connection is still being forgotten.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        let listener = socket.listen(4)?;
+        let listener = sys::listen(address, BACKLOG)?;
         let at = listener.local_addr()?;
         Ok(Self { listener, at })
     }
@@ -90,7 +90,7 @@ impl Pending {
     /// The connection that comes, which must be the client's: whoever comes first from elsewhere ends it
     /// (RFC 2577 §3), and the client is told.
     async fn accept(self, peer: IpAddr, until: Instant) -> Result<TcpStream, Transferred> {
-        match timeout_at(until, self.listener.accept()).await {
+        match timeout_at(until, self.first()).await {
             Err(_) => Err(Transferred::NoData("none came in time".to_owned())),
             Ok(Err(error)) => Err(Transferred::NoData(error.kind().to_string())),
             Ok(Ok((_, from))) if from.ip().to_canonical() != peer => {
@@ -98,6 +98,53 @@ impl Pending {
             }
             Ok(Ok((stream, _))) => Ok(stream),
         }
+    }
+
+    async fn first(self) -> io::Result<(TcpStream, SocketAddr)> {
+        match self.listener.accept() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                tokio::net::TcpListener::from_std(self.listener)?.accept().await
+            }
+            came => {
+                let (stream, from) = came?;
+                stream.set_nonblocking(true)?;
+                Ok((TcpStream::from_std(stream)?, from))
+            }
+        }
+    }
+}
+
+/// A place for the data connection that a client who has just had one may ask for next: made while the client is busy,
+/// told to nobody, and given up when no question comes soon.
+#[derive(Debug)]
+pub(super) struct Spare {
+    pending: Pending,
+    until: Instant,
+}
+
+/// So long it is kept.
+const KEPT: Duration = Duration::from_secs(1);
+
+impl Spare {
+    /// Where any free port will do.
+    pub(super) fn make(control: SocketAddr, passive: &Passive) -> Option<Self> {
+        if passive.ports.is_some() {
+            return None;
+        }
+        let pending = Pending::at(at_port(control, 0)).ok()?;
+        Some(Self { pending, until: Instant::now() + KEPT })
+    }
+
+    /// Until when it is kept.
+    pub(super) fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// To be told, if it may be. Whoever has found it before that is not the client, and is sent away.
+    pub(super) fn take(self, control: SocketAddr, family: Option<Family>) -> io::Result<Pending> {
+        Pending::is_possible(control, family)?;
+        while self.pending.listener.accept().is_ok() {}
+        Ok(self.pending)
     }
 }
 
@@ -318,5 +365,38 @@ mod tests {
         assert_eq!(on_the_link_of(own, told), "[fe80::2%3]:40000".parse().unwrap());
         let v4 = "192.0.2.1:40000".parse().unwrap();
         assert_eq!(on_the_link_of("192.0.2.2:21".parse().unwrap(), v4), v4);
+    }
+
+    #[tokio::test]
+    async fn who_found_a_spare_place_before_it_was_told_is_sent_away() {
+        let here: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let spare = Spare::make(here, &Passive::default()).unwrap();
+        let _early = TcpStream::connect(spare.pending.at).await.unwrap();
+        let pending = spare.take(here, None).unwrap();
+        let client = TcpStream::connect(pending.at).await.unwrap();
+        let until = Instant::now() + Duration::from_secs(30);
+        let came = pending.accept(here.ip(), until).await.unwrap();
+        assert_eq!(came.peer_addr().unwrap(), client.local_addr().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_client_may_come_before_it_is_waited_for_and_afterwards() {
+        let here: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        for before in [true, false] {
+            let pending = Pending::listen(here, None, &Passive::default()).unwrap();
+            let at = pending.at;
+            let early = if before { Some(TcpStream::connect(at).await.unwrap()) } else { None };
+            let until = Instant::now() + Duration::from_secs(30);
+            let late = async { if before { None } else { Some(TcpStream::connect(at).await.unwrap()) } };
+            let (came, late) = tokio::join!(pending.accept(here.ip(), until), late);
+            let client = early.or(late).unwrap();
+            assert_eq!(came.unwrap().peer_addr().unwrap(), client.local_addr().unwrap());
+        }
+    }
+
+    #[test]
+    fn no_spare_place_is_kept_of_a_range_that_others_need() {
+        let passive = Passive { ports: Some(40_000..=40_001), external: None };
+        assert!(Spare::make("127.0.0.1:0".parse().unwrap(), &passive).is_none());
     }
 }

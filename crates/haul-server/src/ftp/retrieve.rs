@@ -105,11 +105,8 @@ async fn pass(
     if let (Form::Image, Body::File(file)) = (form, &leaving.reading.body)
         && ending.bare().is_some()
     {
-        // Where nobody waits for it any more it is broken off as well, by the thread that has it last.
-        let shared = Arc::new(Ending { stream: ending.stream.take() });
-        let sending = Sending { ending: &shared, file, to: leaving.to, figures, stall };
-        let sent = by_system::send(&sending, &mut at).await;
-        ending.stream = Arc::into_inner(shared).and_then(|mut shared| shared.stream.take());
+        let sending = Sending { file, to: leaving.to, figures, stall };
+        let sent = by_system::send(ending, &sending, &mut at).await;
         match sent {
             Err(Stopped::Wire(error)) if is_unsupported(&error) => {}
             sent => return sent,

@@ -14,9 +14,9 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What a page elsewhere may read of an answer.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "Accept-Ranges, Content-Disposition, Content-Range, ETag, Location, Repr-Digest, Retry-After, Tus-Extension, \
-     Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Complete, Upload-Expires, Upload-Length, Upload-Limit, \
-     Upload-Metadata, Upload-Offset",
+    "Accept-Ranges, Content-Disposition, Content-Range, ETag, Location, Repr-Digest, Retry-After, \
+     Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Complete, \
+     Upload-Concat, Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Limit, Upload-Metadata, Upload-Offset",
 );
 /// The methods that a page elsewhere may use.
 const METHODS: HeaderValue =

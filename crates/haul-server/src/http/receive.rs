@@ -148,6 +148,10 @@ impl Arriving {
     pub(super) async fn keep(self) -> Result<Settled, ServerError> {
         let Self { receiving, began, transfer, client, .. } = self;
         let settled = receiving.keep().await;
+        if transfer.bytes == 0 && settled.is_ok() {
+            // That it was begun is no transfer.
+            return settled;
+        }
         write_down(&client, transfer, began, &settled, "more is to come");
         settled
     }

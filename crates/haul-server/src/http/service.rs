@@ -10,7 +10,7 @@ use super::{
     about,
     account::{self, Entered},
     answer::Answer,
-    change, file, guard,
+    change, file, folder, guard,
     place::{OWN, Place},
     put,
     request::{Client, Request},
@@ -52,6 +52,9 @@ async fn serve(client: &Arc<Client>, request: &mut Request) -> Answered {
         Method::TRACE | Method::CONNECT => return Err(Trouble::method(METHODS)),
         Method::OPTIONS if request.path == "*" => return Ok(options()),
         _ => {}
+    }
+    if let Some(asset) = folder::asset::answer(request) {
+        return asset;
     }
     if let Some(about) = about::answer(client, request) {
         return about;

@@ -22,7 +22,7 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
     task::{JoinHandle, spawn_blocking},
     time::{Sleep, sleep},
@@ -31,7 +31,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::interim::{self, Interim};
 use crate::{
-    by_system::{Broken, Watching, by_hand, short_burst, turn},
+    by_system::{Broken, Watching, by_hand, turn},
     sys,
 };
 
@@ -248,46 +248,56 @@ impl Wire {
         };
         let stream = Arc::clone(stream);
         loop {
-            let (at, ended) = match &mut self.turn {
-                Some(turn) => {
-                    let joined = ready!(Pin::new(turn).poll(cx));
-                    self.turn = None;
-                    joined.map_err(|_| io::Error::from(io::ErrorKind::Interrupted))?
+            let sent = if let Some(turn) = &mut self.turn {
+                let joined = ready!(Pin::new(turn).poll(cx));
+                self.turn = None;
+                let (at, ended) = joined.map_err(|_| io::Error::from(io::ErrorKind::Interrupted))?;
+                ended.map_err(failed)?;
+                self.lift.moved(at)
+            } else {
+                match stream.poll_write_ready(cx) {
+                    Poll::Ready(ready) => ready?,
+                    Poll::Pending => return self.wait(cx).map(Err),
                 }
-                None => {
-                    match stream.poll_write_ready(cx) {
-                        Poll::Ready(ready) => ready?,
-                        Poll::Pending => return self.wait(cx).map(Err),
-                    }
-                    let Some(mut leaving) = self.lift.load().leaving.clone() else {
-                        // Whoever hands over a stand has left a file for it.
-                        return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
-                    };
-                    if leaving.to - leaving.at > LITTLE || self.unaided.load(Ordering::Relaxed) {
-                        let (stream, unaided) = (Arc::clone(&stream), Arc::clone(&self.unaided));
-                        self.turn = Some(spawn_blocking(move || {
-                            let ended = leaving.send(&stream, &unaided);
-                            (leaving.at, ended)
-                        }));
-                        continue;
-                    }
-                    let Stretch { file, at, to, watching } = &mut leaving;
-                    let ended = short_burst(&stream, file, at, *to, &**watching).map(drop);
-                    (leaving.at, ended)
-                }
+                self.begin_file(&stream)?
             };
-            let sent = self.lift.moved(at);
-            match ended {
-                Err(Broken::Wire(error)) if is_unsupported(&error) => {
-                    self.unaided.store(true, Ordering::Relaxed);
-                }
-                ended => ended.map_err(failed)?,
-            }
             if sent > 0 {
                 self.patience = None;
                 return Poll::Ready(Ok(usize::try_from(sent).unwrap_or(usize::MAX)));
             }
         }
+    }
+
+    /// Sends a little of the file here, so that the runtime learns whether there is room, and has a thread go on with
+    /// what is left; how much went.
+    fn begin_file(&mut self, stream: &Arc<TcpStream>) -> io::Result<u64> {
+        // Whoever hands over a stand has left a file for it.
+        let leaving = self.lift.load().leaving.clone();
+        let mut leaving = leaving.ok_or(io::Error::from(io::ErrorKind::InvalidData))?;
+        if !self.unaided.load(Ordering::Relaxed) {
+            let Stretch { file, at, to, watching } = &mut leaving;
+            let count = usize::try_from((*to - *at).min(LITTLE)).unwrap_or(usize::MAX);
+            match stream.try_io(Interest::WRITABLE, || sys::send_file(&**stream, file, at, count)) {
+                Ok(0) => return Err(failed(Broken::Shrunk)),
+                Ok(sent) => watching.sent(sent),
+                Err(error) if is_unsupported(&error) => self.unaided.store(true, Ordering::Relaxed),
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) =>
+                {
+                    return Ok(0);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let sent = self.lift.moved(leaving.at);
+        if leaving.at < leaving.to {
+            let (stream, unaided) = (Arc::clone(stream), Arc::clone(&self.unaided));
+            self.turn = Some(spawn_blocking(move || {
+                let ended = leaving.send(&stream, &unaided);
+                (leaving.at, ended)
+            }));
+        }
+        Ok(sent)
     }
 }
 

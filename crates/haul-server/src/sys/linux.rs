@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{self, PipeWriter},
+    net::{SocketAddr, TcpListener},
     num::NonZeroU64,
     os::fd::{AsFd, OwnedFd},
     time::Duration,
@@ -11,15 +12,29 @@ use std::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
-    net::{RecvFlags, sockopt},
+    net::{AddressFamily, RecvFlags, SocketFlags, SocketType, sockopt},
     pipe::{SpliceFlags, splice},
     process::{Resource, Rlimit, getrlimit, setrlimit},
 };
+
+pub(crate) use std::os::fd::AsFd as Socket;
 
 /// Lets this thread's short waits end when they are to, and not some fifty microseconds later together with others'.
 pub(crate) fn wake_in_time() {
     // Where that cannot be set they are a little longer.
     let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
+}
+
+/// Listens there for a few connections; nobody is woken when one comes, and no call waits for one.
+pub(crate) fn listen(at: SocketAddr, backlog: u16) -> io::Result<TcpListener> {
+    let family = if at.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+    // A port of a range may be used again while its last connection is still being forgotten.
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    rustix::net::bind(&socket, &at)?;
+    rustix::net::listen(&socket, backlog.into())?;
+    Ok(socket.into())
 }
 
 /// Asks the other end now and then whether it is still there, so that a session whose client vanished ends.
@@ -54,6 +69,11 @@ pub(crate) fn read_cached(file: &File, into: &mut [u8], at: u64) -> io::Result<u
         Err(Errno::OPNOTSUPP) => Err(io::ErrorKind::WouldBlock.into()),
         read => Ok(read?),
     }
+}
+
+/// Takes [`drop_hard`] back.
+pub(crate) fn drop_gently(socket: impl AsFd) -> io::Result<()> {
+    Ok(sockopt::set_socket_linger(socket, None)?)
 }
 
 /// Whether the other end has closed or reset the connection, whatever may still be unread.
@@ -106,6 +126,11 @@ pub(crate) fn wait_readable(socket: impl AsFd, at_most: Duration) -> bool {
 /// Sends up to `count` bytes of a file from `offset` on, which moves; how many. 0 is the end of the file.
 pub(crate) fn send_file(socket: impl AsFd, file: &File, offset: &mut u64, count: usize) -> io::Result<usize> {
     Ok(rustix::fs::sendfile(socket, file, Some(offset), count)?)
+}
+
+/// Writes what can be written without waiting.
+pub(crate) fn write_now(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(socket, bytes, rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL)?)
 }
 
 /// A socket whose calls wait, on this thread, while this is had; it never waited before and does not after.

@@ -3,11 +3,28 @@
 use std::{
     fs::File,
     io::{self, PipeWriter},
+    net::{SocketAddr, TcpListener},
     time::Duration,
 };
 
+/// Whatever is written to.
+pub(crate) trait Socket {}
+impl<S: ?Sized> Socket for S {}
+
+/// The session writes.
+pub(crate) fn write_now<S>(_socket: S, _bytes: &[u8]) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Short waits last as long as the system likes.
 pub(crate) fn wake_in_time() {}
+
+/// Listens there, for as many connections as the system likes.
+pub(crate) fn listen(at: SocketAddr, _backlog: u16) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(at)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
 
 /// The system's own idea of how long a silent connection lives stays.
 pub(crate) fn keep_awake<S>(_socket: S, _idle: Duration) -> io::Result<()> {
@@ -32,6 +49,11 @@ pub(crate) fn end_of_sending<S>(_socket: S) -> io::Result<()> {
 /// Nobody knows what is cached.
 pub(crate) fn read_cached(_file: &File, _into: &mut [u8], _at: u64) -> io::Result<usize> {
     Err(io::ErrorKind::WouldBlock.into())
+}
+
+/// There is nothing to take back.
+pub(crate) fn drop_gently<S>(_socket: S) -> io::Result<()> {
+    Ok(())
 }
 
 /// Not to be known without reading.

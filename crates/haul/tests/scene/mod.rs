@@ -10,6 +10,7 @@ pub(crate) mod clients;
 pub(crate) mod ftp;
 pub(crate) mod lint;
 pub(crate) mod served;
+pub(crate) mod tus;
 pub(crate) mod upload;
 pub(crate) mod uploaders;
 pub(crate) mod uploading;

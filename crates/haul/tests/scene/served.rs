@@ -57,6 +57,11 @@ impl Place {
         serve(self.root()).arg("--user").arg(format!("{OTHER}:{OTHERS_PASSWORD}"))
     }
 
+    /// How many unfinished uploads have bytes that lie out of sight.
+    pub(crate) fn staged(&self) -> usize {
+        std::fs::read_dir(self.far(".haul/staging")).map_or(0, Iterator::count)
+    }
+
     /// The size of the largest file that lies out of sight: of the only unfinished upload.
     pub(crate) fn hidden(&self) -> u64 {
         largest(&self.far(".haul"))

@@ -5,6 +5,7 @@ mod faults;
 mod journeys;
 mod killed;
 mod looks;
+mod named;
 mod receiving;
 mod recovery;
 mod seats;

@@ -28,7 +28,10 @@ impl Conversation {
             }
             Ask::Listen { family } => {
                 self.pending = None;
-                let listening = Pending::listen(self.local, family, &self.settings.passive);
+                let listening = match self.spare.take() {
+                    Some(spare) => spare.take(self.local, family),
+                    None => Pending::listen(self.local, family, &self.settings.passive),
+                };
                 let outcome = match listening {
                     Ok(pending) => {
                         let told = pending.told(family, &self.settings.passive);

@@ -33,7 +33,7 @@ use super::{
     ask::{Doing, Entered},
     clock::{Clock, Late},
     control::{Control, Heard},
-    data::Pending,
+    data::{Pending, Spare},
     door::Kind,
     figures::Figures,
     receive::Received,
@@ -72,6 +72,8 @@ struct Running {
     figures: Arc<Figures>,
     halt: channel::Sender<Option<Halt>>,
     record: Option<Record>,
+    /// Whether its data connection came to us.
+    passive: bool,
 }
 
 /// Whether the conversation goes on.
@@ -94,6 +96,10 @@ pub(super) struct Conversation {
     place: Place,
     visitor: Option<Visitor>,
     pending: Option<Pending>,
+    /// Where the next data connection may be waited for.
+    spare: Option<Spare>,
+    /// The last data connection came to us, and another may: there is time for that once the reply is on its way.
+    ahead: bool,
     doing: Option<Doing<Done>>,
     running: Option<Running>,
     clock: Clock,
@@ -133,6 +139,8 @@ impl Conversation {
             place,
             visitor: None,
             pending: None,
+            spare: None,
+            ahead: false,
             doing: None,
             running: None,
             clock: Clock::new(Moment::now()),
@@ -234,7 +242,12 @@ impl Conversation {
 
     fn heard(&mut self, heard: &Heard) -> Flow {
         match heard {
-            Heard::Written => self.round_trip.asked(),
+            Heard::Written => {
+                self.round_trip.asked();
+                if std::mem::take(&mut self.ahead) {
+                    self.spare = Spare::make(self.local, &self.settings.passive);
+                }
+            }
             Heard::Something => self.round_trip.answered(),
             Heard::End => {}
             Heard::Broken(error) => {
@@ -258,7 +271,10 @@ impl Conversation {
             return (Moment::now() + Duration::from_secs(3600), None);
         }
         let (until, late) = self.clock.deadline(&self.settings.times);
-        (until, Some(late))
+        match &self.spare {
+            Some(spare) if spare.until() < until => (spare.until(), None),
+            _ => (until, Some(late)),
+        }
     }
 
     fn late(&mut self, late: Option<Late>) -> Flow {
@@ -269,7 +285,10 @@ impl Conversation {
                 Flow::On
             }
             None if self.control.stuck_since().is_some() => self.over("the client does not read replies"),
-            None => Flow::On,
+            None => {
+                self.spare = None;
+                Flow::On
+            }
         }
     }
 

@@ -45,10 +45,13 @@ impl Conversation {
                 return self.session.complete(Outcome::Refused(Trouble::Local(why)));
             }
         };
+        // None is kept beside a transfer, which may last.
+        self.spare = None;
         let (halt, halted) = channel::channel(None);
         let figures = Arc::new(Figures::new());
         let record = Record::of(self.whose(), visitor.account(), &transfer, &figures);
-        self.running = Some(Running { figures: Arc::clone(&figures), halt, record });
+        let passive = transfer.data == Data::Passive;
+        self.running = Some(Running { figures: Arc::clone(&figures), halt, record, passive });
         self.place.doing(Some(record::command(&transfer.what)));
         let (peer, times) = (self.peer, self.settings.times);
         let errand = Errand { visitor, transfer, way, own, peer, times, figures, halted };
@@ -121,7 +124,9 @@ impl Conversation {
     }
 
     pub(super) fn transferred(&mut self, told: Transferred) {
-        if let Some(record) = self.running.take().and_then(|running| running.record) {
+        let running = self.running.take();
+        self.ahead = running.as_ref().is_some_and(|running| running.passive);
+        if let Some(record) = running.and_then(|running| running.record) {
             self.house.log.tell(record.ended(&told));
         }
         self.place.doing(None);

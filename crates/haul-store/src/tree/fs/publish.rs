@@ -49,7 +49,7 @@ pub(super) fn publish(received: &Received, terms: &Terms, assent: Assent) -> Res
     };
     received.trim()?;
     let failed = |error| fault("publishing", target, error);
-    let spot = destination(tree, target)?;
+    let (spot, _) = destination(tree, target)?;
     let folder = fs::fstat(&spot.folder.fd).map_err(|errno| failed(errno.into()))?;
     if medium(spot.folder.fd.as_fd()).map_err(failed)? == home.medium {
         let file = &Whole { file: &received.file, home, name };
@@ -101,6 +101,8 @@ impl Give<'_> {
         if how == Durability::Full && (!saved || dressed || dated) {
             save()?;
         }
+        // A name changes nothing of this; after it there is only what cannot be done before.
+        let meta = told_as(self.tree, whole.file, target)?;
         if !assent() {
             return Err(StoreError::Withdrawn { path: told(target) });
         }
@@ -115,7 +117,7 @@ impl Give<'_> {
             let id = (device(&self.folder), self.folder.st_ino);
             self.tree.gates.pass(id, || door.sync_folder(into)).map_err(failed)?;
         }
-        told_as(self.tree, whole.file, target)
+        Ok(meta)
     }
 
     /// Whether what has the name may be replaced.
@@ -146,16 +148,18 @@ impl Give<'_> {
     }
 }
 
-/// Where the target's name is to be given: a link there is what it means.
-fn destination(tree: &Tree, target: &TreePath) -> Result<Spot, StoreError> {
+/// Where the target's name is to be given, and what has it: a link there is what it means.
+fn destination(tree: &Tree, target: &TreePath) -> Result<(Spot, Option<Stat>), StoreError> {
     let failed = |error| fault("publishing", target, error);
     let spot = tree.spot(target).map_err(failed)?;
     let there = look(&spot).map_err(failed)?;
     if there.is_some_and(|seen| FileType::from_raw_mode(seen.st_mode) == FileType::Symlink) {
         // One that leads nowhere or out of the tree was put there by somebody who must know what for.
-        return tree.root.meaning(target).map_err(|_| StoreError::NotAFile { path: told(target) });
+        let spot = tree.root.meaning(target).map_err(|_| StoreError::NotAFile { path: told(target) })?;
+        let there = look(&spot).map_err(failed)?;
+        return Ok((spot, there));
     }
-    Ok(spot)
+    Ok((spot, there))
 }
 
 /// The folder in which a file can be given this name: it takes new names, and nothing is there that a file cannot
@@ -164,8 +168,7 @@ pub(super) fn takes_a_file(tree: &Tree, target: &TreePath) -> Result<Folder, Sto
     if target.is_root() {
         return Err(StoreError::NotAFile { path: told(target) });
     }
-    let spot = destination(tree, target)?;
-    let there = look(&spot).map_err(|error| fault("staging", target, error))?;
+    let (spot, there) = destination(tree, target)?;
     if there.is_some_and(|seen| FileType::from_raw_mode(seen.st_mode) != FileType::RegularFile) {
         return Err(StoreError::NotAFile { path: told(target) });
     }
@@ -218,7 +221,7 @@ fn in_place(
         }
         if created {
             let failed = |error| fault("saving", target, error);
-            let spot = destination(tree, target)?;
+            let (spot, _) = destination(tree, target)?;
             let folder = fs::fstat(&spot.folder.fd).map_err(|errno| failed(errno.into()))?;
             let fd = spot.folder.fd.as_fd();
             let id = (device(&folder), folder.st_ino);

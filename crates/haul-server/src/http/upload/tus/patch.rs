@@ -22,7 +22,10 @@ use super::{
     is_final, note, refused,
     take::{expires, take},
 };
-use crate::depot::{Announced, Named, Older, Order, Visitor, Wish};
+use crate::{
+    ServerError,
+    depot::{Announced, Named, Older, Order, Visitor, Wish},
+};
 
 /// Takes in more of an upload.
 pub(super) async fn patch(
@@ -51,14 +54,15 @@ pub(super) async fn patch(
         announced: length.map_or(Announced::Nothing, Announced::Whole),
         older: Older::Goes,
         of: Some(resource.id.clone()),
-        // Not by its number: should another request have brought more since, nothing of that is cut off.
-        ..Order::new(Wish::Append)
+        ..Order::new(Wish::From(asked.offset))
     };
-    let receiving = owner.begin(&resource.path, order).await?;
-    if receiving.offset() != asked.offset {
-        let refusal = Refusal::Offset { expected: receiving.offset(), provided: asked.offset };
-        return Err(refused(&refusal));
-    }
+    let receiving = match owner.begin(&resource.path, order).await {
+        // Another request was faster.
+        Err(ServerError::PastEnd { end }) => {
+            return Err(refused(&Refusal::Offset { expected: end, provided: asked.offset }));
+        }
+        begun => begun?,
+    };
     let arriving = Arriving::new(client, owner, &resource.path, receiving);
     let state = take(&mut request.content, arriving, length, asked.checksum).await?;
     Ok(answered(owner, state))

@@ -1,0 +1,145 @@
+//! Files that tus puts together from parts (its extension concatenation).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
+mod scene;
+
+use haul_testkit::Content;
+
+use scene::{
+    MIB,
+    served::{Place, part},
+    tus::{BYTES, Tus, V1, filename, location, unseen},
+    wait_until,
+};
+
+/// A part with these bytes, complete; its URL.
+#[track_caller]
+fn part_of(ann: Tus, bytes: &[u8]) -> String {
+    let length = format!("Upload-Length: {}", bytes.len());
+    let made = ann.asks("POST", "/-/tus", &[&length, "Upload-Concat: partial", BYTES], bytes).expect(201);
+    assert_eq!(made.head.number("Upload-Offset"), Some(bytes.len() as u64));
+    location(&made)
+}
+
+#[track_caller]
+fn joined(ann: Tus, name: &str, urls: &[&str]) -> haul_testkit::http_caller::Answer {
+    let concat = format!("Upload-Concat: final;{}", urls.join(" "));
+    ann.asks("POST", "/-/tus", &[&concat, &filename(name)], b"")
+}
+
+#[test]
+fn a_file_is_put_together_from_its_parts_and_they_are_gone_then() {
+    let place = Place::new();
+    let served = place.serve().http().start();
+    let ann = Tus::owner(served.http_addr());
+    let content = Content::new(1, 5 * MIB + 7);
+    let size = content.size();
+    let first = ann.asks("POST", "/-/tus", &["Upload-Length: 4000000", "Upload-Concat: partial"], b"");
+    let first = location(&first.expect(201));
+    assert!(first.starts_with("/-/parts/"), "{first}");
+    ann.sends(&first, 0, &part(content, 0, 1000)).expect(204);
+    let head = ann.asks("HEAD", &first, &[], b"").expect(200);
+    assert_eq!(head.field("Upload-Concat"), Some("partial"));
+    assert_eq!(head.head.number("Upload-Offset"), Some(1000));
+    ann.sends(&first, 1000, &part(content, 1000, 4_000_000)).expect(204);
+    let second = part_of(ann, &part(content, 4_000_000, size));
+    let seen = |path: &str| ann.says("GET", path, &[], b"").expect(200).text();
+    assert_eq!(seen("/-/uploads?path=/").trim(), "[]", "a part becomes nothing by itself");
+    let absolute = format!("http://example.org{second}");
+    let made = joined(ann, "f.bin", &[&first, &absolute]).expect(201);
+    assert_eq!(made.head.number("Upload-Offset"), Some(size));
+    content.assert_file_is(place.far("f.bin"));
+    let url = location(&made);
+    let head = ann.asks("HEAD", &url, &[], b"").expect(200);
+    assert_eq!(head.head.number("Upload-Length"), Some(size));
+    assert_eq!(head.head.number("Upload-Offset"), Some(size));
+    assert_eq!(head.field("Upload-Concat"), Some(format!("final;{first} {absolute}").as_str()));
+    assert_eq!(ann.sends(&url, size, b"x").status(), 403);
+    for part in [&first, &second] {
+        assert_eq!(ann.status(part), 404);
+    }
+    assert_eq!(place.staged(), 0);
+    assert_eq!(std::fs::read_dir(place.root()).unwrap().count(), 2, "the file and haul's own folder");
+}
+
+#[test]
+fn a_part_may_be_there_twice_or_be_empty() {
+    let place = Place::new();
+    let served = place.serve().http().start();
+    let ann = Tus::owner(served.http_addr());
+    let (a, b, none) = (part_of(ann, b"a"), part_of(ann, b"bc"), part_of(ann, b""));
+    joined(ann, "f", &[&b, &a, &none, &b]).expect(201);
+    assert_eq!(std::fs::read(place.far("f")).unwrap(), b"bcabc");
+    let none = part_of(ann, b"");
+    joined(ann, "empty", &[&none]).expect(201);
+    assert_eq!(std::fs::read(place.far("empty")).unwrap(), b"");
+}
+
+#[test]
+fn only_complete_parts_of_ones_own_are_put_together() {
+    let place = Place::new();
+    let served = place.serve().http().start();
+    let (ann, bob) = (Tus::owner(served.http_addr()), Tus::stranger(served.http_addr()));
+    let (mine, theirs) = (part_of(ann, b"mine"), part_of(bob, b"theirs"));
+    let unfinished = ann.asks("POST", "/-/tus", &["Upload-Length: 9", "Upload-Concat: partial"], b"");
+    let unfinished = location(&unfinished.expect(201));
+    ann.sends(&unfinished, 0, b"unfini").expect(204);
+    let deferred = ann.asks("POST", "/-/tus", &["Upload-Defer-Length: 1", "Upload-Concat: partial"], b"");
+    let deferred = location(&deferred.expect(201));
+    ann.sends(&deferred, 0, b"deferred").expect(204);
+    let whole = ann.creates("/", "whole", 5);
+    for bad in
+        [&theirs, &unfinished, &deferred, &whole, "/-/parts/0123/part-0", "/whole", "relative", "/-/parts/x"]
+    {
+        let refused = joined(ann, "f", &[&mine, bad]);
+        assert_eq!(refused.status(), 400, "{bad}: {}", refused.text());
+        assert!(unseen(&place.far("f")));
+    }
+    for fields in [&["Upload-Length: 4"][..], &["Upload-Defer-Length: 1"]] {
+        let concat = format!("Upload-Concat: final;{mine}");
+        let fields: Vec<&str> = fields.iter().copied().chain([concat.as_str()]).collect();
+        assert_eq!(ann.asks("POST", "/-/tus", &fields, b"").status(), 400);
+    }
+    let nameless = ann.asks("POST", "/-/tus", &[&format!("Upload-Concat: final;{mine}")], b"");
+    assert_eq!(nameless.status(), 400);
+    // None of that has cost a part.
+    ann.sends(&unfinished, 6, b"shed").expect(413);
+    ann.sends(&unfinished, 6, b"she").expect(204);
+    ann.asks("PATCH", &deferred, &[BYTES, "Upload-Offset: 8", "Upload-Length: 8"], b"").expect(204);
+    joined(ann, "f", &[&mine, &unfinished, &deferred]).expect(201);
+    assert_eq!(std::fs::read(place.far("f")).unwrap(), b"mineunfinishedeferred");
+    assert_eq!(bob.offset(&theirs), 6);
+    bob.asks("DELETE", &theirs, &[], b"").expect(204);
+    assert_eq!(bob.status(&theirs), 404);
+}
+
+#[test]
+fn a_server_that_is_killed_while_it_puts_a_file_together_shows_no_half_and_does_it_again() {
+    let place = Place::new();
+    std::fs::write(place.far("f.bin"), "old").unwrap();
+    let mut served = place.serve().http().start();
+    let ann = Tus::owner(served.http_addr());
+    let content = Content::new(2, 24 * MIB);
+    let pieces = (0..3).map(|number| part(content, number * 8 * MIB, (number + 1) * 8 * MIB));
+    let parts: Vec<String> = pieces.map(|piece| part_of(ann, &piece)).collect();
+    let urls: Vec<&str> = parts.iter().map(String::as_str).collect();
+    // They outlive a server.
+    served = served.killed_and_started_again();
+    let size = || std::fs::metadata(place.far("f.bin")).unwrap().len();
+    for caught in [9, 14, 20] {
+        let concat = format!("Upload-Concat: final;{}", urls.join(" "));
+        let mut caller = ann.caller();
+        caller.sends(ann.head("POST", "/-/tus", &[V1, &concat, &filename("f.bin")]));
+        wait_until(|| place.hidden() >= caught * MIB || size() > 3);
+        served = served.killed_and_started_again();
+        if size() > 3 {
+            // It was faster.
+            return content.assert_file_is(place.far("f.bin"));
+        }
+        assert_eq!(std::fs::read(place.far("f.bin")).unwrap(), b"old");
+    }
+    joined(ann, "f.bin", &urls).expect(201);
+    content.assert_file_is(place.far("f.bin"));
+    drop(served);
+}
