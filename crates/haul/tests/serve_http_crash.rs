@@ -23,7 +23,7 @@ use scene::{
     browser::Events,
     served::{OTHER, OTHERS_PASSWORD, Place, part, serve, stranger},
     uploaders::Uploader,
-    uploading::{Ask, Draft, Sending, location, offset, polled, safe},
+    uploading::{Ask, Draft, Sending, filename, location, offset, polled, safe, tus, tus_appends},
     wait_until,
 };
 
@@ -43,10 +43,12 @@ enum Dialect {
     Draft,
     /// The same in several.
     Parts,
+    /// tus, created and then sent.
+    Tus,
 }
 
-const DIALECTS: [Dialect; 5] =
-    [Dialect::Chunked, Dialect::Sized, Dialect::Pieces, Dialect::Draft, Dialect::Parts];
+const DIALECTS: [Dialect; 6] =
+    [Dialect::Chunked, Dialect::Sized, Dialect::Pieces, Dialect::Draft, Dialect::Parts, Dialect::Tus];
 
 /// A file that is uploaded.
 #[derive(Clone, Copy, Debug)]
@@ -118,33 +120,54 @@ impl File {
                 let sending = draft.appends(&url, half, true).begins(addr, None);
                 (Going { sending, told, url: Some(url) }, half)
             }
+            Dialect::Tus => {
+                let ask = tus("POST", "/-/tus").with("Upload-Length", self.size());
+                let created = ask.with("Upload-Metadata", filename(&self.name())).brings(addr, b"");
+                let url = location(&created.expect(201).head);
+                let sending = tus_appends(&url, 0).begins(addr, Some(self.size()));
+                (Going { sending, told: 0, url: Some(url) }, 0)
+            }
         };
         going.sending.sends(&part(self.content, from, upto));
         going
     }
 
-    /// How far it is, and all of the rest.
+    /// How far it is.
     #[track_caller]
-    fn goes_on(&self, addr: SocketAddr, told: u64, url: Option<&str>) {
-        let (draft, size) = (self.draft(), self.size());
-        let at = match url {
-            Some(url) => {
-                let known = draft.asks(addr, url);
+    fn asks(&self, addr: SocketAddr, url: Option<&str>) -> u64 {
+        match (self.dialect, url) {
+            (Dialect::Tus, Some(url)) => {
+                let told = tus("HEAD", url).to(addr);
+                assert_eq!(told.status() / 100, 2, "{self:?} {told:?}");
+                told.head.number("Upload-Offset").expect("an offset")
+            }
+            (_, Some(url)) => {
+                let known = self.draft().asks(addr, url);
                 assert!(!known.complete, "{self:?}");
                 known.offset
             }
-            None => {
+            (_, None) => {
                 let ask = Ask::new("PUT", &self.path()).range("*/*").with("Content-Length", 0);
                 safe(&ask.to(addr).expect(308))
             }
-        };
+        }
+    }
+
+    /// A request that brings the rest from there on.
+    fn rest(&self, at: u64, url: Option<&str>) -> Ask {
+        match (self.dialect, url) {
+            (Dialect::Tus, Some(url)) => tus_appends(url, at),
+            (_, Some(url)) => self.draft().appends(url, at, true),
+            (_, None) => self.piece(at, self.size()),
+        }
+    }
+
+    /// All of the rest.
+    #[track_caller]
+    fn goes_on(&self, addr: SocketAddr, told: u64, url: Option<&str>) {
+        let (at, size) = (self.asks(addr, url), self.size());
         assert!((told..size).contains(&at), "{self:?}: {told} were told, {at} are there");
-        let rest = part(self.content, at, size);
-        let ask = match url {
-            Some(url) => draft.appends(url, at, true),
-            None => self.piece(at, size),
-        };
-        let ended = ask.brings(addr, &rest);
+        let ended = self.rest(at, url).brings(addr, &part(self.content, at, size));
         assert_eq!(ended.status() / 100, 2, "{self:?} {ended:?}");
         assert_eq!(ended.head.number("Upload-Offset"), Some(size), "{self:?}");
     }
@@ -276,16 +299,10 @@ fn no_offset_goes_back_however_often_the_server_is_killed() {
             told = told.max(offset(served.http_addr(), &file.path()).unwrap_or(0));
             served = served.killed_and_started_again();
             let addr = served.http_addr();
-            let at = match &url {
-                Some(url) => file.draft().asks(addr, url).offset,
-                None => offset(addr, &file.path()).unwrap_or(0),
-            };
+            let at = file.asks(addr, url.as_deref());
             assert!(at >= told, "{file:?}: {told} were told, {at} are there");
             let upto = at + MIB + random.below(MIB / 4);
-            sending = match &url {
-                Some(url) => file.draft().appends(url, at, true).begins(addr, None),
-                None => file.piece(at, file.size()).begins(addr, Some(file.size() - at)),
-            };
+            sending = file.rest(at, url.as_deref()).begins(addr, Some(file.size() - at));
             sending.sends(&part(file.content, at, upto));
         }
         sending.is_taken();
@@ -299,11 +316,7 @@ fn no_offset_goes_back_however_often_the_server_is_killed() {
 fn a_full_disk_is_507_and_every_upload_goes_on_when_there_is_room() {
     const MANY: u64 = 10;
     let Some(disk) = SmallDisk::new(12 * MIB) else { return };
-    let served = serve(disk.path())
-        .arg("--user")
-        .arg(format!("{OTHER}:{OTHERS_PASSWORD}"))
-        .http()
-        .start();
+    let served = serve(disk.path()).arg("--user").arg(format!("{OTHER}:{OTHERS_PASSWORD}")).http().start();
     let addr = served.http_addr();
     let files: Vec<File> = (0..MANY).map(|number| File::new(number, 4 * MIB)).collect();
     std::fs::write(disk.path().join(files[1].name()), part(files[1].content, 0, files[1].size())).unwrap();

@@ -6,6 +6,7 @@ use std::{
     net::{SocketAddr, TcpStream},
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD as STANDARD};
 use haul_testkit::{
     HttpCaller,
     http_caller::{Answer, Head},
@@ -186,6 +187,21 @@ impl Draft {
     pub(crate) fn asks(self, addr: SocketAddr, url: &str) -> Known {
         Known::of(&self.says(Ask::new("HEAD", url)).to(addr).expect(204), self)
     }
+}
+
+/// A request of tus 1.0.0.
+pub(crate) fn tus(method: &str, path: &str) -> Ask {
+    Ask::new(method, path).with("Tus-Resumable", "1.0.0")
+}
+
+/// One that brings more.
+pub(crate) fn tus_appends(url: &str, offset: u64) -> Ask {
+    tus("PATCH", url).with("Upload-Offset", offset).with("Content-Type", "application/offset+octet-stream")
+}
+
+/// The value of Upload-Metadata that names a file.
+pub(crate) fn filename(name: &str) -> String {
+    format!("filename {}", STANDARD.encode(name))
 }
 
 /// What an answer tells of an upload.
