@@ -14,6 +14,7 @@ pub(crate) mod served;
 pub(crate) mod tus;
 pub(crate) mod upload;
 pub(crate) mod uploaders;
+pub(crate) mod uploading;
 
 use std::{
     path::{Path, PathBuf},
