@@ -96,12 +96,12 @@ impl Frame {
 }
 
 /// The page, piece by piece.
-pub(super) fn pieces(frame: Frame, listing: Listing) -> impl Iterator<Item = String> + Send {
+pub(super) fn pieces(frame: &Frame, listing: Listing) -> impl Iterator<Item = String> + Send + use<> {
     let mut head = String::new();
-    let foot = foot(&frame, &listing);
-    let _ = write_head(&mut head, &frame);
+    let foot = foot(frame, &listing);
+    let _ = write_head(&mut head, frame);
     if !listing.hidden {
-        let _ = write_top(&mut head, &frame, &listing);
+        let _ = write_top(&mut head, frame, &listing);
     }
     let (may_add, from) = (frame.may_add, frame.view.from);
     let rows = listing.rows.into_iter().skip(from).take(ROWS);
@@ -181,11 +181,11 @@ fn write_filter(html: &mut String, view: &View) -> fmt::Result {
         html.push_str("<input type=\"hidden\" name=\"order\" value=\"desc\">");
     }
     let filter = Shown(view.filter.as_bytes());
-    write!(
+    writeln!(
         html,
         "<label for=\"filter\">Filter</label>\
          <input id=\"filter\" type=\"search\" name=\"filter\" value=\"{filter}\" autocomplete=\"off\" \
-         autocapitalize=\"none\" spellcheck=\"false\"><button>Filter</button></form>\n"
+         autocapitalize=\"none\" spellcheck=\"false\"><button>Filter</button></form>"
     )
 }
 
