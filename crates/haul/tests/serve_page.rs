@@ -95,7 +95,7 @@ fn without_its_script_a_page_is_sorted_and_filtered_by_links_and_a_form() {
         names,
         ["texts", "td.size"],
         ["texts", "td.date"],
-        ["read", "noscript", format!("-T FILE {}", url(&served, "/"))],
+        ["read", "noscript pre", format!("-T FILE {}", url(&served, "/"))],
         ["click", "th.size a"],
         names,
         ["click", "th.size a"],
@@ -283,7 +283,7 @@ fn an_upload_goes_on_in_another_visit_and_from_another_browser() {
         ["text", "td.name"],
         ["pace", PACE],
         ["drop", "main", file],
-        ["until", UNDER_WAY],
+        ["until", "document.querySelector('#uploads .sending progress')?.value > 8e6"],
         ["value", "offsets"],
     ]);
     let events = walked(&steps, &profile).unwrap();
@@ -371,6 +371,69 @@ fn who_may_not_upload_is_asked_for_a_name_and_comes_back() {
     assert_eq!(events.found("count"), [0, 1]);
     assert_eq!(events.found("text"), [&format!("signed in as {USER}")]);
     assert_eq!(events.found("value"), ["/a%20b/"]);
+}
+
+#[test]
+fn who_may_only_bring_files_sees_none_and_brings_them() {
+    let place = Place::new();
+    fs::write(place.far("secret.txt"), "secret").unwrap();
+    fs::write(place.local("brought.txt"), "brought").unwrap();
+    let served = Serve::without_user(env!("CARGO_BIN_EXE_haul"), place.root())
+        .args(["--user", &format!("{USER}:{PASSWORD}:w")])
+        .http()
+        .start();
+    let steps = json!([
+        ["goto", signed_in(&served, "/")],
+        ["text", "main"],
+        ["choose", "#files", place.local("brought.txt")],
+        ["see", "#uploads .done"],
+    ]);
+    let Some(events) = walked(&steps, &user()) else { return };
+    let text = events.found("text")[0].as_str().unwrap();
+    assert!(text.contains("not shown to you") && !text.contains("secret"), "{text}");
+    assert_eq!(fs::read(place.far("brought.txt")).unwrap(), b"brought");
+}
+
+#[test]
+fn anybody_may_add_where_that_is_so_and_replaces_nothing() {
+    let place = Place::new();
+    fs::write(place.far("there.txt"), "old").unwrap();
+    fs::write(place.local("there.txt"), "new").unwrap();
+    fs::write(place.local("new.txt"), "new").unwrap();
+    let served = Serve::without_user(env!("CARGO_BIN_EXE_haul"), place.root())
+        .args(["--anonymous", "rw"])
+        .http()
+        .start();
+    let steps = json!([
+        ["goto", url(&served, "/")],
+        ["choose", "#files", place.local("there.txt"), place.local("new.txt")],
+        ["see", "#uploads .done"],
+        ["text", "#uploads .failed .words"],
+    ]);
+    let Some(events) = walked(&steps, &json!({})) else { return };
+    assert_eq!(events.found("text"), ["Failed: a file of that name is here already"]);
+    assert_eq!(fs::read(place.far("there.txt")).unwrap(), b"old");
+    assert_eq!(fs::read(place.far("new.txt")).unwrap(), b"new");
+}
+
+#[test]
+fn where_nothing_is_kept_unfinished_files_are_uploaded_whole() {
+    let place = Place::new();
+    LARGE.write_to(place.local("large.bin"));
+    fs::write(place.local("small.txt"), "").unwrap();
+    let served = Serve::over(env!("CARGO_BIN_EXE_haul"), place.root())
+        .config("[uploads]\nmode = \"in-place\"\n")
+        .http()
+        .start();
+    let steps = json!([
+        ["goto", signed_in(&served, "/")],
+        ["choose", "#files", place.local("large.bin"), place.local("small.txt")],
+        ["see", "#uploads .done:nth-child(2)"],
+    ]);
+    let Some(events) = walked(&steps, &user()) else { return };
+    assert_eq!(asked(&events, "PATCH"), 0);
+    LARGE.assert_file_is(place.far("large.bin"));
+    assert_eq!(fs::read(place.far("small.txt")).unwrap(), b"");
 }
 
 /// A request's answer, without a name.

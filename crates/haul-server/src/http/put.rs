@@ -55,9 +55,19 @@ pub(super) async fn put(
         note: Some(Note::of(Protocol::Put).kept()),
         ..Order::new(Wish::Anew)
     };
-    let receiving = visitor.begin(&place.path, order).await?;
+    let receiving = visitor.begin(&place.path, order).await.map_err(no_folder)?;
     let arriving = Arriving::new(client, visitor, &place.path, receiving);
     whole(request, arriving, visitor, place, replaces).await
+}
+
+/// What is not found is the folder for it (as RFC 4918 §9.7.1 has it).
+fn no_folder(error: ServerError) -> Trouble {
+    match error {
+        ServerError::Store(StoreError::NotFound { .. }) => {
+            Trouble::new(StatusCode::CONFLICT, "the folder above it is not there")
+        }
+        error => error.into(),
+    }
 }
 
 /// Takes in all that comes as the whole file, or the rest of it.

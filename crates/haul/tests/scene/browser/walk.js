@@ -9,6 +9,8 @@
 const fs = require("fs");
 const { drop, open, pace, run, tell } = require("./browser.js");
 
+let patience;
+
 const steps = {
     goto: async (page, url) => (await page.goto(url))?.status(),
     reload: async (page) => (await page.reload())?.status(),
@@ -24,7 +26,14 @@ const steps = {
     see: (page, selector) => page.waitForSelector(selector).then(() => undefined),
     miss: (page, selector) => page.waitForSelector(selector, { state: "hidden" }).then(() => undefined),
     read: (page, selector, text) => page.locator(selector, { hasText: text }).first().waitFor(),
-    until: (page, expression) => page.waitForFunction(expression).then(() => undefined),
+    until: async (page, expression) => {
+        // Asked from outside: a page may forbid what waits in it (unsafe-eval).
+        const deadline = Date.now() + patience;
+        while (!(await page.evaluate(expression))) {
+            if (Date.now() > deadline) throw new Error(`it did not become true: ${expression}`);
+            await new Promise((again) => setTimeout(again, 5));
+        }
+    },
     // Until the test has made this file.
     await_file: async (page, path) => {
         while (!fs.existsSync(path)) await new Promise((again) => setTimeout(again, 5));
@@ -48,7 +57,8 @@ const steps = {
 
 run(async (wanted) => {
     const page = await open(wanted);
-    page.setDefaultTimeout((wanted.patience ?? 30) * 1000);
+    patience = (wanted.patience ?? 30) * 1000;
+    page.setDefaultTimeout(patience);
     for (const [step, ...words] of wanted.steps) {
         const value = await steps[step](page, ...words);
         tell("step", { step, value });
