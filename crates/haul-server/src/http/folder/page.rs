@@ -96,7 +96,10 @@ impl Frame {
 }
 
 /// The page, piece by piece.
-pub(super) fn pieces(frame: Frame, listing: Listing) -> impl Iterator<Item = String> + Send {
+pub(super) fn pieces(mut frame: Frame, listing: Listing) -> impl Iterator<Item = String> + Send {
+    if frame.view.from >= listing.rows.len() {
+        frame.view.from = 0;
+    }
     let mut head = String::new();
     let foot = foot(&frame, &listing);
     let _ = write_head(&mut head, &frame);
