@@ -59,7 +59,7 @@ pub(super) async fn get(client: &Client, request: &Request, visitor: &Visitor, p
         sent(answer.with(header::CONTENT_TYPE, kind), json::pieces(place.path.clone(), listing.rows)).await
     } else {
         let frame = page::Frame::new(client, request, visitor, place, view);
-        sent(page::fields(answer), page::pieces(&frame, listing)).await
+        sent(page::fields(answer), page::pieces(frame, listing)).await
     })
 }
 
