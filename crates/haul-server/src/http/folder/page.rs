@@ -107,8 +107,10 @@ pub(super) fn pieces(mut frame: Frame, listing: Listing) -> impl Iterator<Item =
         let _ = write_top(&mut head, &frame, &listing);
     }
     let (may_add, from) = (frame.may_add, frame.view.from);
-    let rows = listing.rows.into_iter().skip(from).take(ROWS);
-    once(head).chain(rows.map(move |row| written(&row, may_add))).chain(once(foot))
+    // What is not shown is not kept for as long as the page is read.
+    let mut rows: Vec<_> = listing.rows.into_iter().skip(from).take(ROWS).collect();
+    rows.shrink_to_fit();
+    once(head).chain(rows.into_iter().map(move |row| written(&row, may_add))).chain(once(foot))
 }
 
 fn write_head(html: &mut String, frame: &Frame) -> fmt::Result {

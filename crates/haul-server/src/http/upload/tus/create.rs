@@ -45,6 +45,10 @@ pub(super) async fn create(
     asked: Create,
 ) -> Answered {
     let note = Note { metadata: asked.metadata.raw().cloned(), ..Note::of(Protocol::Tus) };
+    if !note.is_small() {
+        let words = "Upload-Metadata may have 8 KiB";
+        return Err(Trouble::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, words));
+    }
     match asked.what {
         What::Whole { length, content } => {
             let (path, condition) = target(request, visitor, folder, &asked.metadata).await?;
