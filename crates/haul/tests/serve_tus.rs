@@ -103,6 +103,9 @@ fn the_path_is_the_filename_within_the_folder_posted_to() {
     assert_eq!(folder.status(), 409, "{}", folder.text());
 }
 
+/// Method, path, fields and content of a request, and the status of its answer.
+type Case<'a> = (&'a str, &'a str, &'a [&'a str], &'a [u8], u16);
+
 #[test]
 fn what_is_wrong_is_refused_and_changes_nothing() {
     let place = Place::new();
@@ -111,7 +114,7 @@ fn what_is_wrong_is_refused_and_changes_nothing() {
     let url = ann.creates("/", "f", 10);
     ann.sends(&url, 0, b"01234").expect(204);
     let name = filename("g");
-    let cases: &[(&str, &str, &[&str], &[u8], u16)] = &[
+    let cases: &[Case<'_>] = &[
         ("POST", "/-/tus", &[&name], b"", 400),
         ("POST", "/-/tus", &["Upload-Length: x", &name], b"", 400),
         ("POST", "/-/tus", &["Upload-Length: -1", &name], b"", 400),

@@ -56,20 +56,20 @@ fn wait_for(client: &HaulProcess, event: &str) {
 }
 
 #[track_caller]
-fn is_gone_on_with_after_the_client_was_killed(uploader: Uploader, way: Value) {
+fn is_gone_on_with_after_the_client_was_killed(uploader: Uploader, way: &Value) {
     let place = Place::new();
     let served = place.serve().http().start();
     let content = Content::new(11, LEN);
     content.write_to(place.local("source"));
     let endpoint = format!("http://{}/-/tus", served.http_addr());
     let file = place.local("source");
-    let first = told(&place, &joined(&way, &json!({ "hold": 3 * MIB })));
+    let first = told(&place, &joined(way, &json!({ "hold": 3 * MIB })));
     let Some(client) = uploader.command(&file, &endpoint, &first) else { return };
     let client = client.spawn();
     wait_for(&client, "held");
     client.kill_9();
     assert!(unseen(&place.far("f.bin")));
-    let again = uploader.command(&file, &endpoint, &told(&place, &way)).unwrap();
+    let again = uploader.command(&file, &endpoint, &told(&place, way)).unwrap();
     let events = assert_done(&again.run(), content, &place);
     assert_eq!(events.all("resuming").len(), 1, "{events:#?}");
     let created = events
@@ -81,7 +81,7 @@ fn is_gone_on_with_after_the_client_was_killed(uploader: Uploader, way: Value) {
 }
 
 #[track_caller]
-fn goes_on_after_the_server_was_killed(uploader: Uploader, way: Value) {
+fn goes_on_after_the_server_was_killed(uploader: Uploader, way: &Value) {
     let place = Place::new();
     let served = place.serve().http().start();
     let content = Content::new(12, LEN);
@@ -89,7 +89,7 @@ fn goes_on_after_the_server_was_killed(uploader: Uploader, way: Value) {
     let link = Link::to(served.http_addr());
     link.rate(Some(2 * MIB));
     let endpoint = format!("http://{}/-/tus", link.addr());
-    let Some(client) = uploader.command(&place.local("source"), &endpoint, &told(&place, &way)) else {
+    let Some(client) = uploader.command(&place.local("source"), &endpoint, &told(&place, way)) else {
         return;
     };
     let client = client.spawn();
@@ -102,19 +102,19 @@ fn goes_on_after_the_server_was_killed(uploader: Uploader, way: Value) {
 
 #[test]
 fn tus_js_client_goes_on_after_it_was_killed() {
-    is_gone_on_with_after_the_client_was_killed(Uploader::TusJs, json!({}));
-    is_gone_on_with_after_the_client_was_killed(Uploader::TusJs, json!({ "chunk": MIB }));
+    is_gone_on_with_after_the_client_was_killed(Uploader::TusJs, &json!({}));
+    is_gone_on_with_after_the_client_was_killed(Uploader::TusJs, &json!({ "chunk": MIB }));
     is_gone_on_with_after_the_client_was_killed(
         Uploader::TusJs,
-        json!({ "chunk": 700_000, "override_patch": true }),
+        &json!({ "chunk": 700_000, "override_patch": true }),
     );
-    is_gone_on_with_after_the_client_was_killed(Uploader::TusJs, json!({ "parallel": 3 }));
+    is_gone_on_with_after_the_client_was_killed(Uploader::TusJs, &json!({ "parallel": 3 }));
 }
 
 #[test]
 fn tus_js_client_goes_on_when_its_server_comes_back() {
-    goes_on_after_the_server_was_killed(Uploader::TusJs, json!({}));
-    goes_on_after_the_server_was_killed(Uploader::TusJs, json!({ "chunk": MIB / 2 }));
+    goes_on_after_the_server_was_killed(Uploader::TusJs, &json!({}));
+    goes_on_after_the_server_was_killed(Uploader::TusJs, &json!({ "chunk": MIB / 2 }));
 }
 
 #[test]
@@ -139,14 +139,14 @@ fn tus_js_client_sends_in_all_its_ways() {
 
 #[test]
 fn tuspy_goes_on_after_it_was_killed() {
-    is_gone_on_with_after_the_client_was_killed(Uploader::Tuspy, json!({ "chunk": MIB }));
-    is_gone_on_with_after_the_client_was_killed(Uploader::Tuspy, json!({ "chunk": MIB, "checksum": true }));
+    is_gone_on_with_after_the_client_was_killed(Uploader::Tuspy, &json!({ "chunk": MIB }));
+    is_gone_on_with_after_the_client_was_killed(Uploader::Tuspy, &json!({ "chunk": MIB, "checksum": true }));
 }
 
 #[test]
 fn tuspy_goes_on_when_its_server_comes_back() {
-    goes_on_after_the_server_was_killed(Uploader::Tuspy, json!({ "chunk": MIB / 2 }));
-    goes_on_after_the_server_was_killed(Uploader::Tuspy, json!({ "chunk": MIB / 2, "checksum": true }));
+    goes_on_after_the_server_was_killed(Uploader::Tuspy, &json!({ "chunk": MIB / 2 }));
+    goes_on_after_the_server_was_killed(Uploader::Tuspy, &json!({ "chunk": MIB / 2, "checksum": true }));
 }
 
 /// What Uppy is told, in a page of this server's own.
