@@ -184,11 +184,11 @@ fn write_filter(html: &mut String, view: &View) -> fmt::Result {
         html.push_str("<input type=\"hidden\" name=\"order\" value=\"desc\">");
     }
     let filter = Shown(view.filter.as_bytes());
-    write!(
+    writeln!(
         html,
         "<label for=\"filter\">Filter</label>\
          <input id=\"filter\" type=\"search\" name=\"filter\" value=\"{filter}\" autocomplete=\"off\" \
-         autocapitalize=\"none\" spellcheck=\"false\"><button>Filter</button></form>\n"
+         autocapitalize=\"none\" spellcheck=\"false\"><button>Filter</button></form>"
     )
 }
 
