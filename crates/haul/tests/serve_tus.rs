@@ -366,6 +366,37 @@ fn nobody_else_knows_of_an_upload_and_who_may_not_write_creates_none() {
 }
 
 #[test]
+fn a_condition_holds_for_what_a_creation_would_replace() {
+    let place = Place::new();
+    std::fs::write(place.far("old"), "old").unwrap();
+    let served = place.serve().http().start();
+    let ann = Tus::owner(served.http_addr());
+    let creates = |name: &str, condition: &str| {
+        ann.asks("POST", "/", &["Upload-Length: 3", &filename(name), condition, BYTES], b"new").status()
+    };
+    assert_eq!(creates("old", "If-None-Match: *"), 412);
+    assert_eq!(creates("old", "If-Match: \"other\""), 412);
+    assert_eq!(creates("new", "If-Match: *"), 412);
+    assert_eq!(std::fs::read(place.far("old")).unwrap(), b"old");
+    assert!(unseen(&place.far("new")));
+    assert_eq!(creates("new", "If-None-Match: *"), 201);
+    assert_eq!(creates("old", "If-Match: *"), 201);
+    assert_eq!(std::fs::read(place.far("old")).unwrap(), b"new");
+}
+
+#[test]
+fn who_is_not_let_in_is_told_so_in_tus() {
+    let place = Place::new();
+    let served = place.serve().http().start();
+    let nobody = Tus::nobody(served.http_addr());
+    let refused = nobody.asks("POST", "/-/tus", &["Upload-Length: 3", &filename("f")], b"").expect(401);
+    assert!(refused.field("WWW-Authenticate").is_some());
+    let elsewhere = ["Origin: http://example.org", "Upload-Length: 3", &filename("f")];
+    assert_eq!(Tus::owner(served.http_addr()).asks("POST", "/-/tus", &elsewhere, b"").status(), 403);
+    assert!(unseen(&place.far("f")));
+}
+
+#[test]
 fn where_uploads_go_in_place_all_of_one_has_to_come_at_once() {
     let place = Place::new();
     let served = serve(place.root()).http().config("[uploads]\nmode = \"in-place\"\n").start();

@@ -108,6 +108,7 @@ fn tus_js_client_goes_on_after_it_was_killed() {
         Uploader::TusJs,
         json!({ "chunk": 700_000, "override_patch": true }),
     );
+    is_gone_on_with_after_the_client_was_killed(Uploader::TusJs, json!({ "parallel": 3 }));
 }
 
 #[test]
@@ -190,4 +191,22 @@ fn uppy_goes_on_when_its_server_comes_back_and_after_its_browser_was_killed() {
     let created = events.all("answer").into_iter().filter(|answer| answer["method"] == "POST");
     assert_eq!(created.count(), 0, "nothing was begun anew: {events:#?}");
     drop(served);
+}
+
+#[test]
+fn uppy_uploads_from_a_page_elsewhere_that_may() {
+    let place = Place::new();
+    let page = "http://localhost:9/page";
+    let served = place.serve().http().config("[http]\norigins = [\"http://localhost:9\"]\n").start();
+    let content = Content::new(15, LEN);
+    content.write_to(place.local("f.bin"));
+    let endpoint = format!("http://{}/-/tus", served.http_addr());
+    let options = uppy(page, &place, None);
+    let Some(client) = Uploader::Uppy.command(&place.local("f.bin"), &endpoint, &options) else { return };
+    assert_done(&client.run(), content, &place);
+    // Any other page may not.
+    let other =
+        joined(&options, &json!({ "page": "http://localhost:8/page", "profile": place.local("other") }));
+    let end = Uploader::Uppy.command(&place.local("f.bin"), &endpoint, &other).unwrap().run();
+    assert_eq!(end.code, Some(1), "{}", end.stderr);
 }

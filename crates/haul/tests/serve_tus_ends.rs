@@ -6,7 +6,10 @@
 mod scene;
 
 use std::{
-    sync::{Barrier, Mutex},
+    sync::{
+        Barrier, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -109,6 +112,35 @@ fn the_newest_patch_wins_and_who_only_asks_disturbs_nobody() {
     }
     assert_eq!(ann.offset(&url), 2 * MIB + 9);
     ann.sends(&url, 2 * MIB + 9, &part(content, 2 * MIB + 9, LEN)).expect(204);
+    content.assert_file_is(place.far("f"));
+}
+
+#[test]
+fn a_file_that_somebody_is_just_sending_is_not_begun_anew_beside_that() {
+    let place = Place::new();
+    let served = place.serve().http().start();
+    let ann = Tus::owner(served.http_addr());
+    let content = Content::new(9, LEN);
+    let url = ann.creates("/", "f", LEN);
+    let mut older = ann.begins(&url, 0, LEN, &[], b"");
+    let over = AtomicBool::new(false);
+    let refused = std::thread::scope(|scope| {
+        let newcomer = scope.spawn(|| {
+            let refused = ann.asks("POST", "/", &["Upload-Length: 5", &filename("f")], b"");
+            over.store(true, Ordering::Relaxed);
+            refused
+        });
+        let mut at = 0;
+        while !over.load(Ordering::Relaxed) && at < LEN / 2 {
+            older.sends(part(content, at, at + 1));
+            taken(&older);
+            at += 1;
+        }
+        older.sends(part(content, at, LEN));
+        newcomer.join().unwrap()
+    });
+    assert_eq!((refused.status(), refused.field("Retry-After")), (409, Some("2")), "{}", refused.text());
+    older.answer("PATCH").expect(204);
     content.assert_file_is(place.far("f"));
 }
 

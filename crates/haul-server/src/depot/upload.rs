@@ -318,7 +318,8 @@ impl Upload {
     /// that only watches.
     pub(super) async fn catch_up(&mut self) -> Result<(), StoreError> {
         let Some(begun) = &mut self.begun else { return Ok(()) };
-        if begun.synced.elapsed() < ASKED_AGAIN {
+        // Whoever is the first to ask hears of all that came.
+        if begun.synced > begun.since && begun.synced.elapsed() < ASKED_AGAIN {
             return Ok(());
         }
         begun.look_beside(true).await?;

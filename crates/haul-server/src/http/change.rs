@@ -29,8 +29,11 @@ pub(super) async fn delete(
     visitor: &Visitor,
     place: &Place,
 ) -> Answered {
-    check(request, visitor, place).await?;
     let kind = kind(visitor, &place.path).await?;
+    // Where nothing is, no condition counts (RFC 9110 §13.2.1).
+    if kind.is_some() {
+        check(request, visitor, place).await?;
+    }
     let what = match kind {
         Some(Kind::Folder) => {
             visitor.remove_folder(&place.path).await?;

@@ -31,6 +31,8 @@ use crate::{
 
 /// A file that is shown runs nothing and asks for nothing (CSP3 §6.3.2): its page is nobody's.
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox");
+/// It may be kept, and is asked for again each time: with its tag that costs little.
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// Sends a file, or shows a folder.
 pub(super) async fn get(client: &Client, request: &Request, visitor: &Visitor, place: &Place) -> Answered {
@@ -86,7 +88,8 @@ async fn send(
     let download = Download::decide(&request.method, &request.fields, &current, now);
     let mut answer = about(Answer::new(download.status()), &current, now)
         .with(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"))
-        .with(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        // A 304 has it, too (RFC 9110 §15.4.5).
+        .with(header::CACHE_CONTROL, NO_CACHE);
     if let Some(range) = download.content_range(current.size()) {
         answer = answer.told(header::CONTENT_RANGE, range.to_string());
     }

@@ -26,9 +26,6 @@ const REMEMBERED: HeaderValue = HeaderValue::from_static("600");
 
 /// Refuses what a browser was lured into.
 pub(super) fn check(client: &Client, request: &Request) -> Result<(), Trouble> {
-    if !request.names_host {
-        return Err(Trouble::new(StatusCode::BAD_REQUEST, "a request names one host"));
-    }
     if client.local.ip().is_loopback() && !is_ours(client, request.host.as_deref()) {
         let words = "this machine is not known by that name here (http.hosts)";
         return Err(Trouble::new(StatusCode::MISDIRECTED_REQUEST, words));

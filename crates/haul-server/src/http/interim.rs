@@ -67,7 +67,7 @@ mod tests {
         none.leave(HeaderMap::new());
         assert!(none.take().is_empty());
         let some = Interim::taken();
-        some.clone().leave(HeaderMap::new());
+        some.leave(HeaderMap::new());
         assert_eq!(some.take().len(), 1);
         assert!(some.take().is_empty());
     }

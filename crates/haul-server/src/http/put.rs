@@ -55,9 +55,19 @@ pub(super) async fn put(
         note: Some(Note::of(Protocol::Put).kept()),
         ..Order::new(Wish::Anew)
     };
-    let receiving = visitor.begin(&place.path, order).await?;
+    let receiving = visitor.begin(&place.path, order).await.map_err(no_folder)?;
     let arriving = Arriving::new(client, visitor, &place.path, receiving);
     whole(request, arriving, visitor, place, replaces).await
+}
+
+/// What is not found is the folder for it (as RFC 4918 §9.7.1 has it).
+fn no_folder(error: ServerError) -> Trouble {
+    match error {
+        ServerError::Store(StoreError::NotFound { .. }) => {
+            Trouble::new(StatusCode::CONFLICT, "the folder above it is not there")
+        }
+        error => error.into(),
+    }
 }
 
 /// Takes in all that comes as the whole file, or the rest of it.
@@ -93,7 +103,7 @@ pub(super) async fn unwell(poured: Poured, arriving: Arriving) -> Trouble {
         Poured::Failed(error) if is_fenced(&error) => return error.into(),
         Poured::Failed(error) => {
             let kept = arriving.settle(DataEnd::Unclean, &error.to_string()).await;
-            return failed(error, kept);
+            return failed(error, &kept);
         }
     };
     match arriving.settle(DataEnd::Unclean, &why).await {
@@ -104,10 +114,10 @@ pub(super) async fn unwell(poured: Poured, arriving: Arriving) -> Trouble {
 }
 
 /// A failure here, with how far it is.
-pub(super) fn failed(error: ServerError, kept: Result<Settled, ServerError>) -> Trouble {
+pub(super) fn failed(error: ServerError, kept: &Result<Settled, ServerError>) -> Trouble {
     let trouble = Trouble::from(error);
     match kept {
-        Ok(Settled::Kept { at, .. }) => trouble.with(UPLOAD_OFFSET, at.into()).and("offset", at),
+        Ok(Settled::Kept { at, .. }) => trouble.with(UPLOAD_OFFSET, (*at).into()).and("offset", *at),
         Ok(Settled::Published(_)) | Err(_) => trouble,
     }
 }

@@ -1,10 +1,15 @@
 //! The content of a request on its way into an upload, for every dialect.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use haul_core::{Digest, TreePath};
 use haul_store::StoreError;
+use tokio::time::timeout;
 
 use super::{
     content::{Content, Cut},
@@ -17,6 +22,9 @@ use crate::{
     depot::{Control, DataEnd, Receiving, Settled, Visitor},
     log::{Direction, Ended, Event, Transfer},
 };
+
+/// Where no bytes come, it is looked at so often whether those that came are safe.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 /// How the content ended.
 pub(super) enum Poured {
@@ -87,19 +95,18 @@ impl Arriving {
         most: Option<u64>,
         mut told: impl FnMut(u64),
     ) -> Poured {
-        let stall = self.client.settings.times.stall;
         let end = most.map(|most| self.receiving.offset().saturating_add(most));
-        let mut next = content.next(stall).await;
+        let mut next = self.next(content, &mut told).await;
         while let Some(piece) = next {
             let piece = match piece {
                 Ok(piece) => piece,
-                Err(cut) => return Poured::Cut(cut),
+                Err(poured) => return poured,
             };
             let room = end.map_or(u64::MAX, |end| end.saturating_sub(self.receiving.offset()));
             let len = piece.len() as u64;
             // The last piece is taken only when it is sure that it is the last: with it an upload has all that was
             // declared, and is whole, whatever is said of it afterwards.
-            let ahead = if len == room { Some(content.next(stall).await) } else { None };
+            let ahead = if len == room { Some(self.next(content, &mut told).await) } else { None };
             if len > room || matches!(ahead, Some(Some(Ok(_)))) {
                 return Poured::TooMuch;
             }
@@ -109,10 +116,31 @@ impl Arriving {
             told(self.receiving.safe());
             next = match ahead {
                 Some(next) => next,
-                None => content.next(stall).await,
+                None => self.next(content, &mut told).await,
             };
         }
         Poured::Whole
+    }
+
+    /// The next piece. While none comes, what came is made safe in time all the same, and whoever was taken over hears
+    /// of it.
+    async fn next(
+        &mut self,
+        content: &mut Content,
+        told: &mut impl FnMut(u64),
+    ) -> Option<Result<Bytes, Poured>> {
+        let mut coming = pin!(content.next(self.client.settings.times.stall));
+        loop {
+            match timeout(LOOK_AFTER, coming.as_mut()).await {
+                Ok(came) => return came.map(|came| came.map_err(Poured::Cut)),
+                Err(_) => {
+                    if let Err(error) = self.receiving.rest().await {
+                        return Some(Err(Poured::Failed(error)));
+                    }
+                    told(self.receiving.safe());
+                }
+            }
+        }
     }
 
     /// Takes in a piece.

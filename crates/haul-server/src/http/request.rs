@@ -17,8 +17,8 @@ pub(super) struct Request {
     pub(super) path: String,
     pub(super) query: Option<String>,
     pub(super) host: Option<String>,
-    /// Whether it names its host once, as it must (RFC 9112 §3.2).
-    pub(super) names_host: bool,
+    /// Whether it says for which host it is, once, as its version has it (RFC 9112 §3.2).
+    pub(super) names_its_host: bool,
     pub(super) fields: HeaderMap,
     pub(super) content: Content,
     pub(super) interim: Interim,
@@ -56,21 +56,11 @@ impl Request {
         let host = uri.authority().map(|authority| authority.as_str().to_owned()).or_else(|| {
             headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned)
         });
-        let hosts = headers.get_all(http::header::HOST).iter().count();
-        let names_host = hosts == 1 || (hosts == 0 && (version != Version::HTTP_11 || host.is_some()));
         // Older clients know no interim answers (RFC 9110 §15.2).
         let interim = if version < Version::HTTP_11 { Interim::default() } else { interim };
-        let query = uri.query().map(str::to_owned);
-        Self {
-            method,
-            path: uri.path().to_owned(),
-            query,
-            host,
-            names_host,
-            fields: headers,
-            content,
-            interim,
-        }
+        let names_its_host = names_its_host(&headers, version, uri.authority().is_some());
+        let (path, query) = (uri.path().to_owned(), uri.query().map(str::to_owned));
+        Self { method, path, query, host, names_its_host, fields: headers, content, interim }
     }
 
     /// The text of a field that is there once.
@@ -97,5 +87,18 @@ impl Request {
         })?;
         let spaced = found.replace('+', " ");
         Some(percent_encoding::percent_decode_str(&spaced).collect())
+    }
+}
+
+fn names_its_host(fields: &HeaderMap, version: Version, in_target: bool) -> bool {
+    let mut hosts = fields.get_all(http::header::HOST).iter();
+    let is_one = |host: &http::HeaderValue| {
+        let text = host.to_str().unwrap_or("@");
+        text.is_empty() || (!text.contains('@') && text.parse::<http::uri::Authority>().is_ok())
+    };
+    match (hosts.next(), hosts.next()) {
+        (None, _) => version < Version::HTTP_11 || (version > Version::HTTP_11 && in_target),
+        (Some(host), None) => is_one(host),
+        (Some(_), Some(_)) => false,
     }
 }

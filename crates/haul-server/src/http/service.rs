@@ -43,6 +43,9 @@ pub(super) async fn answer(client: &Arc<Client>, mut request: Request) -> Answer
 }
 
 async fn serve(client: &Arc<Client>, request: &mut Request) -> Answered {
+    if !request.names_its_host {
+        return Err(Trouble::new(StatusCode::BAD_REQUEST, "for which host is it? (Host, once)"));
+    }
     guard::check(client, request)?;
     if let Some(answer) = guard::preflight(client, request) {
         return Ok(answer);

@@ -11,7 +11,7 @@ use crate::ServerError;
 /// Why a request was not granted.
 #[derive(Debug)]
 pub(super) struct Trouble {
-    problem: Problem,
+    problem: Box<Problem>,
     fields: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -27,7 +27,7 @@ impl Trouble {
     /// With this member beside the usual ones.
     #[must_use]
     pub(super) fn and(self, name: &'static str, value: impl Into<Value>) -> Self {
-        Self { problem: self.problem.member(name, value), ..self }
+        Self { problem: Box::new(self.problem.member(name, value)), ..self }
     }
 
     /// With this field.
@@ -67,7 +67,7 @@ impl Trouble {
 
 impl From<Problem> for Trouble {
     fn from(problem: Problem) -> Self {
-        Self { problem, fields: Vec::new() }
+        Self { problem: Box::new(problem), fields: Vec::new() }
     }
 }
 

@@ -361,6 +361,8 @@ impl HttpCaller {
                 let so_far = self.raw.iter().chain(&self.buffer).copied().take(4096).collect::<Vec<_>>();
                 panic!("no more within {:?} after \"{}\"", self.patience, so_far.escape_ascii())
             }
+            // A signal, as when a child of this process has ended: a socket with a deadline is not read on by itself.
+            Err(e) if e.kind() == ErrorKind::Interrupted => Ok(()),
             Err(_) => Err(Ended),
         }
     }

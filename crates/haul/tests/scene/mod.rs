@@ -8,11 +8,13 @@
 pub(crate) mod browser;
 pub(crate) mod clients;
 pub(crate) mod ftp;
+pub(crate) mod http;
 pub(crate) mod lint;
 pub(crate) mod served;
 pub(crate) mod tus;
 pub(crate) mod upload;
 pub(crate) mod uploaders;
+pub(crate) mod uploading;
 
 use std::{
     path::{Path, PathBuf},
@@ -140,7 +142,7 @@ pub(crate) fn wait_until(is_so: impl Fn() -> bool) {
 }
 
 /// The bytes that lie between a port of ours and those who are connected to it, as Linux tells them.
-fn queued(port: u16) -> Option<u64> {
+pub(crate) fn queued(port: u16) -> Option<u64> {
     let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
     let ours = format!(":{port:04X}");
     let queues = table.lines().filter_map(|line| {

@@ -96,15 +96,12 @@ impl Frame {
 }
 
 /// The page, piece by piece.
-pub(super) fn pieces(mut frame: Frame, listing: Listing) -> impl Iterator<Item = String> + Send {
-    if frame.view.from >= listing.rows.len() {
-        frame.view.from = 0;
-    }
+pub(super) fn pieces(frame: &Frame, listing: Listing) -> impl Iterator<Item = String> + Send + use<> {
     let mut head = String::new();
-    let foot = foot(&frame, &listing);
-    let _ = write_head(&mut head, &frame);
+    let foot = foot(frame, &listing);
+    let _ = write_head(&mut head, frame);
     if !listing.hidden {
-        let _ = write_top(&mut head, &frame, &listing);
+        let _ = write_top(&mut head, frame, &listing);
     }
     let (may_add, from) = (frame.may_add, frame.view.from);
     let rows = listing.rows.into_iter().skip(from).take(ROWS);

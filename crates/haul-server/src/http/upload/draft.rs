@@ -236,7 +236,7 @@ impl Run<'_> {
             Poured::Failed(error) if is_fenced(&error) => Err(error.into()),
             Poured::Failed(error) => {
                 let kept = arriving.settle(DataEnd::Unclean, &error.to_string()).await;
-                Err(put::failed(error, kept))
+                Err(put::failed(error, &kept))
             }
         }
     }

@@ -13,13 +13,13 @@ use super::{
             request::Client,
             trouble::{Answered, Trouble},
         },
-        Note, Resource,
+        Resource,
     },
     create::created,
     refused,
     take::ended,
 };
-use crate::depot::{Announced, Named, Order, Visitor, Wish};
+use crate::depot::{Announced, Named, Order, Visitor};
 
 /// So much is copied at once.
 const PIECE: usize = 1 << 20;
@@ -37,7 +37,7 @@ pub(super) async fn join(
     visitor: &Visitor,
     path: TreePath,
     urls: &[PartUrl],
-    note: Note,
+    order: Order,
 ) -> Answered {
     let aside = visitor.aside();
     let mut parts = Vec::with_capacity(urls.len());
@@ -46,8 +46,7 @@ pub(super) async fn join(
     }
     let length = parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.length));
     let length = length.ok_or_else(|| refused(&Refusal::TooLarge { max: u64::MAX }))?;
-    let order =
-        Order { announced: Announced::Whole(length), note: Some(note.kept()), ..Order::new(Wish::Anew) };
+    let order = Order { announced: Announced::Whole(length), ..order };
     let receiving = visitor.begin(&path, order).await?;
     let mut arriving = Arriving::new(client, visitor, &path, receiving);
     let id = arriving.name().await?.ok_or_else(|| refused(&Refusal::NoSuchPart))?;
