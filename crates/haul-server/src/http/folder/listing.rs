@@ -89,6 +89,12 @@ impl View {
             from: text("from").and_then(|from| from.parse().ok()).unwrap_or_default(),
         }
     }
+
+    /// The same of so many rows: what begins after the last begins with the first.
+    #[must_use]
+    pub(super) fn of(self, rows: usize) -> Self {
+        Self { from: if self.from < rows { self.from } else { 0 }, ..self }
+    }
 }
 
 impl Listing {

@@ -51,15 +51,16 @@ pub(super) async fn get(client: &Client, request: &Request, visitor: &Visitor, p
     let view = View::asked(request);
     let (listing, view) =
         spawn_blocking(move || (listing.seen_by(&view), view)).await.map_err(|_| stopped())?;
+    let view = view.of(listing.rows.len());
     let answer = Answer::new(StatusCode::OK)
         .with(header::VARY, HeaderValue::from_static("Accept, Authorization"))
         .with(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(if wants_json {
         let kind = HeaderValue::from_static("application/json");
-        sent(answer.with(header::CONTENT_TYPE, kind), json::pieces(place.path.clone(), listing.rows)).await
+        sent(answer.with(header::CONTENT_TYPE, kind), json::pieces(place.path.clone(), listing.rows))
     } else {
         let frame = page::Frame::new(client, request, visitor, place, view);
-        sent(page::fields(answer), page::pieces(frame, listing)).await
+        sent(page::fields(answer), page::pieces(frame, listing))
     })
 }
 
@@ -82,7 +83,7 @@ fn signed_in(visitor: &Visitor, back: &[u8]) -> Answered {
 }
 
 /// The answer with these pieces: what is short at once, the rest as it is fetched.
-async fn sent(mut answer: Answer, pieces: impl Iterator<Item = String> + Send + 'static) -> Answer {
+fn sent(mut answer: Answer, pieces: impl Iterator<Item = String> + Send + 'static) -> Answer {
     let mut pieces = gathered(pieces);
     let first = pieces.next().unwrap_or_default();
     let Some(second) = pieces.next() else {

@@ -111,7 +111,7 @@ function ask(method, url, { fields = {}, body = null, moved, signal } = {}) {
         };
         asked.onerror = asked.onabort = () => {
             over();
-            reject(new Cut("the connection was cut"));
+            reject(new Cut("no connection"));
         };
         asked.upload.onprogress = (event) => {
             alive();
