@@ -114,8 +114,11 @@ fn without_anonymous_access_nothing_is_told_to_who_has_no_name() {
     assert_eq!(get(addr, "/f"), b"x");
 }
 
+/// A method, a path, fields, content, and the permission that it needs.
+type Verb = (&'static str, &'static str, &'static [&'static str], Option<&'static [u8]>, char);
+
 /// What is asked of a fresh file `f`, in a folder with the folder `d`.
-const VERBS: [(&str, &str, &[&str], Option<&[u8]>, char); 11] = [
+const VERBS: [Verb; 11] = [
     ("GET", "/f", &[], None, 'r'),
     ("HEAD", "/f", &[], None, 'r'),
     ("GET", "/f", &["Range: bytes=0-0"], None, 'r'),
