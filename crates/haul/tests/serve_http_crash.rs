@@ -107,7 +107,7 @@ impl File {
             }
             Dialect::Draft => {
                 let ask = draft.creates(Ask::new("POST", &path), true);
-                let mut sending = ask.begins(addr, (self.number % 2 == 0).then_some(self.size()));
+                let mut sending = ask.begins(addr, self.number.is_multiple_of(2).then_some(self.size()));
                 let url = Some(location(&sending.interim()));
                 (Going { sending, told: 0, url }, 0)
             }

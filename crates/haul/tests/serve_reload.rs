@@ -173,11 +173,13 @@ fn an_address_that_is_taken_is_7_and_named() {
 }
 
 #[test]
-fn https_needs_a_certificate() {
+fn https_needs_a_certificate_and_a_server_a_door() {
     let place = Place::new();
     let end = serve(place.root()).args(["--https", "127.0.0.1:0"]).run().expect_code(2);
     assert!(end.stderr.contains("http.listen_tls"), "{}", end.stderr);
-    let end = serve(place.root()).args(["--ftp", "off"]).run().expect_code(2);
+    let root = place.root().to_str().unwrap();
+    let args = ["serve", root, "--http", "off", "--ftp", "off"];
+    let end = Haul::new(env!("CARGO_BIN_EXE_haul")).args(args).run().expect_code(2);
     assert!(end.stderr.contains("nothing to serve at"), "{}", end.stderr);
 }
 

@@ -366,6 +366,25 @@ fn nobody_else_knows_of_an_upload_and_who_may_not_write_creates_none() {
 }
 
 #[test]
+fn a_condition_holds_for_what_a_creation_would_replace() {
+    let place = Place::new();
+    std::fs::write(place.far("old"), "old").unwrap();
+    let served = place.serve().http().start();
+    let ann = Tus::owner(served.http_addr());
+    let creates = |name: &str, condition: &str| {
+        ann.asks("POST", "/", &["Upload-Length: 3", &filename(name), condition, BYTES], b"new").status()
+    };
+    assert_eq!(creates("old", "If-None-Match: *"), 412);
+    assert_eq!(creates("old", "If-Match: \"other\""), 412);
+    assert_eq!(creates("new", "If-Match: *"), 412);
+    assert_eq!(std::fs::read(place.far("old")).unwrap(), b"old");
+    assert!(unseen(&place.far("new")));
+    assert_eq!(creates("new", "If-None-Match: *"), 201);
+    assert_eq!(creates("old", "If-Match: *"), 201);
+    assert_eq!(std::fs::read(place.far("old")).unwrap(), b"new");
+}
+
+#[test]
 fn who_is_not_let_in_is_told_so_in_tus() {
     let place = Place::new();
     let served = place.serve().http().start();

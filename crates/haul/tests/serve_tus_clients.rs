@@ -24,14 +24,14 @@ const LEN: u64 = 5 * MIB + 321;
 const OWNER: &str = "Basic YTpzZWNyZXQ=";
 
 /// What every client here is told.
-fn told(place: &Place, more: Value) -> Value {
+fn told(place: &Place, more: &Value) -> Value {
     let all = json!({
         "storage": place.local("urls"),
         "metadata": { "filename": "f.bin" },
         "headers": { "Authorization": OWNER },
         "retry_delays": [100, 500, 1000, 1000, 2000, 3000, 5000],
     });
-    joined(&all, &more)
+    joined(&all, more)
 }
 
 /// It said that it is done, and it is.
@@ -63,13 +63,13 @@ fn is_gone_on_with_after_the_client_was_killed(uploader: Uploader, way: Value) {
     content.write_to(place.local("source"));
     let endpoint = format!("http://{}/-/tus", served.http_addr());
     let file = place.local("source");
-    let first = told(&place, joined(&way, &json!({ "hold": 3 * MIB })));
+    let first = told(&place, &joined(&way, &json!({ "hold": 3 * MIB })));
     let Some(client) = uploader.command(&file, &endpoint, &first) else { return };
     let client = client.spawn();
     wait_for(&client, "held");
     client.kill_9();
     assert!(unseen(&place.far("f.bin")));
-    let again = uploader.command(&file, &endpoint, &told(&place, way)).unwrap();
+    let again = uploader.command(&file, &endpoint, &told(&place, &way)).unwrap();
     let events = assert_done(&again.run(), content, &place);
     assert_eq!(events.all("resuming").len(), 1, "{events:#?}");
     let created = events
@@ -89,7 +89,7 @@ fn goes_on_after_the_server_was_killed(uploader: Uploader, way: Value) {
     let link = Link::to(served.http_addr());
     link.rate(Some(2 * MIB));
     let endpoint = format!("http://{}/-/tus", link.addr());
-    let Some(client) = uploader.command(&place.local("source"), &endpoint, &told(&place, way)) else {
+    let Some(client) = uploader.command(&place.local("source"), &endpoint, &told(&place, &way)) else {
         return;
     };
     let client = client.spawn();
@@ -130,7 +130,7 @@ fn tus_js_client_sends_in_all_its_ways() {
         let content = Content::new(13, LEN);
         content.write_to(place.local("source"));
         let endpoint = format!("http://{}/-/tus", served.http_addr());
-        let client = Uploader::TusJs.command(&place.local("source"), &endpoint, &told(&place, way));
+        let client = Uploader::TusJs.command(&place.local("source"), &endpoint, &told(&place, &way));
         let Some(client) = client else { return };
         assert_done(&client.run(), content, &place);
         assert_eq!(place.staged(), 0, "no part is left");

@@ -65,8 +65,12 @@ impl Begun {
         if !self.beside.as_ref().is_some_and(|beside| wait || beside.task.is_finished()) {
             return Ok(());
         }
-        let Some(Beside { task, upto }) = self.beside.take() else { return Ok(()) };
-        match task.await {
+        // It stays here while it is waited for: whoever drops this future has not lost it.
+        let Some(beside) = &mut self.beside else { return Ok(()) };
+        let done = (&mut beside.task).await;
+        let upto = beside.upto;
+        self.beside = None;
+        match done {
             Ok(Ok(())) => {
                 self.durable = upto.unwrap_or(self.durable);
                 Ok(())

@@ -12,7 +12,7 @@ use std::{
 use haul_core::{Modified, TreePath};
 use haul_store::{Durability, Kind, StoreError, UploadKey};
 
-use super::{Depot, Visitor, seats::Sitting, unfinished};
+use super::{Condition, Depot, Visitor, seats::Sitting, unfinished};
 use crate::ServerError;
 
 impl Visitor {
@@ -88,10 +88,14 @@ impl Visitor {
     }
 
     /// Removes the finished file of this name; where there is none, the unfinished upload.
-    pub async fn remove_published(&self, path: &TreePath) -> Result<(), ServerError> {
+    /// Whatever is removed still meets the condition.
+    pub async fn remove_published(&self, path: &TreePath, condition: &Condition) -> Result<(), ServerError> {
         self.may_change(self.account().may.delete)?;
         let (depot, place) = (self.depot(), self.place(path)?);
         let sitting = depot.sit(self.writes(&place)).await?;
+        if *condition != Condition::Any && !condition.is_met(depot.finished(&place).await?.as_ref()) {
+            return Err(StoreError::Changed { path: PathBuf::from(place.to_string()) }.into());
+        }
         match depot.store.remove(&place, depot.rules.durability).await {
             Err(error @ StoreError::NotFound { .. }) => {
                 if depot.drop_unfinished(&sitting.seat.key).await? {
@@ -107,15 +111,27 @@ impl Visitor {
     /// Renames: the unfinished upload of that name, or else the file or folder. A file that has the new name is replaced,
     /// now or when the upload is finished, and an unfinished upload of that name is dropped; a folder never is.
     pub async fn rename(&self, from: &TreePath, to: &TreePath) -> Result<(), ServerError> {
-        self.renames(from, to, true).await
+        self.renames(from, to, true, true).await
     }
 
     /// As [`Self::rename`], but never the unfinished upload: it stays, and becomes what has the old name then.
-    pub async fn rename_published(&self, from: &TreePath, to: &TreePath) -> Result<(), ServerError> {
-        self.renames(from, to, false).await
+    /// A file that has the new name is replaced only if `replace`.
+    pub async fn rename_published(
+        &self,
+        from: &TreePath,
+        to: &TreePath,
+        replace: bool,
+    ) -> Result<(), ServerError> {
+        self.renames(from, to, false, replace).await
     }
 
-    async fn renames(&self, from: &TreePath, to: &TreePath, unfinished: bool) -> Result<(), ServerError> {
+    async fn renames(
+        &self,
+        from: &TreePath,
+        to: &TreePath,
+        unfinished: bool,
+        replace: bool,
+    ) -> Result<(), ServerError> {
         self.may_change(self.account().may.delete)?;
         let (depot, old, new) = (self.depot(), self.place(from)?, self.place(to)?);
         let how = depot.rules.durability;
@@ -135,7 +151,7 @@ impl Visitor {
         }
         match depot.store.stat(&old).await?.kind {
             Kind::File => {
-                let renamed = depot.store.rename(&old, &new, true, how).await;
+                let renamed = depot.store.rename(&old, &new, replace, how).await;
                 if depot.is_done(&renamed, &old).await {
                     depot.drop_unfinished(&there.seat.key).await?;
                 }

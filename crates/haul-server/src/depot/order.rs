@@ -16,6 +16,8 @@ pub struct Order {
     pub condition: Condition,
     /// What happens to an older session that receives it.
     pub older: Older,
+    /// Whether the beginning of the finished file stands in for that of an unfinished upload, where there is none.
+    pub from_finished: bool,
     /// The unfinished upload that is meant, by its name ([`Pending::id`](super::Pending::id)); whatever has the place,
     /// where none is named. [`Wish::From`] another byte than its end is refused then.
     pub of: Option<String>,
@@ -65,6 +67,7 @@ impl Order {
             announced: Announced::Nothing,
             condition: Condition::Any,
             older: Older::GoesIfSilent,
+            from_finished: true,
             of: None,
             note: None,
         }
@@ -107,9 +110,15 @@ impl Condition {
     pub(super) fn base(&self) -> Option<Base> {
         match self {
             Self::Same(meta) => Some(super::unfinished::base(meta)),
-            Self::Any | Self::Absent => None,
+            Self::Absent => Some(nothing()),
+            Self::Any => None,
         }
     }
+}
+
+/// The base of an upload that must replace nothing: no file has such marks.
+pub(super) fn nothing() -> Base {
+    (Vec::new(), 0, 0, 0)
 }
 
 /// The note of an upload: the new one, or else what was there.

@@ -7,7 +7,7 @@
 use std::{
     collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use haul_core::TreePath;
@@ -20,6 +20,9 @@ use crate::ServerError;
 const MOST: usize = 10_000;
 /// What a door wanted to know of them is remembered up to so many bytes.
 const LONGEST_NOTE: usize = 1024;
+
+/// A client that asks for its last answer again does so within this time.
+const JUST_NOW: Duration = Duration::from_secs(300);
 
 /// An unfinished upload, as its owner may know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +65,7 @@ struct Known {
     id: StageId,
     size: u64,
     note: Vec<u8>,
+    at: Instant,
 }
 
 impl Finished {
@@ -76,7 +80,7 @@ impl Finished {
         if list.len() >= MOST {
             list.pop_front();
         }
-        list.push_back(Known { key, id, size, note });
+        list.push_back(Known { key, id, size, note, at: Instant::now() });
     }
 
     /// The size of what was published under this name; whether another was at the same place.
@@ -85,6 +89,13 @@ impl Finished {
         let mut there = list.iter().rev().filter(|known| known.key == *key).peekable();
         let any = there.peek().is_some();
         (there.find(|known| known.id.0 == id).map(|known| known.size), any)
+    }
+
+    /// The size of what was published there last, where that is not long ago.
+    fn latest(&self, key: &UploadKey) -> Option<u64> {
+        let list = self.list();
+        let last = list.iter().rev().find(|known| known.key == *key)?;
+        (last.at.elapsed() < JUST_NOW).then_some(last.size)
     }
 
     fn note_of(&self, key: &UploadKey, id: &str) -> Option<Vec<u8>> {
@@ -178,6 +189,14 @@ impl Visitor {
         Ok(self.depot().finished.note_of(&self.key(&self.place(path)?), id))
     }
 
+    /// Whether an upload of so many bytes has become the file there just now, and nothing has changed it since: whoever
+    /// asks may have missed the answer.
+    pub async fn has_just_published(&self, path: &TreePath, size: u64) -> Result<bool, ServerError> {
+        let key = self.key(&self.place(path)?);
+        let just = self.depot().finished.latest(&key) == Some(size);
+        Ok(just && self.published(path).await.is_ok_and(|meta| meta.size == size))
+    }
+
     /// Gives an unfinished upload up; whether it was there. Whoever receives it at the moment is ended; whoever receives
     /// another one that has taken its place is not.
     pub async fn cancel(&self, path: &TreePath, id: &str) -> Result<bool, ServerError> {
@@ -195,6 +214,11 @@ impl Visitor {
     async fn meaning(&self, key: &UploadKey, path: &TreePath, id: &str) -> Result<Named, ServerError> {
         let known = self.remembered(key, path).await?;
         let (published, other) = self.depot().finished.find(key, id);
+        // What was published and has gone since is not there to be told of.
+        let published = match published {
+            Some(size) if !self.aside && self.published(path).await.is_ok() => Some(size),
+            Some(_) | None => None,
+        };
         Ok(match (known, published) {
             (Some(pending), _) if pending.id == id => Named::Unfinished(pending),
             (_, Some(size)) => Named::Published(size),

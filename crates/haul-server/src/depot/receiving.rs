@@ -40,7 +40,7 @@ impl Visitor {
 
     /// As [`Self::receive`], with all that can be wanted.
     pub async fn begin(&self, path: &TreePath, order: Order) -> Result<Receiving, ServerError> {
-        let Order { wish, announced, condition, older, of, note } = order;
+        let Order { wish, announced, condition, older, from_finished, of, note } = order;
         let depot = self.depot();
         if depot.read_only || !self.account().may.write {
             return Err(ServerError::Denied);
@@ -80,7 +80,7 @@ impl Visitor {
         }
         let there = There {
             unfinished: earlier.as_ref().map(|record| record.offset),
-            published: published.as_ref().map(|meta| meta.size),
+            published: published.as_ref().filter(|_| from_finished).map(|meta| meta.size),
         };
         let begin = begin(wish, there).map_err(|past| ServerError::PastEnd { end: past.end })?;
         let (mut source, mut base) = (None, None);
@@ -109,16 +109,17 @@ impl Visitor {
         let declared = announced.declared(begin.at(), before);
         let goes_on = earlier.as_ref().filter(|_| !matches!(begin, Begin::Create));
         let note = order::note(note, goes_on);
+        let base = condition.base().or(base);
         let plan = Plan {
             target,
             completion: self.account().completion,
-            only_new: self.account().anonymous.is_some() || condition == Condition::Absent,
+            only_new: self.account().anonymous.is_some() || base == Some(order::nothing()),
             note,
             aside: self.is_aside(),
             begin,
             declared,
             source,
-            base: condition.base().or(base),
+            base,
             earlier,
             staged,
             fresh: None,
@@ -150,7 +151,7 @@ impl Visitor {
 
 impl Depot {
     /// The finished file at a place where a file is to be put.
-    async fn finished(&self, target: &TreePath) -> Result<Option<Meta>, ServerError> {
+    pub(super) async fn finished(&self, target: &TreePath) -> Result<Option<Meta>, ServerError> {
         match self.store.stat(target).await {
             Ok(Meta { kind: Kind::Folder, .. }) => Err(not_a_file(target).into()),
             Ok(meta) => Ok(Some(meta)),

@@ -127,6 +127,14 @@ impl Visitor {
         Ok(self.depot.store.read(&self.place(path)?).await?)
     }
 
+    /// As [`Self::open`], for whoever wants to know which version it is: who may only write may know that.
+    pub async fn open_to_compare(&self, path: &TreePath) -> Result<Reading, ServerError> {
+        if !self.account.may.read && !self.account.may.write {
+            return Err(ServerError::Denied);
+        }
+        Ok(self.depot.store.read(&self.place(path)?).await?)
+    }
+
     /// Whether what was read is still what it was.
     pub async fn unchanged(&self, reading: &Reading) -> Result<(), ServerError> {
         Ok(self.depot.store.unchanged(reading).await?)

@@ -24,6 +24,8 @@ pub(super) enum Body {
     Leaving(Box<Leaving>),
     /// As they are made, until nobody makes any more.
     Made(Receiver<Result<Bytes, ServerError>>),
+    /// Some, nobody knows how many, that HEAD does not have.
+    Withheld,
 }
 
 impl Answer {
@@ -71,7 +73,7 @@ impl Answer {
         if let Some(length) = self.length().filter(|_| self.has_length()) {
             self.fields.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
         }
-        self.body = Body::Empty;
+        self.body = if self.length().is_some() { Body::Empty } else { Body::Withheld };
         self
     }
 
@@ -86,7 +88,7 @@ impl Answer {
             Body::Empty => Some(0),
             Body::Bytes(bytes) => Some(bytes.len() as u64),
             Body::Leaving(leaving) => Some(leaving.length()),
-            Body::Made(_) => None,
+            Body::Made(_) | Body::Withheld => None,
         }
     }
 

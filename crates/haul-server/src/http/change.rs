@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     ServerError,
-    depot::Visitor,
+    depot::{Condition, Visitor},
     log::{Change, Event},
 };
 
@@ -31,9 +31,10 @@ pub(super) async fn delete(
 ) -> Answered {
     let kind = kind(visitor, &place.path).await?;
     // Where nothing is, no condition counts (RFC 9110 §13.2.1).
-    if kind.is_some() {
-        check(request, visitor, place).await?;
+    if kind.is_none() && visitor.pending(&place.path).await?.is_none() {
+        return Err(Trouble::not_found());
     }
+    let condition = check(request, visitor, place).await?;
     let what = match kind {
         Some(Kind::Folder) => {
             visitor.remove_folder(&place.path).await?;
@@ -41,7 +42,7 @@ pub(super) async fn delete(
         }
         Some(Kind::File) if place.slash => return Err(Trouble::not_found()),
         Some(Kind::File) | None => {
-            visitor.remove_published(&place.path).await?;
+            visitor.remove_published(&place.path, &condition).await?;
             Change::Removed
         }
     };
@@ -62,6 +63,7 @@ pub(super) async fn make_folder(
     if kind(visitor, &place.path).await?.is_some() {
         return Err(Trouble::method("GET, HEAD, OPTIONS, PUT, DELETE, MOVE, POST"));
     }
+    check(request, visitor, place).await?;
     match visitor.make_folder(&place.path).await {
         // RFC 4918 §9.3.1: there is no folder for it.
         Err(ServerError::Store(StoreError::NotFound { .. } | StoreError::NotAFolder { .. })) => {
@@ -81,14 +83,20 @@ pub(super) async fn rename(
     place: &Place,
 ) -> Answered {
     let to = destination(request)?;
-    check(request, visitor, place).await?;
     let Some(moved) = kind(visitor, &place.path).await? else { return Err(Trouble::not_found()) };
+    check(request, visitor, place).await?;
+    if to.path == place.path {
+        return Err(Trouble::new(StatusCode::FORBIDDEN, "it is called that already"));
+    }
     let there = kind(visitor, &to.path).await?;
     let overwrite = !request.field(&OVERWRITE).is_some_and(|value| value.eq_ignore_ascii_case("F"));
     if there.is_some() && !overwrite {
         return Err(Trouble::new(StatusCode::PRECONDITION_FAILED, "something has that name already"));
     }
-    match visitor.rename_published(&place.path, &to.path).await {
+    match visitor.rename_published(&place.path, &to.path, overwrite).await {
+        Err(ServerError::Store(StoreError::Exists { .. })) if !overwrite => {
+            return Err(Trouble::new(StatusCode::PRECONDITION_FAILED, "something has that name already"));
+        }
         Err(ServerError::Store(StoreError::NotFound { .. } | StoreError::NotAFolder { .. })) => {
             return Err(Trouble::new(StatusCode::CONFLICT, "the folder that it is to move to is not there"));
         }
@@ -125,12 +133,20 @@ fn destination(request: &Request) -> Result<Place, Trouble> {
     Ok(Place::parse(uri.path())?)
 }
 
-/// Whether the request's conditions hold.
-async fn check(request: &Request, visitor: &Visitor, place: &Place) -> Result<(), Trouble> {
+/// What the request's conditions ask of what is there; they hold now.
+async fn check(request: &Request, visitor: &Visitor, place: &Place) -> Result<Condition, Trouble> {
     match put::condition(request, visitor, place).await {
-        Ok(_) => Ok(()),
-        // A folder has no version.
-        Err(trouble) if trouble.status() == StatusCode::CONFLICT => Ok(()),
+        Ok((condition, _)) => Ok(condition),
+        // A folder is there, and has no version.
+        Err(trouble) if trouble.status() == StatusCode::CONFLICT => {
+            let names = |name: &HeaderName| request.fields.get_all(name).iter().any(|value| value != "*");
+            let any = request.field(&header::IF_NONE_MATCH).is_some_and(|value| value.trim() == "*");
+            if names(&header::IF_MATCH) || any {
+                let words = "the condition does not hold";
+                return Err(Trouble::new(StatusCode::PRECONDITION_FAILED, words));
+            }
+            Ok(Condition::Any)
+        }
         Err(trouble) => Err(trouble),
     }
 }

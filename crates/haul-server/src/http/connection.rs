@@ -11,9 +11,11 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
-use super::{door::Kind, h1, h2, request::Client, settings::Settings, tls::speaks_h2, wire::Line};
+use super::{
+    door::Kind, h1, h2, preface::Prefaced, request::Client, settings::Settings, tls::speaks_h2, wire::Line,
+};
 use crate::{
-    house::{House, Place, canonical},
+    house::{House, Place, canonical, closing},
     log::Event,
     sys,
 };
@@ -50,13 +52,18 @@ pub(super) async fn attend(
 }
 
 async fn in_the_clear(client: &Arc<Client>, mut stream: TcpStream) -> Result<(), String> {
-    let first = timeout(client.settings.times.head, first_bytes(&mut stream)).await;
+    let mut phase = client.house.stop.watch();
+    let first = tokio::select! {
+        first = timeout(client.settings.times.head, first_bytes(&mut stream)) => first,
+        // Nothing was asked for.
+        () = closing(&mut phase) => return Ok(()),
+    };
     let first = first.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     let first = first.map_err(|error| error.kind().to_string())?;
     if first.is_empty() {
         Ok(())
     } else if first.as_ref() == PREFACE {
-        h2::serve(client, Prefaced { first, stream }).await
+        h2::serve(client, Prefaced::new(first, stream)).await
     } else {
         h1::serve(client, Line::Plain(Arc::new(stream)), first).await
     }
@@ -64,10 +71,14 @@ async fn in_the_clear(client: &Arc<Client>, mut stream: TcpStream) -> Result<(),
 
 async fn secured(client: &Arc<Client>, stream: TcpStream) -> Result<(), String> {
     let Some(protection) = &client.settings.protection else { return Ok(()) };
-    let begun = protection.begin(stream, client.settings.times.handshake).await;
+    let mut phase = client.house.stop.watch();
+    let begun = tokio::select! {
+        begun = protection.begin(stream, client.settings.times.handshake) => begun,
+        () = closing(&mut phase) => return Ok(()),
+    };
     let stream = begun.map_err(|error| format!("TLS did not begin: {error}"))?;
     if speaks_h2(&stream) {
-        h2::serve(client, stream).await
+        h2::serve(client, Prefaced::new(Bytes::new(), stream)).await
     } else {
         h1::serve(client, Line::Secured(Box::new(stream)), Bytes::new()).await
     }
@@ -83,69 +94,4 @@ async fn first_bytes(stream: &mut TcpStream) -> io::Result<Bytes> {
         }
     }
     Ok(first.freeze())
-}
-
-/// A connection of which the first bytes were read already.
-pub(super) struct Prefaced {
-    first: Bytes,
-    stream: TcpStream,
-}
-
-mod prefaced {
-    //! Reading what was read already, then the rest.
-
-    use std::{
-        io,
-        pin::Pin,
-        task::{Context, Poll},
-    };
-
-    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-    use super::Prefaced;
-
-    impl AsyncRead for Prefaced {
-        fn poll_read(
-            mut self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-            into: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            if self.first.is_empty() {
-                return Pin::new(&mut self.stream).poll_read(cx, into);
-            }
-            let count = self.first.len().min(into.remaining());
-            into.put_slice(&self.first.split_to(count));
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    impl AsyncWrite for Prefaced {
-        fn poll_write(
-            mut self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-            bytes: &[u8],
-        ) -> Poll<io::Result<usize>> {
-            Pin::new(&mut self.stream).poll_write(cx, bytes)
-        }
-
-        fn poll_write_vectored(
-            mut self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-            slices: &[io::IoSlice<'_>],
-        ) -> Poll<io::Result<usize>> {
-            Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-        }
-
-        fn is_write_vectored(&self) -> bool {
-            true
-        }
-
-        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.stream).poll_flush(cx)
-        }
-
-        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.stream).poll_shutdown(cx)
-        }
-    }
 }

@@ -25,6 +25,8 @@ use crate::by_system::read_at;
 
 /// So many are remembered.
 const MOST: usize = 4096;
+/// So many wait to be computed; whoever asks then is answered without.
+const MOST_WAITING: usize = 32;
 /// So long a request waits for one.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// So many are computed at a time.
@@ -73,6 +75,11 @@ impl Digests {
             && (there.borrow().is_some() || there.has_changed().is_ok())
         {
             return there.clone();
+        }
+        let is_computed = |one: &Known| one.borrow().is_none() && one.has_changed().is_ok();
+        if known.values().filter(|one| is_computed(one)).count() >= MOST_WAITING {
+            // Each holds a file open.
+            return watch::channel(None).1;
         }
         if known.len() >= MOST {
             known.retain(|_, other| other.borrow().is_none() && other.has_changed().is_ok());

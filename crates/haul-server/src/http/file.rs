@@ -94,7 +94,8 @@ async fn send(
         answer = answer.told(header::CONTENT_RANGE, range.to_string());
     }
     if let Some(algorithm) = repr_digest::wanted(&request.fields)
-        && !matches!(download, Download::Failed)
+        // Of these two it would be that of the problem.
+        && !matches!(download, Download::Failed | Download::Send(Selection::Unsatisfiable))
         && let Some(digest) = digest::of(client, &reading, algorithm).await
         && let Some(value) = repr_digest::repr_digest_value(&digest)
     {

@@ -27,16 +27,21 @@ use super::{
 use crate::{
     ServerError,
     house::{closing, over},
+    sys,
 };
 
 /// What is read at once when much comes: uploads are fast by large pieces.
 const MOST_AT_ONCE: usize = 1 << 20;
 
+/// TLS brings no larger ones.
+const MOST_WITHIN_TLS: usize = 128 << 10;
+
 /// Serves a connection until it ends; why it ended, where not well.
 pub(super) async fn serve(client: &Arc<Client>, line: Line, first: Bytes) -> Result<(), String> {
     let settings = &client.settings;
     // Within TLS the system cannot send files by itself.
-    let lift = matches!(line, Line::Plain(_)).then(Lift::default);
+    let lift = (sys::SENDS_FILES && matches!(line, Line::Plain(_))).then(Lift::default);
+    let lift_is_had = lift.is_some();
     let interim = Interim::taken();
     let wire =
         Wire::new(line, first, lift.clone().unwrap_or_default(), interim.clone(), settings.times.stall);
@@ -52,12 +57,14 @@ pub(super) async fn serve(client: &Arc<Client>, line: Line, first: Bytes) -> Res
             Ok::<_, Infallible>(head.map(|()| Sending::new(answer.body, lift)))
         })
     });
+    // As much is also kept of what leaves within TLS, for each client that does not take it.
+    let most = if lift_is_had { MOST_AT_ONCE } else { MOST_WITHIN_TLS };
     let mut builder = http1::Builder::new();
     builder
         .half_close(true)
         .max_headers(settings.limits.fields)
         .max_header_size(settings.limits.head)
-        .max_buf_size(MOST_AT_ONCE.max(settings.limits.head))
+        .max_buf_size(most.max(settings.limits.head))
         .timer(TokioTimer::new())
         .header_read_timeout(settings.times.head)
         .writev(true);
@@ -101,7 +108,7 @@ enum State {
 impl Sending {
     fn new(body: Body, lift: Option<Lift>) -> Self {
         let (state, left) = match body {
-            Body::Empty => (State::Over, Some(0)),
+            Body::Empty | Body::Withheld => (State::Over, Some(0)),
             Body::Bytes(bytes) => {
                 let left = bytes.len() as u64;
                 (if bytes.is_empty() { State::Over } else { State::Bytes(bytes) }, Some(left))

@@ -3,7 +3,7 @@
 use std::{
     future::poll_fn,
     pin::pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::Poll,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -25,6 +25,7 @@ use super::{
     answer::Body,
     content::Content,
     interim::{Interim, UPLOAD_RESUMPTION_SUPPORTED},
+    preface::Prefaced,
     request::{Client, Request},
     service,
     wire::Piece,
@@ -35,14 +36,15 @@ use crate::house::{closing, over};
 const WINDOW: u32 = 1 << 20;
 const ALL_WINDOWS: u32 = 4 << 20;
 /// What waits to be sent for one request.
-const WAITING: usize = 512 << 10;
+const WAITING: usize = 128 << 10;
 
 /// Serves a connection until it ends; why it ended, where not well.
-pub(super) async fn serve<S>(client: &Arc<Client>, stream: S) -> Result<(), String>
+pub(super) async fn serve<S>(client: &Arc<Client>, stream: Prefaced<S>) -> Result<(), String>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (limits, times) = (client.settings.limits, client.settings.times);
+    let left = stream.left();
     let handshake = Builder::new()
         .initial_window_size(WINDOW)
         .initial_connection_window_size(ALL_WINDOWS)
@@ -54,7 +56,7 @@ where
     let mut connection =
         shaken.map_err(|_| "it was silent for too long".to_owned())?.map_err(|error| error.to_string())?;
     let (mut phase, mut last) = (client.house.stop.watch(), client.house.stop.watch());
-    let (mut ending, at_work) = (false, Arc::new(()));
+    let (mut ending, at_work, mut before) = (false, Arc::new(()), 0);
     loop {
         let next = tokio::select! {
             biased;
@@ -76,15 +78,19 @@ where
                     drop(working);
                 });
             }
-            // Nothing was asked for, and nothing is being answered.
-            Err(_) if Arc::strong_count(&at_work) == 1 => {
-                if ending {
-                    return Ok(());
+            // Nothing was asked for; but what was answered may still be on its way out.
+            Err(_) => {
+                let now = left.load(Ordering::Relaxed);
+                let flows = std::mem::replace(&mut before, now) != now;
+                match (flows || Arc::strong_count(&at_work) > 1, ending) {
+                    (true, _) => {}
+                    (false, true) => return Ok(()),
+                    (false, false) => {
+                        connection.graceful_shutdown();
+                        ending = true;
+                    }
                 }
-                connection.graceful_shutdown();
-                ending = true;
             }
-            Err(_) => {}
         }
     }
 }
@@ -96,6 +102,8 @@ async fn exchange(
     mut respond: SendResponse<Bytes>,
 ) {
     let (parts, stream) = request.into_parts();
+    // What changes something is brought to its end, whoever still waits; an upload hears of it by its content.
+    let safe = parts.method.is_safe();
     let interim = Interim::taken();
     let request = Request::new(parts, Content::h2(stream), interim.clone());
     let mut answer = {
@@ -115,7 +123,7 @@ async fn exchange(
                 }
             }
             match polled {
-                Poll::Pending if respond.poll_reset(cx).is_ready() => Poll::Ready(None),
+                Poll::Pending if safe && respond.poll_reset(cx).is_ready() => Poll::Ready(None),
                 polled => polled.map(Some),
             }
         })
@@ -129,7 +137,7 @@ async fn exchange(
         head.headers_mut().insert(header::DATE, date);
     }
     let body = std::mem::replace(&mut answer.body, Body::Empty);
-    let empty = matches!(&body, Body::Empty);
+    let empty = matches!(&body, Body::Empty | Body::Withheld);
     let Ok(mut stream) = respond.send_response(head, empty) else { return };
     if empty {
         return;
@@ -151,7 +159,7 @@ struct Stopped;
 
 async fn send(stream: &mut SendStream<Bytes>, body: Body, stall: Duration) -> Result<(), Stopped> {
     match body {
-        Body::Empty => {}
+        Body::Empty | Body::Withheld => {}
         Body::Bytes(bytes) => write(stream, bytes, stall).await?,
         Body::Made(mut made) => {
             while let Some(bytes) = made.recv().await {

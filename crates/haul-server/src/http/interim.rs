@@ -24,7 +24,7 @@ impl Interim {
         self.0.as_ref().map(|waiting| waiting.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Leaves a 104 with these fields. The last one counts: older ones that still wait told less.
+    /// Leaves a 104 with these fields, behind those that still wait.
     pub(super) fn leave(&self, fields: HeaderMap) {
         if let Some(mut waiting) = self.waiting() {
             waiting.push(fields);

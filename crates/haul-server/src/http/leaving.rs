@@ -35,6 +35,9 @@ const LITTLE: u64 = 64 << 10;
 /// So much is read at the end, so that the file can be looked at once more before the client has it all.
 const TAIL: u64 = 4 << 10;
 
+/// No more is handed to the system at once: it fits a `usize` anywhere.
+const MOST_AT_ONCE: u64 = 1 << 30;
+
 /// A part of what leaves.
 pub(super) enum Segment {
     /// Between the ranges.
@@ -101,6 +104,11 @@ impl Leaving {
             poll_fn(|cx| lift.poll_empty(cx)).await;
         }
         let piece = match self.segments.pop_front()? {
+            // What is behind the last range goes only when all of them are of one version.
+            Segment::Text(text) if self.segments.is_empty() => {
+                let same = self.visitor.unchanged(&self.reading).await;
+                same.map(|()| Piece::Bytes(text))
+            }
             Segment::Text(text) => Ok(Piece::Bytes(text)),
             Segment::File(range) => self.piece(range, lift).await,
         };
@@ -120,6 +128,7 @@ impl Leaving {
         if let (Some(lift), Body::File(file), true) = (lift, &self.reading.body, len > LITTLE) {
             let file = Arc::clone(file);
             let to = if self.segments.is_empty() { range.end() - TAIL } else { range.end() };
+            let to = to.min(range.start() + MOST_AT_ONCE);
             self.put_back(to, range.end());
             let watching: Arc<dyn Watching + Send + Sync> = self.record.sent.clone();
             lift.put(Stretch { file, at: range.start(), to, watching });

@@ -32,6 +32,7 @@ mod interim;
 mod leaving;
 mod pieces;
 mod place;
+mod preface;
 mod put;
 mod receive;
 mod request;

@@ -66,7 +66,8 @@ impl Place {
 
 /// A name as a segment of a URL.
 pub(super) fn segment(name: &[u8]) -> String {
-    percent_encode(name, ENCODED).to_string()
+    // At the root it would lead to what is the server's own.
+    if name == b"-" { "%2D".to_owned() } else { percent_encode(name, ENCODED).to_string() }
 }
 
 /// The URL's path of a file; with a slash at its end of a folder.
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        for name in [&b"a b"[..], b"\"<>&'", b"\xff\xfe", b"100%", b"?#;:@", b"-x"] {
+        for name in [&b"a b"[..], b"\"<>&'", b"\xff\xfe", b"100%", b"?#;:@", b"-x", b"-"] {
             let path = TreePath::ROOT.join(name).unwrap();
             for folder in [false, true] {
                 let place = Place::parse(&href(&path, folder)).unwrap();

@@ -37,11 +37,7 @@ pub(super) async fn put(
         let words = "a file's name does not end in a slash (MKCOL makes folders)";
         return Err(Trouble::new(StatusCode::CONFLICT, words));
     }
-    if request.fields.contains_key(header::CONTENT_ENCODING) {
-        let words = "files are stored as they come: no Content-Encoding";
-        return Err(Trouble::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, words)
-            .with(header::ACCEPT_ENCODING, HeaderValue::from_static("identity")));
-    }
+    as_it_comes(request)?;
     let (condition, replaces) = condition(request, visitor, place).await?;
     let length = request.length();
     match PutRange::of(&request.fields, length) {
@@ -92,10 +88,24 @@ pub(super) async fn whole(
     }
 }
 
+/// Refuses content in a coding that a file would then be stored in.
+pub(super) fn as_it_comes(request: &Request) -> Result<(), Trouble> {
+    if !request.fields.contains_key(header::CONTENT_ENCODING) {
+        return Ok(());
+    }
+    let words = "files are stored as they come: no Content-Encoding";
+    Err(Trouble::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, words)
+        .with(header::ACCEPT_ENCODING, HeaderValue::from_static("identity")))
+}
+
 /// What did not come whole is kept; what to tell.
 pub(super) async fn unwell(poured: Poured, arriving: Arriving) -> Trouble {
     let (trouble, why) = match poured {
-        Poured::Whole | Poured::TooMuch => {
+        Poured::Whole => {
+            let words = "there was less than was told";
+            (Trouble::new(StatusCode::BAD_REQUEST, words), words.to_owned())
+        }
+        Poured::TooMuch => {
             let words = "there was more than was told";
             (Trouble::new(StatusCode::BAD_REQUEST, words), words.to_owned())
         }
@@ -163,7 +173,7 @@ pub(super) async fn condition(
     if !CONDITIONS.iter().any(|name| request.fields.contains_key(name)) {
         return Ok((Condition::Any, exists));
     }
-    let reading = if exists { Some(visitor.open(&place.path).await?) } else { None };
+    let reading = if exists { Some(visitor.open_to_compare(&place.path).await?) } else { None };
     let current = reading.as_ref().map(file::current);
     match conditional::evaluate(&request.method, &request.fields, current.as_ref(), SystemTime::now()) {
         Verdict::Proceed => {}

@@ -162,11 +162,11 @@ impl Arriving {
         // Before it is judged: what an end promises.
         let settled = match receiving.sync().await {
             Ok(()) => receiving.settle(data, control).await,
-            Err(error) => {
-                // As much as is safe is kept.
-                let _ = receiving.settle(DataEnd::Unclean, Control::Gone).await;
-                Err(error)
-            }
+            // As much as is safe is kept; what is whole all the same is there.
+            Err(error) => match receiving.settle(DataEnd::Unclean, Control::Gone).await {
+                Ok(done @ Settled::Published(_)) => Ok(done),
+                Ok(Settled::Kept { .. }) | Err(_) => Err(error),
+            },
         };
         write_down(&client, transfer, began, &settled, why);
         settled

@@ -85,7 +85,9 @@ async fn within(client: &Arc<Client>, request: &mut Request, entered: &Entered) 
     if speaks_tus && request.method == Method::POST {
         return tus::at_folder(client, request, visitor, &place.path).await;
     }
-    if let Some(creation) = draft::creation(request)? {
+    if matches!(request.method, Method::PUT | Method::POST)
+        && let Some(creation) = draft::creation(request)?
+    {
         return draft::create(client, request, visitor, &place, creation).await;
     }
     match request.method.as_str() {

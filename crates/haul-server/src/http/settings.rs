@@ -44,7 +44,7 @@ pub struct Times {
     pub head: Duration,
     /// Without a byte in a transfer, either way.
     pub stall: Duration,
-    /// For a TLS handshake, and for the first bytes to tell the version of HTTP.
+    /// For a TLS handshake.
     pub handshake: Duration,
 }
 

@@ -101,6 +101,11 @@ fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput)
 }
 
+/// Whether there is room to send; the runtime learns it, too.
+fn room(stream: &TcpStream) -> io::Result<()> {
+    if sys::wait_writable(stream, Duration::ZERO) { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+}
+
 fn failed(broken: Broken) -> io::Error {
     match broken {
         Broken::Wire(error) => error,
@@ -274,9 +279,12 @@ impl Wire {
         // Whoever hands over a stand has left a file for it.
         let leaving = self.lift.load().leaving.clone();
         let mut leaving = leaving.ok_or(io::Error::from(io::ErrorKind::InvalidData))?;
-        if !self.unaided.load(Ordering::Relaxed) {
-            let Stretch { file, at, to, watching } = &mut leaving;
-            let count = usize::try_from((*to - *at).min(LITTLE)).unwrap_or(usize::MAX);
+        let Stretch { file, at, to, watching } = &mut leaving;
+        let count = (*to - *at).min(LITTLE);
+        // This thread has other sessions: it waits for no disk.
+        let cached = sys::read_cached(file, &mut [0; 1], *at + count - 1).is_ok();
+        if cached && !self.unaided.load(Ordering::Relaxed) {
+            let count = usize::try_from(count).unwrap_or(usize::MAX);
             match stream.try_io(Interest::WRITABLE, || sys::send_file(&**stream, file, at, count)) {
                 Ok(0) => return Err(failed(Broken::Shrunk)),
                 Ok(sent) => watching.sent(sent),
@@ -288,6 +296,8 @@ impl Wire {
                 }
                 Err(error) => return Err(error),
             }
+        } else if stream.try_io(Interest::WRITABLE, || room(stream)).is_err() {
+            return Ok(0);
         }
         let sent = self.lift.moved(leaving.at);
         if leaving.at < leaving.to {
@@ -358,7 +368,14 @@ impl AsyncWrite for Wire {
         }
         ready!(self.poll_begun(cx))?;
         match &mut self.line {
-            Line::Secured(stream) => Pin::new(stream).poll_flush(cx),
+            // What is left in there is no less a wait for the client.
+            Line::Secured(stream) => match Pin::new(stream).poll_flush(cx) {
+                Poll::Pending => self.wait(cx).map(Err),
+                flushed => {
+                    self.patience = None;
+                    flushed
+                }
+            },
             Line::Plain(_) => Poll::Ready(Ok(())),
         }
     }
@@ -366,7 +383,10 @@ impl AsyncWrite for Wire {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.lingers.is_none() {
             match &mut self.line {
-                Line::Secured(stream) => ready!(Pin::new(stream).poll_shutdown(cx))?,
+                Line::Secured(stream) => match Pin::new(stream).poll_shutdown(cx) {
+                    Poll::Pending => return self.wait(cx).map(Err),
+                    Poll::Ready(ended) => ended?,
+                },
                 Line::Plain(stream) => sys::end_of_sending(&**stream)?,
             }
             self.lingers = Some(Box::pin(sleep(LINGER)));

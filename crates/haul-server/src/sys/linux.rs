@@ -19,6 +19,9 @@ use rustix::{
 
 pub(crate) use std::os::fd::AsFd as Socket;
 
+/// Whether the system sends files by itself.
+pub(crate) const SENDS_FILES: bool = true;
+
 /// Lets this thread's short waits end when they are to, and not some fifty microseconds later together with others'.
 pub(crate) fn wake_in_time() {
     // Where that cannot be set they are a little longer.

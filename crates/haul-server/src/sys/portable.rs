@@ -16,6 +16,9 @@ pub(crate) fn write_now<S>(_socket: S, _bytes: &[u8]) -> io::Result<usize> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Whether the system sends files by itself.
+pub(crate) const SENDS_FILES: bool = false;
+
 /// Short waits last as long as the system likes.
 pub(crate) fn wake_in_time() {}
 

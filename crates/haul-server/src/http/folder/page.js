@@ -77,6 +77,7 @@ let fetched = 0;
 
 // Fetches the list anew, as the URL says.
 async function refresh() {
+    if (!byId("list")) return;
     const mine = ++fetched;
     const answer = await ask("GET", location.pathname + location.search, { fields: { Accept: "text/html" } }).catch(
         () => null,
@@ -134,8 +135,11 @@ function listenToFilter() {
 async function next() {
     if (running) return;
     running = true;
-    for (let upload; (upload = uploads.find((one) => one.state === "waiting")); ) await upload.run();
-    running = false;
+    try {
+        for (let upload; (upload = uploads.find((one) => one.state === "waiting")); ) await upload.run();
+    } finally {
+        running = false;
+    }
 }
 
 function add(files) {

@@ -96,7 +96,10 @@ impl Frame {
 }
 
 /// The page, piece by piece.
-pub(super) fn pieces(frame: Frame, listing: Listing) -> impl Iterator<Item = String> + Send {
+pub(super) fn pieces(mut frame: Frame, listing: Listing) -> impl Iterator<Item = String> + Send {
+    if frame.view.from >= listing.rows.len() {
+        frame.view.from = 0;
+    }
     let mut head = String::new();
     let foot = foot(&frame, &listing);
     let _ = write_head(&mut head, &frame);
@@ -104,8 +107,10 @@ pub(super) fn pieces(frame: Frame, listing: Listing) -> impl Iterator<Item = Str
         let _ = write_top(&mut head, &frame, &listing);
     }
     let (may_add, from) = (frame.may_add, frame.view.from);
-    let rows = listing.rows.into_iter().skip(from).take(ROWS);
-    once(head).chain(rows.map(move |row| written(&row, may_add))).chain(once(foot))
+    // What is not shown is not kept for as long as the page is read.
+    let mut rows: Vec<_> = listing.rows.into_iter().skip(from).take(ROWS).collect();
+    rows.shrink_to_fit();
+    once(head).chain(rows.into_iter().map(move |row| written(&row, may_add))).chain(once(foot))
 }
 
 fn write_head(html: &mut String, frame: &Frame) -> fmt::Result {
@@ -181,11 +186,11 @@ fn write_filter(html: &mut String, view: &View) -> fmt::Result {
         html.push_str("<input type=\"hidden\" name=\"order\" value=\"desc\">");
     }
     let filter = Shown(view.filter.as_bytes());
-    write!(
+    writeln!(
         html,
         "<label for=\"filter\">Filter</label>\
          <input id=\"filter\" type=\"search\" name=\"filter\" value=\"{filter}\" autocomplete=\"off\" \
-         autocapitalize=\"none\" spellcheck=\"false\"><button>Filter</button></form>\n"
+         autocapitalize=\"none\" spellcheck=\"false\"><button>Filter</button></form>"
     )
 }
 

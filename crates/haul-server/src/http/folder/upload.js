@@ -90,6 +90,7 @@ const segment = (name) =>
 // Asks the server. `moved` hears how much of the body has left; whatever comes between is a Cut.
 function ask(method, url, { fields = {}, body = null, moved, signal } = {}) {
     return new Promise((resolve, reject) => {
+        if (signal?.aborted) return reject(new Cut("it is not wanted any more"));
         const asked = new XMLHttpRequest();
         // Of this server, whatever it was said to be called; without a name that stood in the page's URL.
         asked.open(method, location.origin + url);
@@ -124,20 +125,20 @@ function ask(method, url, { fields = {}, body = null, moved, signal } = {}) {
     });
 }
 
-// Why an answer is no success: to be tried again, or not.
-function trouble(answer) {
+// Why an answer is no success: to be tried again, or not. A conflict passes where the server says when, or where it is
+// about an offset.
+function trouble(answer, offset = false) {
     const { status } = answer;
     const after = Number(answer.getResponseHeader("Retry-After")) || 0;
-    let detail = "";
+    let detail = `the server answered ${status}`;
     try {
-        detail = JSON.parse(answer.responseText).detail ?? "";
+        detail = JSON.parse(answer.responseText).detail ?? detail;
     } catch {
         // It was not the server that answered, then.
     }
-    const again = [408, 409, 423, 425, 429].includes(status) || (status >= 500 && status !== 501 && status !== 507);
-    return again
-        ? new Cut(detail || `the server answered ${status}`, after)
-        : new Refused(detail || `the server answered ${status}`);
+    const passes = [408, 423, 425, 429].includes(status) || (status >= 500 && status !== 501 && status !== 507);
+    const again = passes || (status === 409 && (offset || after > 0));
+    return again ? new Cut(detail, after) : new Refused(detail);
 }
 
 const isGone = (answer) => [404, 410].includes(answer.status);
@@ -183,9 +184,9 @@ class Upload {
             try {
                 this.become("looking");
                 const ready = await this.look(signal);
-                if (signal.aborted) return;
-                if (!ready) return;
+                if (signal.aborted || !ready) return;
                 await this.send(signal);
+                if (signal.aborted) return;
                 memory.forget(this.key);
                 return this.become("done");
             } catch (error) {
@@ -297,7 +298,7 @@ class Upload {
                 this.url = null;
                 throw new Cut("the server no longer has its beginning");
             }
-            if (answer.status >= 300) throw trouble(answer);
+            if (answer.status >= 300) throw trouble(answer, true);
             this.told(answer);
             if (this.sent === from) throw new Cut("nothing arrived");
         }
@@ -343,8 +344,9 @@ class Upload {
     async cancel() {
         this.control?.abort();
         const url = this.url;
-        memory.forget(this.key);
         this.become("gone");
-        if (url) await ask("DELETE", url, { fields: TUS }).catch(() => {});
+        if (!url) return;
+        memory.forget(this.key);
+        await ask("DELETE", url, { fields: TUS }).catch(() => {});
     }
 }

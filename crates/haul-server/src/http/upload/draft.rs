@@ -17,7 +17,8 @@ use haul_proto::http::{
     upload_draft::{self, Append, Creation, Interop, Limits, Verdict, Wrong, reply},
     upload_state::UploadState,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use haul_store::StoreError;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::{
     super::{
@@ -30,7 +31,10 @@ use super::{
     },
     Note, Protocol, Resource, state,
 };
-use crate::depot::{Announced, DataEnd, Older, Order, Settled, Visitor, Wish};
+use crate::{
+    ServerError,
+    depot::{Announced, DataEnd, Named, Older, Order, Settled, Visitor, Wish},
+};
 
 /// The last version whose clients never say that an upload is complete when they sent it in several requests, and count
 /// on the length that they have told (tus-js-client).
@@ -56,21 +60,32 @@ pub(in super::super) async fn create(
     creation: Creation,
 ) -> Answered {
     let place = target(request, visitor, place).await?;
+    put::as_it_comes(request)?;
+    if request.fields.contains_key(header::CONTENT_RANGE) {
+        let words = "a piece by Content-Range is no upload of this dialect";
+        return Err(Trouble::new(StatusCode::BAD_REQUEST, words));
+    }
+    // Before anything is touched: in place a file is written where it is.
+    if visitor.kept_for().is_none() && !creation.complete {
+        return Err(Trouble::new(StatusCode::CONFLICT, "uploads go in place here: none is kept unfinished"));
+    }
     let (condition, replaces) = put::condition(request, visitor, &place).await?;
     let metadata = request.fields.get(&haul_proto::http::tus::UPLOAD_METADATA).cloned();
+    let note = Note { metadata, ..Note::of(Protocol::Draft) };
+    if !note.is_small() {
+        let words = "Upload-Metadata may have 8 KiB";
+        return Err(Trouble::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, words));
+    }
     let order = Order {
         announced: creation.length.map_or(Announced::Nothing, Announced::Whole),
         condition,
-        note: Some(Note { metadata, ..Note::of(Protocol::Draft) }.kept()),
+        note: Some(note.kept()),
         ..Order::new(Wish::Anew)
     };
     let receiving = visitor.begin(&place.path, order).await?;
     let mut arriving = Arriving::new(client, visitor, &place.path, receiving);
     let Some(id) = arriving.name().await? else {
-        if creation.complete {
-            return put::whole(request, arriving, visitor, &place, replaces).await;
-        }
-        return Err(Trouble::new(StatusCode::CONFLICT, "uploads go in place here: none is kept unfinished"));
+        return put::whole(request, arriving, visitor, &place, replaces).await;
     };
     let resource = Resource { id, path: place.path.clone(), part: false };
     let location = HeaderValue::try_from(resource.url()).map_err(|_| Trouble::not_found())?;
@@ -137,7 +152,9 @@ pub(in super::super) async fn at_upload(
         upload_draft::Request::Append(append) => more(client, request, &owner, resource, append).await,
         upload_draft::Request::Cancel { interop } => {
             known(&owner, resource).await?;
-            owner.cancel(&resource.path, &resource.id).await?;
+            if !owner.cancel(&resource.path, &resource.id).await? {
+                return Err(Trouble::new(StatusCode::FORBIDDEN, "it is a file by now: DELETE that"));
+            }
             Ok(Answer::new(StatusCode::NO_CONTENT).with_all(reply::cancelled(interop)))
         }
         upload_draft::Request::Options => {
@@ -176,7 +193,15 @@ async fn more(
         of: Some(resource.id.clone()),
         ..Order::new(Wish::From(append.offset))
     };
-    let receiving = owner.begin(&resource.path, order).await?;
+    let receiving = match owner.begin(&resource.path, order).await {
+        // Another request was faster.
+        Err(ServerError::PastEnd { end }) => {
+            let problem = upload_draft::Problem::MismatchingOffset { expected: end, provided: append.offset };
+            return Err(told(append.interop, &problem, end));
+        }
+        Err(ServerError::Store(StoreError::NotFound { .. })) => return Err(put::gone(&Named::Gone)),
+        begun => begun?,
+    };
     let arriving = Arriving::new(client, owner, &resource.path, receiving);
     let run = Run { interop: append.interop, complete: append.complete, length, resource };
     match run.through(request, arriving).await? {
@@ -230,8 +255,11 @@ impl Run<'_> {
                 Err(cut.into())
             }
             Poured::TooMuch => {
-                arriving.settle(DataEnd::Unclean, "there was more than was told").await?;
-                Err(told(interop, &upload_draft::Problem::InconsistentLength, end))
+                let at = match arriving.keep().await? {
+                    Settled::Kept { at, .. } => at,
+                    Settled::Published(meta) => meta.size,
+                };
+                Err(told(interop, &upload_draft::Problem::InconsistentLength, at))
             }
             Poured::Failed(error) if is_fenced(&error) => Err(error.into()),
             Poured::Failed(error) => {
@@ -251,12 +279,16 @@ impl Run<'_> {
         } else {
             arriving.keep().await?
         };
-        Ok(match settled {
-            Settled::Published(meta) => Ran::Published(meta.size),
-            Settled::Kept { at, .. } => {
-                Ran::Unfinished(UploadState::Unfinished { offset: at, length: self.length })
+        match settled {
+            Settled::Published(meta) => Ok(Ran::Published(meta.size)),
+            // Its client takes any success for the end.
+            Settled::Kept { at, .. } if ends => {
+                Err(told(self.interop, &upload_draft::Problem::InconsistentLength, at))
             }
-        })
+            Settled::Kept { at, .. } => {
+                Ok(Ran::Unfinished(UploadState::Unfinished { offset: at, length: self.length }))
+            }
+        }
     }
 }
 

@@ -2,6 +2,9 @@
 
 use http::HeaderValue;
 
+/// So many bytes of a client's own are kept with an upload.
+const MOST: usize = 8 << 10;
+
 /// Which dialect an upload was begun in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Protocol {
@@ -42,6 +45,12 @@ impl Note {
     /// Of this dialect, and nothing else.
     pub(in super::super) fn of(protocol: Protocol) -> Self {
         Self { protocol, metadata: None, concat: None }
+    }
+
+    /// Whether it is small enough to be kept with every upload.
+    pub(in super::super) fn is_small(&self) -> bool {
+        let len = |value: &Option<HeaderValue>| value.as_ref().map_or(0, HeaderValue::len);
+        len(&self.metadata) + len(&self.concat) <= MOST
     }
 
     /// As the ledger keeps it: the dialect's name, and each behind a NUL, which no field has in it, the metadata and what

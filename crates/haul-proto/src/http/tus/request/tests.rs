@@ -1,3 +1,5 @@
+//! What requests of tus are read as, and what is refused in them.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What requests of the draft are read as, and what is refused in them.
+
 use http::{HeaderValue, header::CONTENT_TYPE};
 use proptest::prelude::*;
 

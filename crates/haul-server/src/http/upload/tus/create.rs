@@ -14,6 +14,7 @@ use super::{
         super::{
             answer::Answer,
             place::{Place, href},
+            put,
             receive::Arriving,
             request::{Client, Request},
             trouble::{Answered, Trouble},
@@ -23,12 +24,13 @@ use super::{
     join,
     take::{ended, expires, take},
 };
-use crate::depot::{Announced, Order, Visitor, Wish};
+use crate::depot::{Announced, Condition, Order, Visitor, Wish};
 
 /// What is to be begun.
 struct Wanted {
     path: TreePath,
     part: bool,
+    condition: Condition,
     length: Option<u64>,
     content: Option<Content>,
     note: Note,
@@ -43,29 +45,42 @@ pub(super) async fn create(
     asked: Create,
 ) -> Answered {
     let note = Note { metadata: asked.metadata.raw().cloned(), ..Note::of(Protocol::Tus) };
+    if !note.is_small() {
+        let words = "Upload-Metadata may have 8 KiB";
+        return Err(Trouble::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, words));
+    }
     match asked.what {
         What::Whole { length, content } => {
-            let path = target(folder, &asked.metadata)?;
-            let wanted = Wanted { path, part: false, length: known(length), content, note };
+            let (path, condition) = target(request, visitor, folder, &asked.metadata).await?;
+            let wanted = Wanted { path, part: false, condition, length: known(length), content, note };
             begin(client, request, visitor, wanted).await
         }
         What::Partial { length, content } => {
-            let wanted = Wanted { path: part(folder)?, part: true, length: known(length), content, note };
+            let (path, condition) = (part(folder)?, Condition::Any);
+            let wanted = Wanted { path, part: true, condition, length: known(length), content, note };
             begin(client, request, &visitor.aside(), wanted).await
         }
         What::Final { parts, raw } => {
-            let path = target(folder, &asked.metadata)?;
+            let (path, condition) = target(request, visitor, folder, &asked.metadata).await?;
             let note = Note { concat: Some(raw), ..note };
-            join::join(client, visitor, path, &parts, note).await
+            let order = Order { condition, note: Some(note.kept()), ..Order::new(Wish::Anew) };
+            join::join(client, visitor, path, &parts, order).await
         }
     }
 }
 
-/// What a new upload becomes: the file that its client names, in the folder that its URL names.
-fn target(folder: &TreePath, metadata: &Metadata) -> Result<TreePath, Trouble> {
+/// What a new upload becomes: the file that its client names, in the folder that its URL names; and on which condition.
+async fn target(
+    request: &Request,
+    visitor: &Visitor,
+    folder: &TreePath,
+    metadata: &Metadata,
+) -> Result<(TreePath, Condition), Trouble> {
     let words = "which name in this folder? (filename in Upload-Metadata)";
     let name = metadata.get("filename").ok_or_else(|| Trouble::new(StatusCode::BAD_REQUEST, words))?;
-    Ok(Place::named_in(folder, name)?.path)
+    let place = Place::named_in(folder, name)?;
+    let (condition, _) = put::condition(request, visitor, &place).await?;
+    Ok((place.path, condition))
 }
 
 /// A name that no other part has. It only says where the part lies.
@@ -85,7 +100,7 @@ fn known(length: Length) -> Option<u64> {
 }
 
 async fn begin(client: &Arc<Client>, request: &mut Request, owner: &Visitor, wanted: Wanted) -> Answered {
-    let Wanted { path, part, length, content, note } = wanted;
+    let Wanted { path, part, condition, length, content, note } = wanted;
     let whole = length.is_some() && content.as_ref().map_or(Some(0), |content| content.length) == length;
     if owner.kept_for().is_none() && (part || !whole) {
         let words = "uploads go in place here: none is kept unfinished, so all of it must come at once";
@@ -93,6 +108,7 @@ async fn begin(client: &Arc<Client>, request: &mut Request, owner: &Visitor, wan
     }
     let order = Order {
         announced: length.map_or(Announced::Nothing, Announced::Whole),
+        condition,
         note: Some(note.kept()),
         ..Order::new(Wish::Anew)
     };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use haul_core::TreePath;
 use haul_proto::http::tus::{PartUrl, Refusal};
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 
 use super::{
     super::{
@@ -13,13 +13,13 @@ use super::{
             request::Client,
             trouble::{Answered, Trouble},
         },
-        Note, Resource,
+        Resource,
     },
     create::created,
     refused,
     take::ended,
 };
-use crate::depot::{Announced, Named, Order, Visitor, Wish};
+use crate::depot::{Announced, Named, Order, Visitor};
 
 /// So much is copied at once.
 const PIECE: usize = 1 << 20;
@@ -37,7 +37,7 @@ pub(super) async fn join(
     visitor: &Visitor,
     path: TreePath,
     urls: &[PartUrl],
-    note: Note,
+    order: Order,
 ) -> Answered {
     let aside = visitor.aside();
     let mut parts = Vec::with_capacity(urls.len());
@@ -46,16 +46,25 @@ pub(super) async fn join(
     }
     let length = parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.length));
     let length = length.ok_or_else(|| refused(&Refusal::TooLarge { max: u64::MAX }))?;
-    let order =
-        Order { announced: Announced::Whole(length), note: Some(note.kept()), ..Order::new(Wish::Anew) };
+    if visitor.space(&path).await?.is_some_and(|room| length > room) {
+        let words = "there is no room for all parts together";
+        return Err(Trouble::new(StatusCode::INSUFFICIENT_STORAGE, words));
+    }
+    let order = Order { announced: Announced::Whole(length), ..order };
     let receiving = visitor.begin(&path, order).await?;
     let mut arriving = Arriving::new(client, visitor, &path, receiving);
     let id = arriving.name().await?.ok_or_else(|| refused(&Refusal::NoSuchPart))?;
-    let location = HeaderValue::try_from(Resource { id, path, part: false }.url());
+    let whole = Resource { id, path, part: false };
+    let location = HeaderValue::try_from(whole.url());
     let location = location.map_err(|_| Trouble::not_found())?;
     for part in &parts {
         if let Err(trouble) = copy(&aside, part, &mut arriving).await {
-            return Err(super::take::kept(trouble, arriving).await);
+            // The parts are still there: what was put together so far is worth nothing.
+            drop(arriving);
+            if let Err(error) = visitor.cancel(&whole.path, &whole.id).await {
+                tracing::warn!(path = %whole.path, %error, "what was put together half-way is still there");
+            }
+            return Err(trouble);
         }
     }
     let state = ended(arriving, Some(length)).await?;

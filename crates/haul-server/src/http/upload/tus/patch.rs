@@ -35,12 +35,14 @@ pub(super) async fn patch(
     resource: &Resource,
     asked: Patch,
 ) -> Answered {
-    // The newest request is the one whose client lives.
-    let named = owner.named_alone(&resource.path, &resource.id).await?;
-    let state = state(&named).ok_or_else(|| put::gone(&named))?;
+    let named = owner.named(&resource.path, &resource.id).await?;
+    // What is being put together is not disturbed in it.
     if is_final(&note(owner, resource, &named)?) {
         return Err(refused(&Refusal::Final));
     }
+    // The newest request is the one whose client lives.
+    let named = owner.named_alone(&resource.path, &resource.id).await?;
+    let state = state(&named).ok_or_else(|| put::gone(&named))?;
     let length = asked.against(state).map_err(|refusal| refused(&refusal))?;
     if let Named::Published(length) = named {
         // Its last answer was lost.

@@ -32,16 +32,16 @@ pub(super) async fn take(
             if arriving.is_right().await? {
                 ended(arriving, length).await
             } else {
-                Err(kept(refused(&Refusal::Checksum), arriving).await)
+                Err(kept(refused(&Refusal::Checksum), arriving, None).await)
             }
         }
-        Poured::Cut(cut) => Err(kept(cut.into(), arriving).await),
+        Poured::Cut(cut) => Err(kept(cut.into(), arriving, length).await),
         Poured::TooMuch => {
             let length = length.unwrap_or_else(|| arriving.offset());
-            Err(kept(refused(&Refusal::PastEnd { length }), arriving).await)
+            Err(kept(refused(&Refusal::PastEnd { length }), arriving, None).await)
         }
         Poured::Failed(error) if is_fenced(&error) => Err(error.into()),
-        Poured::Failed(error) => Err(kept(error.into(), arriving).await),
+        Poured::Failed(error) => Err(kept(error.into(), arriving, length).await),
     }
 }
 
@@ -64,8 +64,14 @@ pub(super) async fn ended(arriving: Arriving, length: Option<u64>) -> Result<Upl
 }
 
 /// It did not come as it should: what counts of it is kept, and how far that is goes with why.
-pub(super) async fn kept(trouble: Trouble, arriving: Arriving) -> Trouble {
-    match arriving.keep().await {
+/// A length that was declared and is reached is the whole, however it ended.
+pub(super) async fn kept(trouble: Trouble, arriving: Arriving, length: Option<u64>) -> Trouble {
+    let settled = if length == Some(arriving.offset()) {
+        arriving.settle(DataEnd::Unclean, "it was cut").await
+    } else {
+        arriving.keep().await
+    };
+    match settled {
         Ok(Settled::Kept { at, .. }) => at_offset(trouble, at),
         Ok(Settled::Published(_)) | Err(_) => trouble,
     }
