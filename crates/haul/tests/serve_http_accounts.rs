@@ -114,13 +114,16 @@ fn without_anonymous_access_nothing_is_told_to_who_has_no_name() {
     assert_eq!(get(addr, "/f"), b"x");
 }
 
+/// A method, a path, fields, content, and the permission that it needs.
+type Verb = (&'static str, &'static str, &'static [&'static str], Option<&'static [u8]>, char);
+
 /// What is asked of a fresh file `f`, in a folder with the folder `d`.
-const VERBS: [(&str, &str, &[&str], Option<&[u8]>, char); 11] = [
+const VERBS: [Verb; 11] = [
     ("GET", "/f", &[], None, 'r'),
     ("HEAD", "/f", &[], None, 'r'),
     ("GET", "/f", &["Range: bytes=0-0"], None, 'r'),
     ("GET", "/", &["Accept: application/json"], None, 'l'),
-    ("GET", "/d/", &[], None, 'l'),
+    ("HEAD", "/d/", &["Accept: application/json"], None, 'l'),
     ("PUT", "/new", &[], Some(b"y"), 'w'),
     ("PUT", "/f", &[], Some(b"y"), 'w'),
     ("MKCOL", "/e", &[], None, 'w'),
@@ -174,6 +177,18 @@ fn each_verb_needs_its_permission() {
 
 fn serve_without(place: &Place) -> Serve {
     Serve::without_user(env!("CARGO_BIN_EXE_haul"), place.root())
+}
+
+#[test]
+fn whoever_may_only_write_is_shown_a_page_and_nothing_on_it() {
+    let place = Place::new();
+    prepare(&place);
+    fs::write(place.far("d").join("SEEN"), "x").unwrap();
+    let users = ["--user", "w-user:pw:w", "--user", "r-user:pw:r", "--anonymous", "off"];
+    let served = serve_without(&place).args(users).http().start();
+    let page = ask(served.http_addr(), "GET", "/d/", &[&basic("w-user:pw")]).expect(200);
+    assert!(!page.text().contains("SEEN"), "{}", page.text());
+    assert_eq!(ask(served.http_addr(), "GET", "/d/", &[&basic("r-user:pw")]).status(), 403);
 }
 
 #[test]

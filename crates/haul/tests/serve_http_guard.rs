@@ -15,7 +15,10 @@ use scene::{
     served::Place,
 };
 
-const CHANGES: [(&str, &str, &[&str], Option<&[u8]>); 5] = [
+/// A method, a path, fields, content.
+type Asked = (&'static str, &'static str, &'static [&'static str], Option<&'static [u8]>);
+
+const CHANGES: [Asked; 5] = [
     ("PUT", "/f", &[], Some(b"changed")),
     ("DELETE", "/f", &[], None),
     ("MKCOL", "/d", &[], None),
@@ -50,9 +53,9 @@ fn a_page_elsewhere_changes_nothing() {
         &["Origin: https://evil.example", "Sec-Fetch-Site: same-origin"],
         &["Origin: https://evil.example", "Content-Type: text/plain"],
     ] {
-        for change in 0..CHANGES.len() {
+        for (change, (method, ..)) in CHANGES.iter().enumerate() {
             let answer = asked(addr, change, fields);
-            assert_eq!(answer.status(), 403, "{:?} {fields:?}: {answer:?}", CHANGES[change].0);
+            assert_eq!(answer.status(), 403, "{method} {fields:?}: {answer:?}");
             assert_eq!(answer.field("Access-Control-Allow-Origin"), None);
         }
         assert_eq!(

@@ -86,7 +86,7 @@ fn what_is_cut_leaves_the_old_file_and_shows_nothing_of_the_new() {
     OLD.write_to(place.far("old"));
     let served = place.serve().http().start();
     let addr = served.http_addr();
-    let ways = [
+    let ends = [
         ("old", false, false),
         ("old", true, false),
         ("old", false, true),
@@ -96,7 +96,7 @@ fn what_is_cut_leaves_the_old_file_and_shows_nothing_of_the_new() {
         ("new", false, true),
         ("new", true, true),
     ];
-    for (cut, (path, chunked, reset)) in ways.into_iter().enumerate() {
+    for (cuts, (path, chunked, reset)) in ends.into_iter().enumerate() {
         let mut caller = HttpCaller::to(addr);
         if chunked {
             caller.sends(request("PUT", &format!("/{path}"), &[OWNER, "Transfer-Encoding: chunked"], None));
@@ -113,7 +113,7 @@ fn what_is_cut_leaves_the_old_file_and_shows_nothing_of_the_new() {
             assert!(caller.hears("PUT").is_none_or(|answer| answer.status() == 400));
         }
         let kept = |line: &&str| line.contains(" received ") && line.contains("complete=no");
-        wait_until(|| served.process().stderr().lines().filter(|line| kept(line)).count() == cut + 1);
+        wait_until(|| served.process().stderr().lines().filter(|line| kept(line)).count() == cuts + 1);
         OLD.assert_file_is(place.far("old"));
         assert!(!place.far("new").exists());
     }

@@ -140,9 +140,9 @@ fn a_server_that_is_told_to_stop_ends_what_it_has_begun() {
     let mut idle = HttpCaller::to(served.http_addr());
     idle.asks(request("HEAD", "/f", &[OWNER], None)).expect(200);
     let mut sending = HttpCaller::to(served.http_addr());
-    sending.sends(request("PUT", "/up", &[OWNER, "Content-Length: 4"], None));
+    sending.sends(request("PUT", "/up", &[OWNER, "Content-Length: 4", "Expect: 100-continue"], None));
+    assert_eq!(sending.next_head().unwrap().status, 100, "it has begun");
     sending.sends("hal");
-    scene::wait_until(|| place.hidden() >= 3);
     served.process().terminate();
     assert!(idle.is_ended(), "nothing was asked for");
     sending.sends("f");
