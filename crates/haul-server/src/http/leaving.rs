@@ -18,7 +18,10 @@ use haul_core::ByteRange;
 use haul_store::{Body, Reading};
 use tokio::task::spawn_blocking;
 
-use super::wire::{Lift, Piece, Stretch};
+use super::{
+    buffer::{self, Buffer},
+    wire::{Lift, Piece, Stretch},
+};
 use crate::{
     ServerError,
     by_system::{Watching, read_at},
@@ -29,7 +32,7 @@ use crate::{
 };
 
 /// What is read at once.
-const PIECE: u64 = 256 << 10;
+const PIECE: u64 = buffer::SIZE as u64;
 /// As much is read and not sent by the system, since that costs less.
 const LITTLE: u64 = 64 << 10;
 /// So much is read at the end, so that the file can be looked at once more before the client has it all.
@@ -175,21 +178,17 @@ impl Segment {
 
 /// Reads here what is in memory, and elsewhere what is not.
 async fn read(file: &Arc<File>, at: u64, most: usize) -> io::Result<Bytes> {
-    let mut buffer = vec![0; most];
-    match sys::read_cached(file, &mut buffer, at) {
+    let mut buffer = Buffer::of(most);
+    match sys::read_cached(file, buffer.room(), at) {
         Ok(0) => {}
-        Ok(read) => {
-            buffer.truncate(read);
-            return Ok(buffer.into());
-        }
+        Ok(read) => return Ok(buffer.filled(read)),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
         Err(error) => return Err(error),
     }
     let file = Arc::clone(file);
     let read = spawn_blocking(move || {
-        let read = read_at(&file, &mut buffer, at)?;
-        buffer.truncate(read);
-        Ok(buffer.into())
+        let read = read_at(&file, buffer.room(), at)?;
+        Ok(buffer.filled(read))
     });
     read.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
 }

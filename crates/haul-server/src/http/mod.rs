@@ -17,6 +17,7 @@
 mod about;
 mod account;
 mod answer;
+mod buffer;
 mod change;
 mod connection;
 mod content;
