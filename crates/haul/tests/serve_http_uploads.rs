@@ -172,17 +172,37 @@ fn a_piece_within_what_is_there_takes_the_place_of_it() {
 }
 
 #[test]
-fn a_piece_where_nothing_is_unfinished_goes_on_with_the_file_that_is_there() {
+fn a_piece_goes_on_from_the_finished_file_only_if_it_names_its_version() {
     let place = Place::new();
     let served = place.serve().http().start();
     let addr = served.http_addr();
     std::fs::write(place.far("f"), part(NEW, 0, 1000)).unwrap();
-    piece("/f", 1000, 2000, Some(LEN)).brings(addr, &part(NEW, 1000, 2000)).expect(308);
+    // It may be another file, whatever its size.
+    let refused = piece("/f", 1000, 2000, Some(LEN)).brings(addr, &part(NEW, 1000, 2000)).expect(409);
+    assert_eq!((refused.head.number("Upload-Offset"), refused.field("Range")), (Some(0), None));
+    assert_eq!(safe(&query("/f", "1000").to(addr).expect(308)), 0, "a file of that size is not this one");
+    let there = Ask::new("HEAD", "/f").to(addr).expect(200);
+    let same = there.field("ETag").unwrap().to_owned();
+    let named = piece("/f", 1000, 2000, Some(LEN)).with("If-Match", &same);
+    named.brings(addr, &part(NEW, 1000, 2000)).expect(308);
     assert_eq!(std::fs::metadata(place.far("f")).unwrap().len(), 1000, "the old one until it is whole");
     piece("/f", 2000, LEN, Some(LEN)).brings(addr, &part(NEW, 2000, LEN)).expect(204);
     NEW.assert_file_is(place.far("f"));
-    let refused = piece("/f", LEN + 1, LEN + 5, None).brings(addr, b"1234").expect(409);
-    assert_eq!(refused.head.number("Upload-Offset"), Some(LEN));
+}
+
+#[test]
+fn a_piece_of_a_file_of_another_size_is_no_piece_of_this_one() {
+    let place = Place::new();
+    let served = place.serve().http().start();
+    let addr = served.http_addr();
+    piece("/f", 0, 1000, Some(LEN)).brings(addr, &part(NEW, 0, 1000)).expect(308);
+    let other = piece("/f", 1000, 2000, Some(LEN + 1)).brings(addr, &part(OLD, 1000, 2000)).expect(409);
+    assert_eq!(other.head.number("Upload-Offset"), Some(0));
+    assert_eq!(safe(&query("/f", &(LEN + 1).to_string()).to(addr).expect(308)), 0);
+    assert_eq!(safe(&query("/f", &LEN.to_string()).to(addr).expect(308)), 1000);
+    // A size that was told once need not be told again.
+    piece("/f", 1000, LEN, None).brings(addr, &part(NEW, 1000, LEN)).expect(201);
+    NEW.assert_file_is(place.far("f"));
 }
 
 #[test]
