@@ -85,7 +85,7 @@ async fn within(client: &Arc<Client>, request: &mut Request, entered: &Entered) 
     if speaks_tus && request.method == Method::POST {
         return tus::at_folder(client, request, visitor, &place.path).await;
     }
-    if matches!(request.method, Method::PUT | Method::POST)
+    if may_create(request)
         && let Some(creation) = draft::creation(request)?
     {
         return draft::create(client, request, visitor, &place, creation).await;
@@ -98,6 +98,16 @@ async fn within(client: &Arc<Client>, request: &mut Request, entered: &Entered) 
         "MKCOL" => change::make_folder(client, request, visitor, &place).await,
         "MOVE" => change::rename(client, request, visitor, &place).await,
         _ => Err(Trouble::method(METHODS)),
+    }
+}
+
+/// Whether a request brings content for what it names. A PATCH that tells an offset means an upload, and has the wrong
+/// URL for that.
+fn may_create(request: &Request) -> bool {
+    match request.method {
+        Method::PUT | Method::POST => true,
+        Method::PATCH => !request.fields.contains_key(UPLOAD_OFFSET),
+        _ => false,
     }
 }
 
