@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use haul_core::TreePath;
-use haul_proto::http::tus::{TUS_RESUMABLE, VERSION};
+use haul_proto::http::{
+    tus::{TUS_RESUMABLE, VERSION},
+    upload_field::UPLOAD_OFFSET,
+};
 use http::{HeaderValue, Method, StatusCode, header};
 
 use super::{
