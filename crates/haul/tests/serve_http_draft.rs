@@ -20,7 +20,8 @@ use tokio::net::TcpStream;
 use scene::{
     MIB,
     served::{Place, owner, part, serve},
-    uploading::{Ask, Draft, Known, listed, location, problem},
+    uploading::{Ask, Draft, Known, listed, location, offset, problem},
+    wait_until,
 };
 
 const LEN: u64 = 300_000;
@@ -63,7 +64,7 @@ fn what_is_cut_goes_on_where_head_says_in_every_version() {
             let mut sending = ask.begins(addr, (!chunked).then_some(LEN));
             let url = location(&sending.interim());
             sending.sends(&part(NEW, 0, LEN / 2));
-            sending.is_taken();
+            wait_until(|| offset(addr, &format!("/{name}")).is_some_and(|at| at >= LEN / 2 - 1));
             sending.resets();
             let known = draft.asks(addr, &url);
             assert!(!known.complete);

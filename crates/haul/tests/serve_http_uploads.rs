@@ -148,10 +148,11 @@ fn a_piece_that_was_cut_keeps_what_came_of_it() {
     piece("/f", 0, 1000, Some(LEN)).brings(addr, &part(NEW, 0, 1000)).expect(308);
     let mut sending = piece("/f", 1000, LEN, Some(LEN)).begins(addr, Some(LEN - 1000));
     sending.sends(&part(NEW, 1000, 200_000));
-    sending.is_taken();
+    // Its size is known: nothing is held back.
+    let at = 200_000;
+    wait_until(|| offset(addr, "/f") == Some(at));
     sending.resets();
-    let at = safe(&query("/f", "*").to(addr).expect(308));
-    assert_eq!(at, 200_000, "its size is known: nothing is held back");
+    assert_eq!(safe(&query("/f", "*").to(addr).expect(308)), at);
     piece("/f", at, LEN, Some(LEN)).brings(addr, &part(NEW, at, LEN)).expect(201);
     NEW.assert_file_is(place.far("f"));
 }
@@ -230,7 +231,7 @@ fn curl_goes_on_where_the_server_says() {
     NEW.write_to(place.local("f"));
     let mut sending = Ask::new("PUT", "/f").begins(served.http_addr(), Some(LEN));
     sending.sends(&part(NEW, 0, 123_456));
-    sending.is_taken();
+    wait_until(|| offset(served.http_addr(), "/f").is_some());
     sending.resets();
     let at = offset(served.http_addr(), "/f").expect("it is unfinished");
     let end = Haul::new(curl)
