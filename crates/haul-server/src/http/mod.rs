@@ -6,9 +6,9 @@
 //!        └────── h2 ───────────┘       ▲               ├── uploads  tus, the IETF draft, what is unfinished
 //!                                   Answer             └── about    health, metrics
 //! ```
-//! A handler gets a [`Request`](request::Request) and returns an [`Answer`](answer::Answer); it knows neither a socket
-//! nor which version of HTTP is spoken. What fields mean is said by `haul_proto::http`, what an upload becomes by the
-//! depot. No HTTP is parsed here: that is hyper's and h2's.
+//! A handler gets a `Request` and returns an `Answer`; it knows neither a socket nor which version of HTTP is spoken.
+//! What fields mean is said by `haul_proto::http`, what an upload becomes by the depot. No HTTP is parsed here: that is
+//! hyper's and h2's.
 //!
 //! What holds, and where: no upload ends well unless its message did (`content`); a file that changes while it is sent
 //! does not end cleanly (`leaving`); every wait has an end (`settings`); a browser that was lured here changes nothing
