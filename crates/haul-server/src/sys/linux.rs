@@ -5,7 +5,10 @@ use std::{
     io::{self, PipeWriter},
     net::{SocketAddr, TcpListener},
     num::NonZeroU64,
-    os::fd::{AsFd, OwnedFd},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::FileExt as _,
+    },
     time::Duration,
 };
 
@@ -69,9 +72,17 @@ pub(crate) fn end_of_sending(socket: impl AsFd) -> io::Result<()> {
 pub(crate) fn read_cached(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
     use rustix::io::{ReadWriteFlags, preadv2};
     match preadv2(file, &mut [io::IoSliceMut::new(into)], at, ReadWriteFlags::NOWAIT) {
+        // It knows no such flag, and has all it has in memory.
+        Err(Errno::OPNOTSUPP) if is_in_memory(file) => file.read_at(into, at),
         Err(Errno::OPNOTSUPP) => Err(io::ErrorKind::WouldBlock.into()),
         read => Ok(read?),
     }
+}
+
+/// Whether a file lies in a file system that is memory (tmpfs).
+fn is_in_memory(file: &File) -> bool {
+    const TMPFS: u32 = 0x0102_1994;
+    rustix::fs::fstatfs(file).is_ok_and(|seen| u32::try_from(seen.f_type & 0xffff_ffff) == Ok(TMPFS))
 }
 
 /// Takes [`drop_hard`] back.
