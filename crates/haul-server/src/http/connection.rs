@@ -60,12 +60,10 @@ async fn in_the_clear(client: &Arc<Client>, mut stream: TcpStream) -> Result<(),
     };
     let first = first.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     let first = first.map_err(|error| error.kind().to_string())?;
-    if first.is_empty() {
-        Ok(())
-    } else if first.as_ref() == PREFACE {
-        h2::serve(client, Prefaced::new(first, stream)).await
-    } else {
-        h1::serve(client, Line::Plain(Arc::new(stream)), first).await
+    match first {
+        First::None => Ok(()),
+        First::Http1(begun) => h1::serve(client, Line::Plain(Arc::new(stream)), begun).await,
+        First::Http2(preface) => Box::pin(h2::serve(client, Prefaced::new(preface, stream))).await,
     }
 }
 
@@ -78,14 +76,22 @@ async fn secured(client: &Arc<Client>, stream: TcpStream) -> Result<(), String> 
     };
     let stream = begun.map_err(|error| format!("TLS did not begin: {error}"))?;
     if speaks_h2(&stream) {
-        h2::serve(client, Prefaced::new(Bytes::new(), stream)).await
+        Box::pin(h2::serve(client, Prefaced::new(Bytes::new(), stream))).await
     } else {
         h1::serve(client, Line::Secured(Box::new(stream)), Bytes::new()).await
     }
 }
 
-/// As many bytes as it takes to tell the versions apart.
-async fn first_bytes(stream: &mut TcpStream) -> io::Result<Bytes> {
+/// As many bytes as it takes to tell the versions apart; none where they were told apart by a look at what is there,
+/// and nothing was taken. What hyper reads in two goes takes twice its buffer.
+async fn first_bytes(stream: &mut TcpStream) -> io::Result<First> {
+    let mut first = [0; PREFACE.len()];
+    let seen = stream.peek(&mut first).await?;
+    match first.get(..seen) {
+        None | Some([]) => return Ok(First::None),
+        Some(seen) if !PREFACE.starts_with(seen) => return Ok(First::Http1(Bytes::new())),
+        Some(_) => {}
+    }
     let mut first = BytesMut::with_capacity(PREFACE.len());
     while PREFACE.starts_with(&first) && first.len() < PREFACE.len() {
         let mut rest = (&mut *stream).take((PREFACE.len() - first.len()) as u64);
@@ -93,5 +99,18 @@ async fn first_bytes(stream: &mut TcpStream) -> io::Result<Bytes> {
             break;
         }
     }
-    Ok(first.freeze())
+    Ok(match first.freeze() {
+        preface if preface == PREFACE => First::Http2(preface),
+        begun => First::Http1(begun),
+    })
+}
+
+/// How a connection in the clear begins.
+enum First {
+    /// It was closed.
+    None,
+    /// With a request, of which so much was read already.
+    Http1(Bytes),
+    /// With the preface, which was read.
+    Http2(Bytes),
 }

@@ -89,7 +89,7 @@ pub(super) async fn put(
             Settled::Published(meta) => Ok(put::finished(visitor, place, replaces, meta.size).await),
             Settled::Kept { at, .. } => Ok(goes_on(at)),
         },
-        poured => Err(put::unwell(poured, arriving).await),
+        poured => Err(Box::pin(put::unwell(poured, arriving)).await),
     }
 }
 

@@ -84,7 +84,7 @@ pub(super) async fn whole(
                 Err(Trouble::new(StatusCode::CONFLICT, "it is not whole").with(UPLOAD_OFFSET, at.into()))
             }
         },
-        poured => Err(unwell(poured, arriving).await),
+        poured => Err(Box::pin(unwell(poured, arriving)).await),
     }
 }
 

@@ -42,10 +42,10 @@ pub(super) enum Poured {
 pub(super) struct Arriving {
     receiving: Receiving,
     began: Instant,
-    transfer: Transfer,
+    transfer: Box<Transfer>,
     client: Arc<Client>,
     /// What the content must come to, and what it has come to so far.
-    checked: Option<(Digest, Checksum)>,
+    checked: Option<Box<(Digest, Checksum)>>,
 }
 
 impl Arriving {
@@ -56,7 +56,7 @@ impl Arriving {
         receiving: Receiving,
     ) -> Self {
         let transfer = file::transfer(client, visitor, path, receiving.offset());
-        let transfer = Transfer { direction: Direction::Received, ..transfer };
+        let transfer = Box::new(Transfer { direction: Direction::Received, ..transfer });
         Self { receiving, began: Instant::now(), transfer, client: Arc::clone(client), checked: None }
     }
 
@@ -64,13 +64,14 @@ impl Arriving {
     pub(super) async fn expect(&mut self, digest: Digest) -> Result<(), ServerError> {
         self.receiving.withhold().await?;
         let made = Checksum::of(digest.algorithm());
-        self.checked = Some((digest, made));
+        self.checked = Some(Box::new((digest, made)));
         Ok(())
     }
 
     /// Whether all that came is what it should be. If not, none of it counts.
     pub(super) async fn is_right(&mut self) -> Result<bool, ServerError> {
-        let Some((expected, made)) = self.checked.take() else { return Ok(true) };
+        let Some(checked) = self.checked.take() else { return Ok(true) };
+        let (expected, made) = *checked;
         let right = made.value().as_ref() == Some(&expected);
         if right {
             self.receiving.vouch().await?;
@@ -145,18 +146,24 @@ impl Arriving {
 
     /// Takes in a piece.
     pub(super) async fn take(&mut self, piece: Bytes) -> Result<(), ServerError> {
-        if let Some((_, made)) = &mut self.checked {
-            made.take(&piece);
+        if let Some(checked) = &mut self.checked {
+            checked.1.take(&piece);
         }
         let len = piece.len() as u64;
-        self.receiving.append(piece).await?;
+        // Memory of its own, as the end has.
+        Box::pin(self.receiving.append(piece)).await?;
         self.transfer.bytes += len;
         self.client.house.counts.received(len);
         Ok(())
     }
 
-    /// The end of it: published where that is what it comes to.
+    /// The end of it: published where that is what it comes to. It has memory of its own, which those that wait for
+    /// their bytes do not hold.
     pub(super) async fn settle(self, data: DataEnd, why: &str) -> Result<Settled, ServerError> {
+        Box::pin(self.settled(data, why)).await
+    }
+
+    async fn settled(self, data: DataEnd, why: &str) -> Result<Settled, ServerError> {
         let control = if data == DataEnd::Clean { Control::Alive } else { Control::Gone };
         let Self { mut receiving, began, transfer, client, .. } = self;
         // Before it is judged: what an end promises.
@@ -175,7 +182,7 @@ impl Arriving {
     /// The end of a part of it: kept, with all that came.
     pub(super) async fn keep(self) -> Result<Settled, ServerError> {
         let Self { receiving, began, transfer, client, .. } = self;
-        let settled = receiving.keep().await;
+        let settled = Box::pin(receiving.keep()).await;
         if transfer.bytes == 0 && settled.is_ok() {
             // That it was begun is no transfer.
             return settled;
@@ -187,7 +194,7 @@ impl Arriving {
 
 fn write_down(
     client: &Client,
-    mut transfer: Transfer,
+    mut transfer: Box<Transfer>,
     began: Instant,
     settled: &Result<Settled, ServerError>,
     why: &str,
@@ -198,7 +205,7 @@ fn write_down(
         Ok(Settled::Kept { at, .. }) => Ended::Kept { at: *at, why: why.to_owned() },
         Err(error) => Ended::Failed { why: error.to_string() },
     };
-    client.house.log.tell(Event::Transferred(transfer));
+    client.house.log.tell(Event::Transferred(*transfer));
 }
 
 /// Whether a newer request has taken an upload over.

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use http::{HeaderMap, HeaderName, Method, Version, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, request::Parts};
 
 use super::{content::Content, door::Kind, interim::Interim, settings::Settings};
 use crate::house::{House, Place};
@@ -60,7 +60,9 @@ impl Request {
         let interim = if version < Version::HTTP_11 { Interim::default() } else { interim };
         let names_its_host = names_its_host(&headers, version, uri.authority().is_some());
         let (path, query) = (uri.path().to_owned(), uri.query().map(str::to_owned));
-        Self { method, path, query, host, names_its_host, fields: headers, content, interim }
+        // What content is waited for outlives the buffer that its head came in.
+        let fields = if content.is_empty() { headers } else { copied(&headers) };
+        Self { method, path, query, host, names_its_host, fields, content, interim }
     }
 
     /// The text of a field that is there once.
@@ -90,9 +92,16 @@ impl Request {
     }
 }
 
+/// The same fields, in memory of their own and no larger than they are.
+fn copied(fields: &HeaderMap) -> HeaderMap {
+    let copy =
+        |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone());
+    fields.iter().map(|(name, value)| (name.clone(), copy(value))).collect()
+}
+
 fn names_its_host(fields: &HeaderMap, version: Version, in_target: bool) -> bool {
     let mut hosts = fields.get_all(http::header::HOST).iter();
-    let is_one = |host: &http::HeaderValue| {
+    let is_one = |host: &HeaderValue| {
         let text = host.to_str().unwrap_or("@");
         text.is_empty() || (!text.contains('@') && text.parse::<http::uri::Authority>().is_ok())
     };

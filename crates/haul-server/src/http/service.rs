@@ -77,7 +77,8 @@ async fn serve(client: &Arc<Client>, request: &mut Request) -> Answered {
     }
 }
 
-/// What somebody who was let in asks for.
+/// What somebody who was let in asks for. Uploads wait long, and each of them has memory for itself alone, not for
+/// whatever else could be asked for.
 async fn within(client: &Arc<Client>, request: &mut Request, entered: &Entered) -> Answered {
     let visitor = &entered.visitor;
     let speaks_tus = request.fields.contains_key(TUS_RESUMABLE);
@@ -86,17 +87,17 @@ async fn within(client: &Arc<Client>, request: &mut Request, entered: &Entered) 
     }
     let place = Place::parse(&request.path)?;
     if speaks_tus && request.method == Method::POST {
-        return tus::at_folder(client, request, visitor, &place.path).await;
+        return Box::pin(tus::at_folder(client, request, visitor, &place.path)).await;
     }
     if may_create(request)
         && let Some(creation) = draft::creation(request)?
     {
-        return draft::create(client, request, visitor, &place, creation).await;
+        return Box::pin(draft::create(client, request, visitor, &place, creation)).await;
     }
     match request.method.as_str() {
         "GET" | "HEAD" => file::get(client, request, visitor, &place).await,
         "OPTIONS" => Ok(upload::options(request, visitor)),
-        "PUT" => put::put(client, request, visitor, &place).await,
+        "PUT" => Box::pin(put::put(client, request, visitor, &place)).await,
         "DELETE" => change::delete(client, request, visitor, &place).await,
         "MKCOL" => change::make_folder(client, request, visitor, &place).await,
         "MOVE" => change::rename(client, request, visitor, &place).await,
@@ -117,7 +118,7 @@ fn may_create(request: &Request) -> bool {
 /// What lies where no file can.
 async fn own(client: &Arc<Client>, request: &mut Request, visitor: &Visitor, speaks_tus: bool) -> Answered {
     match request.path.trim_end_matches('/') {
-        tus::PATH => return tus::at_folder(client, request, visitor, &TreePath::ROOT).await,
+        tus::PATH => return Box::pin(tus::at_folder(client, request, visitor, &TreePath::ROOT)).await,
         list::PATH => return list::get(request, visitor).await,
         _ => {}
     }
@@ -126,9 +127,9 @@ async fn own(client: &Arc<Client>, request: &mut Request, visitor: &Visitor, spe
     if request.method == Method::OPTIONS {
         Ok(upload::options(request, visitor))
     } else if speaks_tus {
-        tus::at_upload(client, request, visitor, &resource).await
+        Box::pin(tus::at_upload(client, request, visitor, &resource)).await
     } else {
-        draft::at_upload(client, request, visitor, &resource).await
+        Box::pin(draft::at_upload(client, request, visitor, &resource)).await
     }
 }
 
