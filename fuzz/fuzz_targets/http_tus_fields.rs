@@ -6,7 +6,7 @@
 
 use haul_proto::http::{
     put_range::PutRange,
-    tus::{self, Create, Length, Metadata, Request, What, reply},
+    tus::{self, Create, Length, Metadata, Proof, Request, What, reply},
     upload_state::UploadState,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -23,6 +23,7 @@ fn headers(bytes: &[u8]) -> HeaderMap {
             b"m" => b"upload-metadata",
             b"c" => b"upload-concat",
             b"s" => b"upload-checksum",
+            b"a" => b"trailer",
             b"t" => b"content-type",
             b"x" => b"x-http-method-override",
             b"r" => b"content-range",
@@ -77,6 +78,10 @@ fuzz_target!(|input: (Option<u64>, Option<u64>, u64, &[u8])| {
                 assert!(!reply::refused(&refusal).is_empty());
             }
         }
+    }
+    // The same fields behind the content.
+    if let Ok(digest) = tus::trailing(&headers) {
+        assert!(Proof::Trailing.algorithms().contains(&digest.algorithm()));
     }
     if let Ok(Some(PutRange::Piece { range, total })) = PutRange::of(&headers, content) {
         assert!(content.is_none_or(|content| content == range.len()));

@@ -15,6 +15,7 @@ use haul_testkit::{Content, HttpCaller, Served, limits, tls::Certificates};
 
 use scene::{
     MIB,
+    h2::{CONTINUATION, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS, frame},
     http::{OWNER, get, request},
     served::Place,
     wait_until,
@@ -155,19 +156,6 @@ fn more_connections_than_are_allowed_are_refused_and_those_that_are_there_go_on(
     // It is written down.
     wait_until(|| served.process().stderr().contains("refused"));
 }
-
-/// A frame of HTTP/2 (RFC 9113 §4.1).
-fn frame(kind: u8, flags: u8, stream: u32, content: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(content.len()).unwrap().to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), content].concat()
-}
-
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const CONTINUATION: u8 = 9;
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// `GET /f` of `localhost`, by HPACK's static table and literals.
 fn get_f() -> Vec<u8> {

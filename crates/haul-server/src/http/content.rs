@@ -1,8 +1,10 @@
-//! What a request brings: bytes, one piece after the other, and whether they ended as a whole message ends.
+//! What a request brings: bytes, one piece after the other, whether they ended as a whole message ends, and the fields
+//! that may stand behind them (trailers, RFC 9110 §6.5). How many of those there may be, hyper and h2 say, as of a head.
 
 use std::{io, time::Duration};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::timeout;
@@ -15,6 +17,15 @@ pub(super) enum Content {
     H1(Incoming),
     /// Over HTTP/2.
     H2(h2::RecvStream),
+    /// All of it came, and these fields behind it.
+    Trailed(Box<HeaderMap>),
+}
+
+/// What comes next of a content.
+enum Next {
+    Piece(Bytes),
+    /// The end, with these fields, where there are any.
+    End(Option<HeaderMap>),
 }
 
 /// Why no more came, though more was to come.
@@ -37,36 +48,64 @@ impl Content {
         matches!(self, Self::Empty)
     }
 
+    /// The fields that stand behind the content, once its end has come.
+    pub(super) fn trailers(&self) -> HeaderMap {
+        match self {
+            Self::Trailed(fields) => HeaderMap::clone(fields),
+            Self::Empty | Self::H1(_) | Self::H2(_) => HeaderMap::new(),
+        }
+    }
+
     /// The next piece, waited for no longer than `stall`; `None` at a clean end. A failure is the end as well.
     pub(super) async fn next(&mut self, stall: Duration) -> Option<Result<Bytes, Cut>> {
         let waited = timeout(stall, self.piece()).await;
-        let next = waited.unwrap_or_else(|_| Some(Err(Cut("it stood still for too long".to_owned()))));
-        if !matches!(next, Some(Ok(_))) {
-            *self = Self::Empty;
+        let next = waited.unwrap_or_else(|_| Err(Cut("it stood still for too long".to_owned())));
+        match next {
+            Ok(Next::Piece(piece)) => Some(Ok(piece)),
+            Ok(Next::End(Some(fields))) => {
+                *self = Self::Trailed(Box::new(fields));
+                None
+            }
+            Ok(Next::End(None)) => {
+                *self = Self::Empty;
+                None
+            }
+            Err(cut) => {
+                *self = Self::Empty;
+                Some(Err(cut))
+            }
         }
-        next
     }
 
-    async fn piece(&mut self) -> Option<Result<Bytes, Cut>> {
+    async fn piece(&mut self) -> Result<Next, Cut> {
         loop {
             let piece = match self {
-                Self::Empty => return None,
-                Self::H1(incoming) => match incoming.frame().await? {
-                    // Trailers say nothing that is asked for here.
-                    Ok(frame) => frame.into_data().unwrap_or_default(),
-                    Err(error) => return Some(Err(Cut(words(&error)))),
+                Self::Empty => return Ok(Next::End(None)),
+                Self::Trailed(fields) => return Ok(Next::End(Some(std::mem::take(&mut **fields)))),
+                Self::H1(incoming) => match incoming.frame().await {
+                    None => return Ok(Next::End(None)),
+                    Some(Err(error)) => return Err(Cut(words(&error))),
+                    Some(Ok(frame)) => match frame.into_data() {
+                        Ok(piece) => piece,
+                        // Nothing else follows.
+                        Err(frame) => return Ok(Next::End(frame.into_trailers().ok())),
+                    },
                 },
-                Self::H2(stream) => match stream.data().await? {
-                    Ok(piece) => {
+                Self::H2(stream) => match stream.data().await {
+                    None => {
+                        let trailers = stream.trailers().await;
+                        return trailers.map(Next::End).map_err(|error| Cut(error.to_string()));
+                    }
+                    Some(Err(error)) => return Err(Cut(error.to_string())),
+                    Some(Ok(piece)) => {
                         // The stream is open: there is a window to give back to.
                         let _ = stream.flow_control().release_capacity(piece.len());
                         piece
                     }
-                    Err(error) => return Some(Err(Cut(error.to_string()))),
                 },
             };
             if !piece.is_empty() {
-                return Some(Ok(piece));
+                return Ok(Next::Piece(piece));
             }
         }
     }

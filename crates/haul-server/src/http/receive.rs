@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use haul_core::{Digest, TreePath};
+use haul_core::{Algorithm, Digest, TreePath};
 use haul_store::StoreError;
 use tokio::time::timeout;
 
@@ -44,8 +44,8 @@ pub(super) struct Arriving {
     began: Instant,
     transfer: Box<Transfer>,
     client: Arc<Client>,
-    /// What the content must come to, and what it has come to so far.
-    checked: Option<Box<(Digest, Checksum)>>,
+    /// What the content has come to so far, by each algorithm that it may have to be shown by.
+    checked: Vec<Checksum>,
 }
 
 impl Arriving {
@@ -57,22 +57,19 @@ impl Arriving {
     ) -> Self {
         let transfer = file::transfer(client, visitor, path, receiving.offset());
         let transfer = Box::new(Transfer { direction: Direction::Received, ..transfer });
-        Self { receiving, began: Instant::now(), transfer, client: Arc::clone(client), checked: None }
+        Self { receiving, began: Instant::now(), transfer, client: Arc::clone(client), checked: Vec::new() }
     }
 
-    /// What comes from now on counts only if it has this digest.
-    pub(super) async fn expect(&mut self, digest: Digest) -> Result<(), ServerError> {
+    /// What comes from now on counts only once it [is right](Self::is_right) by one of these algorithms.
+    pub(super) async fn withhold(&mut self, until: &[Algorithm]) -> Result<(), ServerError> {
         self.receiving.withhold().await?;
-        let made = Checksum::of(digest.algorithm());
-        self.checked = Some(Box::new((digest, made)));
+        self.checked = until.iter().copied().map(Checksum::of).collect();
         Ok(())
     }
 
     /// Whether all that came is what it should be. If not, none of it counts.
-    pub(super) async fn is_right(&mut self) -> Result<bool, ServerError> {
-        let Some(checked) = self.checked.take() else { return Ok(true) };
-        let (expected, made) = *checked;
-        let right = made.value().as_ref() == Some(&expected);
+    pub(super) async fn is_right(&mut self, expected: &Digest) -> Result<bool, ServerError> {
+        let right = self.checked.drain(..).filter_map(Checksum::value).any(|made| made == *expected);
         if right {
             self.receiving.vouch().await?;
         }
@@ -146,8 +143,8 @@ impl Arriving {
 
     /// Takes in a piece.
     pub(super) async fn take(&mut self, piece: Bytes) -> Result<(), ServerError> {
-        if let Some(checked) = &mut self.checked {
-            checked.1.take(&piece);
+        for made in &mut self.checked {
+            made.take(&piece);
         }
         let len = piece.len() as u64;
         // Memory of its own, as the end has.

@@ -8,6 +8,7 @@
 pub(crate) mod browser;
 pub(crate) mod clients;
 pub(crate) mod ftp;
+pub(crate) mod h2;
 pub(crate) mod http;
 pub(crate) mod lint;
 pub(crate) mod served;

@@ -1,10 +1,12 @@
-//! Upload-Checksum: the digest of one request's content, `ALGORITHM BASE64`.
+//! Upload-Checksum: the digest of one request's content, `ALGORITHM BASE64`, said before the content or, where the
+//! Trailer field announces it (RFC 9110 §6.6.2), behind it.
 //!
-//! Nothing is computed here. Content that has another digest is dropped wholly ([`super::Refusal::Checksum`]).
+//! Nothing is computed here. Content that has another digest is dropped wholly ([`super::Refusal::Checksum`]), and so is
+//! content whose digest was announced and never came.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use haul_core::{Algorithm, Digest};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, header};
 
 use super::{Refusal, UPLOAD_CHECKSUM};
 use crate::http::field::{self, Single};
@@ -12,13 +14,55 @@ use crate::http::field::{self, Single};
 /// The algorithms, as Tus-Checksum-Algorithm lists them.
 pub const ALGORITHMS: &str = "sha1,sha256,md5";
 
-/// The digest that the content must have, where the request says one.
-pub(super) fn of(headers: &HeaderMap) -> Result<Option<Digest>, Refusal> {
-    match Single::of(headers, &UPLOAD_CHECKSUM) {
+/// How it is proved that content is what its sender has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It has this digest.
+    Said(Digest),
+    /// It has a digest that comes behind it ([`trailing`]): by which algorithm is known only then.
+    Trailing,
+}
+
+impl Proof {
+    /// The algorithms by which it may have to be shown.
+    pub fn algorithms(&self) -> Vec<Algorithm> {
+        match self {
+            Self::Said(digest) => vec![digest.algorithm()],
+            Self::Trailing => vec![Algorithm::Sha1, Algorithm::Sha256, Algorithm::Md5],
+        }
+    }
+}
+
+/// How the content is proved, where the request says that it will be. Saying it both before and behind is a
+/// contradiction.
+pub(super) fn of(headers: &HeaderMap) -> Result<Option<Proof>, Refusal> {
+    match (said(headers)?, is_announced(headers)) {
+        (None, false) => Ok(None),
+        (Some(digest), false) => Ok(Some(Proof::Said(digest))),
+        (None, true) => Ok(Some(Proof::Trailing)),
+        (Some(_), true) => Err(Refusal::Contradiction("Upload-Checksum")),
+    }
+}
+
+/// The digest that these trailers say of content for which one was announced. None at all is none that is right.
+pub fn trailing(trailers: &HeaderMap) -> Result<Digest, Refusal> {
+    said(trailers)?.ok_or(Refusal::Checksum)
+}
+
+fn said(fields: &HeaderMap) -> Result<Option<Digest>, Refusal> {
+    match Single::of(fields, &UPLOAD_CHECKSUM) {
         Single::Absent => Ok(None),
         Single::Value(value) => parse(value).map(Some),
         Single::Contradiction => Err(Refusal::Contradiction("Upload-Checksum")),
     }
+}
+
+/// Whether the Trailer field lists it.
+fn is_announced(headers: &HeaderMap) -> bool {
+    let lists = headers.get_all(header::TRAILER).iter().filter_map(|list| list.to_str().ok());
+    lists
+        .flat_map(|list| list.split(','))
+        .any(|name| field::trim(name).eq_ignore_ascii_case(UPLOAD_CHECKSUM.as_str()))
 }
 
 fn parse(value: &HeaderValue) -> Result<Digest, Refusal> {
@@ -83,6 +127,40 @@ mod tests {
         assert!(of(&headers).unwrap().is_some());
         headers.append(UPLOAD_CHECKSUM, HeaderValue::from_static("md5 AAAAAAAAAAAAAAAAAAAAAA=="));
         assert_eq!(of(&headers), Err(Refusal::Contradiction("Upload-Checksum")));
+    }
+
+    #[test]
+    fn a_digest_may_be_announced_and_come_behind() {
+        let of = |fields: &[(&'static str, &'static str)]| {
+            let fields =
+                fields.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
+            of(&fields.collect())
+        };
+        for announced in
+            ["upload-checksum", "Upload-Checksum", "Expires ,\tUPLOAD-checksum", ",upload-checksum,"]
+        {
+            assert_eq!(of(&[("trailer", announced)]), Ok(Some(Proof::Trailing)), "{announced}");
+        }
+        assert_eq!(of(&[("trailer", "expires, x-upload-checksum")]), Ok(None));
+        let said = ("upload-checksum", "md5 1B2M2Y8AsgTpgAmY7PhCfg==");
+        assert_eq!(of(&[said]).unwrap().unwrap().algorithms(), [Algorithm::Md5]);
+        assert_eq!(
+            of(&[said, ("trailer", "upload-checksum")]),
+            Err(Refusal::Contradiction("Upload-Checksum"))
+        );
+    }
+
+    #[test]
+    fn a_digest_that_was_announced_has_to_come() {
+        let mut trailers = HeaderMap::new();
+        assert_eq!(trailing(&trailers), Err(Refusal::Checksum));
+        trailers.append(UPLOAD_CHECKSUM, HeaderValue::from_static("md5 1B2M2Y8AsgTpgAmY7PhCfg=="));
+        let digest = trailing(&trailers).unwrap();
+        assert!(Proof::Trailing.algorithms().contains(&digest.algorithm()));
+        trailers.insert(UPLOAD_CHECKSUM, HeaderValue::from_static("crc32 AAAAAA=="));
+        assert_eq!(trailing(&trailers), Err(Refusal::UnknownChecksum));
+        trailers.insert(UPLOAD_CHECKSUM, HeaderValue::from_static("md5"));
+        assert_eq!(trailing(&trailers), Err(Refusal::Malformed("Upload-Checksum")));
     }
 
     proptest! {

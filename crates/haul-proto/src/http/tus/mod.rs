@@ -20,7 +20,7 @@ mod request;
 
 use http::header::HeaderName;
 
-pub use checksum::ALGORITHMS;
+pub use checksum::{ALGORITHMS, Proof, trailing};
 pub use concat::{Concat, PartUrl};
 pub use metadata::Metadata;
 pub use method::asked;
@@ -31,8 +31,8 @@ pub use request::{Content, Create, Length, Patch, Request, What, read};
 pub const VERSION: &str = "1.0.0";
 
 /// The extensions that are spoken here.
-pub const EXTENSIONS: &str =
-    "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination,concatenation";
+pub const EXTENSIONS: &str = "creation,creation-with-upload,creation-defer-length,expiration,checksum,\
+                              checksum-trailer,termination,concatenation";
 
 /// The media type of an upload's bytes.
 pub const OFFSET_OCTETS: &str = "application/offset+octet-stream";

@@ -25,8 +25,9 @@ pub enum Refusal {
     /// A digest by an algorithm that is not known here.
     #[error("the checksum is of an unknown algorithm")]
     UnknownChecksum,
-    /// The content came whole, but is not what its digest says: all of it is dropped.
-    #[error("the content does not have the checksum that was sent with it")]
+    /// The content came whole, but is not what its digest says, or no digest came that was announced: all of it is
+    /// dropped.
+    #[error("the content does not have the checksum that was to come with it")]
     Checksum,
     /// The upload would be larger than any may be.
     #[error("an upload may have {max} bytes")]

@@ -139,7 +139,7 @@ mod tests {
     fn options_tells_all_that_is_spoken() {
         let spoken = [
             "tus-version: 1.0.0",
-            "tus-extension: creation,creation-with-upload,creation-defer-length,expiration,checksum,termination,concatenation",
+            "tus-extension: creation,creation-with-upload,creation-defer-length,expiration,checksum,checksum-trailer,termination,concatenation",
             "tus-checksum-algorithm: sha1,sha256,md5",
         ];
         assert_eq!(lines(&options(None)), spoken);

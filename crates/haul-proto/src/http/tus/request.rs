@@ -1,11 +1,10 @@
 //! Requests of tus, read from their method and fields.
 
-use haul_core::Digest;
 use http::{HeaderMap, HeaderValue, Method, header::HeaderName};
 
 use super::{
-    Concat, Metadata, OFFSET_OCTETS, PartUrl, Refusal, TUS_RESUMABLE, UPLOAD_DEFER_LENGTH, VERSION, checksum,
-    method,
+    Concat, Metadata, OFFSET_OCTETS, PartUrl, Proof, Refusal, TUS_RESUMABLE, UPLOAD_DEFER_LENGTH, VERSION,
+    checksum, method,
 };
 use crate::http::{
     content_type,
@@ -78,8 +77,8 @@ pub enum Length {
 pub struct Content {
     /// How many bytes it has, where that is known beforehand.
     pub length: Option<u64>,
-    /// The digest that it must have.
-    pub checksum: Option<Digest>,
+    /// How it is proved.
+    pub checksum: Option<Proof>,
 }
 
 /// More of an upload.
@@ -89,8 +88,8 @@ pub struct Patch {
     pub offset: u64,
     /// How many bytes the content has, where that is known beforehand.
     pub content: Option<u64>,
-    /// The digest that the content must have; if it has another one, all of it is dropped.
-    pub checksum: Option<Digest>,
+    /// How the content is proved; if it is not, all of it is dropped.
+    pub checksum: Option<Proof>,
     /// The length of the upload, where it is told now; never less than `offset`.
     pub length: Option<u64>,
 }

@@ -1,5 +1,5 @@
-//! tus 1.0.0, with creation, creation-with-upload, creation-defer-length, expiration, checksum, termination and
-//! concatenation. What fields mean, and what is in its answers, is said by `haul_proto::http::tus`.
+//! tus 1.0.0, with creation, creation-with-upload, creation-defer-length, expiration, checksum, checksum-trailer,
+//! termination and concatenation. What fields mean, and what is in its answers, is said by `haul_proto::http::tus`.
 //!
 //! ```text
 //!  POST ──┬── a file ──────────> unfinished ── HEAD, PATCH, DELETE ──┬──> published

@@ -2,8 +2,11 @@
 
 use std::time::SystemTime;
 
-use haul_core::Digest;
-use haul_proto::http::{tus::Refusal, upload_field::UPLOAD_OFFSET, upload_state::UploadState};
+use haul_proto::http::{
+    tus::{Proof, Refusal, trailing},
+    upload_field::UPLOAD_OFFSET,
+    upload_state::UploadState,
+};
 use http::StatusCode;
 
 use super::{
@@ -21,20 +24,17 @@ pub(super) async fn take(
     content: &mut Content,
     mut arriving: Arriving,
     length: Option<u64>,
-    checksum: Option<Digest>,
+    proof: Option<Proof>,
 ) -> Result<UploadState, Trouble> {
-    if let Some(digest) = checksum {
-        arriving.expect(digest).await?;
+    if let Some(proof) = &proof {
+        arriving.withhold(&proof.algorithms()).await?;
     }
     let most = length.map(|length| length.saturating_sub(arriving.offset()));
     match arriving.pour(content, most, |_| {}).await {
-        Poured::Whole => {
-            if arriving.is_right().await? {
-                ended(arriving, length).await
-            } else {
-                Err(kept(refused(&Refusal::Checksum), arriving, None).await)
-            }
-        }
+        Poured::Whole => match shown(content, &mut arriving, proof).await? {
+            Ok(()) => ended(arriving, length).await,
+            Err(refusal) => Err(kept(refused(&refusal), arriving, None).await),
+        },
         Poured::Cut(cut) => Err(kept(cut.into(), arriving, length).await),
         Poured::TooMuch => {
             let length = length.unwrap_or_else(|| arriving.offset());
@@ -43,6 +43,24 @@ pub(super) async fn take(
         Poured::Failed(error) if is_fenced(&error) => Err(error.into()),
         Poured::Failed(error) => Err(kept(error.into(), arriving, length).await),
     }
+}
+
+/// Whether content that came whole is what its sender has. If not, none of it counts.
+async fn shown(
+    content: &Content,
+    arriving: &mut Arriving,
+    proof: Option<Proof>,
+) -> Result<Result<(), Refusal>, Trouble> {
+    let expected = match proof {
+        None => return Ok(Ok(())),
+        Some(Proof::Said(digest)) => Ok(digest),
+        Some(Proof::Trailing) => trailing(&content.trailers()),
+    };
+    Ok(match expected {
+        Ok(digest) if arriving.is_right(&digest).await? => Ok(()),
+        Ok(_) => Err(Refusal::Checksum),
+        Err(refusal) => Err(refusal),
+    })
 }
 
 /// What came is safe before it is told: the whole is published, anything else kept.
