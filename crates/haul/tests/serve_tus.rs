@@ -179,7 +179,8 @@ fn options_tells_what_every_dialect_wants_to_know_and_a_post_may_mean_another_me
             let told = ann.says("OPTIONS", path, fields, b"").expect(204);
             assert_eq!(told.field("Tus-Version"), Some("1.0.0"), "{path}");
             let extensions = told.field("Tus-Extension").unwrap();
-            for one in ["creation-with-upload", "creation-defer-length", "checksum-trailer", "concatenation"] {
+            for one in ["creation-with-upload", "creation-defer-length", "checksum-trailer", "concatenation"]
+            {
                 assert!(extensions.split(',').any(|told| told == one), "{extensions}");
             }
             assert_eq!(told.field("Tus-Checksum-Algorithm"), Some("sha1,sha256,md5"));

@@ -7,7 +7,7 @@ mod scene;
 
 use std::{io::Write as _, net::TcpStream};
 
-use haul_testkit::{Content, HttpCaller, tls::Certificates};
+use haul_testkit::{Content, HttpCaller};
 use sha2::{Digest, Sha256};
 
 use scene::{
@@ -15,6 +15,7 @@ use scene::{
     h2::{DATA, END_HEADERS, END_STREAM, H2, HEADERS, PREFACE, SETTINGS, frame, literals},
     http::OWNER,
     served::{Place, part},
+    tls::{certificates, certified},
     tus::{BYTES, Tus, V1, base64, filename, location, offset_of, unseen},
     wait_until,
 };
@@ -208,12 +209,10 @@ fn what_was_not_announced_is_not_looked_at() {
 #[test]
 fn checksums_come_behind_the_content_over_http2_as_well() {
     let place = Place::new();
-    let certificates = Certificates::for_loopback();
-    let [cert, key] = [certificates.cert_pem_path(), certificates.key_pem_path()];
-    let served = place.serve().arg("--tls-cert").arg(cert).arg("--tls-key").arg(key).http().https().start();
+    let served = certified(place.serve()).http().https().start();
     let ann = Tus::owner(served.http_addr());
     let clear = H2::to(served.http_addr());
-    let secured = H2::to_tls(served.https_addr(), &certificates);
+    let secured = H2::to_tls(served.https_addr(), certificates());
     for (name, h2) in [("clear", &clear), ("secured", &secured)] {
         let url = ann.creates("/", name, LEN);
         let begins = |at: u64, to: u64, announced: &str| {

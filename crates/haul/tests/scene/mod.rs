@@ -12,6 +12,7 @@ pub(crate) mod h2;
 pub(crate) mod http;
 pub(crate) mod lint;
 pub(crate) mod served;
+pub(crate) mod tls;
 pub(crate) mod tus;
 pub(crate) mod upload;
 pub(crate) mod uploaders;
