@@ -152,7 +152,8 @@ impl Depot {
         Visitor::new(Arc::clone(self), account)
     }
 
-    /// Forgets what has had no byte for longer than the rules say; how many. To be called every hour or so.
+    /// Forgets what has had no byte for longer than the rules say; how many. To be called again and
+    /// again.
     pub async fn expire(self: &Arc<Self>) -> Result<usize, ServerError> {
         recovery::expire(self).await
     }

@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    ops::RangeInclusive,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
@@ -17,14 +18,19 @@ use haul_server::{
     log::{Event, Log},
 };
 use haul_store::{FsStore, Job, SqliteLedger};
-use tokio::{task::spawn_blocking, time::interval};
+use tokio::{
+    task::spawn_blocking,
+    time::{MissedTickBehavior, interval},
+};
 
 use super::{Unserved, warnings};
 
 /// The most threads that sessions live on; what waits for a disk has others.
 const WORKERS: usize = 16;
-/// How often what has expired is looked for.
-const EXPIRY: Duration = Duration::from_secs(3600);
+/// What has expired is looked for so many times while one expires …
+const LOOKS: u32 = 24;
+/// … but so often, and no more seldom than that.
+const BETWEEN_LOOKS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 
 /// What is served, and to whom.
 pub(crate) struct Household {
@@ -216,11 +222,12 @@ pub(crate) fn addresses(listen: Listen) -> Vec<SocketAddr> {
     }
 }
 
-/// Forgets unfinished uploads that nobody came back for.
-pub(crate) async fn expire(depot: Arc<Depot>, log: Log) {
-    let mut hours = interval(EXPIRY);
+/// Forgets unfinished uploads that nobody came back for within this time: a little later than their clients were told.
+pub(crate) async fn expire(depot: Arc<Depot>, within: Duration, log: Log) {
+    let mut looks = interval((within / LOOKS).clamp(*BETWEEN_LOOKS.start(), *BETWEEN_LOOKS.end()));
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        hours.tick().await;
+        looks.tick().await;
         if let Err(error) = depot.expire().await {
             log.tell(Event::Problem { what: format!("what has expired is still there: {error}") });
         }

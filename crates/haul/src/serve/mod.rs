@@ -178,7 +178,7 @@ async fn serve(told: &Told, config: Config) -> Result<u8, Unserved> {
         }
     }
     let (depot, log) = (Arc::clone(&household.house.depot), household.house.log.clone());
-    let expiring = tokio::spawn(house::expire(depot, log.clone()));
+    let expiring = tokio::spawn(house::expire(depot, config.uploads.expire, log.clone()));
     signals.obey(told, &household, config.drain).await;
     expiring.abort();
     // Blocks, for the last lines; nothing else is to be done.
