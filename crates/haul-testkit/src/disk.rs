@@ -9,6 +9,18 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+/// Has the system forget what it keeps of a file in memory, so that whoever reads it next waits for the disk. Whether it
+/// did: some file systems have no disk, and what is not saved yet is kept.
+pub fn forgets(path: &Path) -> bool {
+    let file = std::fs::File::open(path).expect("the file");
+    file.sync_all().expect("the file is saved");
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).expect("advice is taken");
+    let mut byte = [0; 1];
+    let into = &mut [std::io::IoSliceMut::new(&mut byte)];
+    let read = rustix::io::preadv2(&file, into, 0, rustix::io::ReadWriteFlags::NOWAIT);
+    read == Err(rustix::io::Errno::AGAIN)
+}
+
 /// A file system of a few bytes; gone when it is dropped.
 #[derive(Debug)]
 pub struct SmallDisk {

@@ -34,6 +34,7 @@ fn doors(place: &Place) -> (Served, [(&'static str, Connect); 2]) {
 }
 
 type Connect = fn(&Served) -> H2;
+type Cut = fn(H2, Exchange);
 
 fn value<'a>(fields: &'a HeaderMap, name: &str) -> &'a str {
     fields.get(name).unwrap_or_else(|| panic!("no {name}: {fields:?}")).to_str().unwrap()
@@ -98,7 +99,7 @@ fn progress_is_told_of_what_is_safe_while_it_comes() {
 }
 
 /// How an upload is cut in the middle: one request, or its connection.
-const CUTS: [(&str, fn(H2, Exchange)); 6] = [
+const CUTS: [(&str, Cut); 6] = [
     ("CANCEL", |_, exchange| exchange.resets(Reason::CANCEL)),
     ("NO_ERROR", |_, exchange| exchange.resets(Reason::NO_ERROR)),
     ("INTERNAL_ERROR", |_, exchange| exchange.resets(Reason::INTERNAL_ERROR)),
@@ -134,7 +135,7 @@ struct Scene<'a> {
     served: &'a Served,
     name: String,
     connect: Connect,
-    cut: fn(H2, Exchange),
+    cut: Cut,
 }
 
 impl Scene<'_> {

@@ -10,10 +10,18 @@ use std::{
 };
 
 use haul_core::{Modified, TreePath};
-use haul_store::{Durability, Kind, StoreError, UploadKey};
+use haul_store::{Durability, Kind, StoreError, UploadKey, When};
 
 use super::{Condition, Depot, Visitor, seats::Sitting, unfinished};
 use crate::ServerError;
+
+/// What of a name is to be renamed.
+enum Which {
+    /// The unfinished upload, or else what is finished.
+    Unfinished,
+    /// What is finished, while this holds of it.
+    Published(When),
+}
 
 impl Visitor {
     /// Whether files and folders may be added to the tree.
@@ -93,10 +101,7 @@ impl Visitor {
         self.may_change(self.account().may.delete)?;
         let (depot, place) = (self.depot(), self.place(path)?);
         let sitting = depot.sit(self.writes(&place)).await?;
-        if *condition != Condition::Any && !condition.is_met(depot.finished(&place).await?.as_ref()) {
-            return Err(StoreError::Changed { path: PathBuf::from(place.to_string()) }.into());
-        }
-        match depot.store.remove(&place, depot.rules.durability).await {
+        match depot.store.remove_if(&place, condition.when(), depot.rules.durability).await {
             Err(error @ StoreError::NotFound { .. }) => {
                 if depot.drop_unfinished(&sitting.seat.key).await? {
                     Ok(())
@@ -111,25 +116,26 @@ impl Visitor {
     /// Renames: the unfinished upload of that name, or else the file or folder. A file that has the new name is replaced,
     /// now or when the upload is finished, and an unfinished upload of that name is dropped; a folder never is.
     pub async fn rename(&self, from: &TreePath, to: &TreePath) -> Result<(), ServerError> {
-        self.renames(from, to, true, true).await
+        self.renames(from, to, Which::Unfinished, true).await
     }
 
     /// As [`Self::rename`], but never the unfinished upload: it stays, and becomes what has the old name then.
-    /// A file that has the new name is replaced only if `replace`.
+    /// Whatever is renamed still meets the condition; a file that has the new name is replaced only if `replace`.
     pub async fn rename_published(
         &self,
         from: &TreePath,
         to: &TreePath,
+        condition: &Condition,
         replace: bool,
     ) -> Result<(), ServerError> {
-        self.renames(from, to, false, replace).await
+        self.renames(from, to, Which::Published(condition.when()), replace).await
     }
 
     async fn renames(
         &self,
         from: &TreePath,
         to: &TreePath,
-        unfinished: bool,
+        which: Which,
         replace: bool,
     ) -> Result<(), ServerError> {
         self.may_change(self.account().may.delete)?;
@@ -144,14 +150,18 @@ impl Visitor {
         let there = depot.sit(self.writes(&new)).await?;
         self.told().take(&old);
         self.told().take(&new);
-        if unfinished && depot.unfinished(&here.seat.key).await?.is_some() {
-            depot.what_is_replaced(&new).await?;
-            depot.drop_unfinished(&there.seat.key).await?;
-            return depot.rename_unfinished(&here.seat.key, &there.seat.key).await;
-        }
+        let when = match which {
+            Which::Unfinished if depot.unfinished(&here.seat.key).await?.is_some() => {
+                depot.what_is_replaced(&new).await?;
+                depot.drop_unfinished(&there.seat.key).await?;
+                return depot.rename_unfinished(&here.seat.key, &there.seat.key).await;
+            }
+            Which::Unfinished => When::Always,
+            Which::Published(when) => when,
+        };
         match depot.store.stat(&old).await?.kind {
             Kind::File => {
-                let renamed = depot.store.rename(&old, &new, replace, how).await;
+                let renamed = depot.store.rename_if(&old, &new, when, replace, how).await;
                 if depot.is_done(&renamed, &old).await {
                     depot.drop_unfinished(&there.seat.key).await?;
                 }

@@ -1,7 +1,7 @@
 //! What a client wants who begins or goes on with an upload, beside its bytes.
 
 use haul_core::receiving::{Declared, Wish};
-use haul_store::{Meta, Unfinished};
+use haul_store::{Meta, Unfinished, When};
 
 use super::unfinished::Base;
 
@@ -37,7 +37,7 @@ pub enum Announced {
     WholeOrRest(u64),
 }
 
-/// On which condition a file may take its name.
+/// On which condition a file may take its name, or lose it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Condition {
     /// None: whatever has the name is replaced.
@@ -103,6 +103,15 @@ impl Condition {
                     && wanted.size == there.size
                     && wanted.modified.same_moment(there.modified)
             }
+        }
+    }
+
+    /// The same for a store, which lets nobody come in between.
+    pub(super) fn when(&self) -> When {
+        match self {
+            Self::Any => When::Always,
+            Self::Absent => When::Absent,
+            Self::Same(meta) => When::Same(meta.clone()),
         }
     }
 

@@ -84,7 +84,7 @@ pub(super) async fn rename(
 ) -> Answered {
     let to = destination(request)?;
     let Some(moved) = kind(visitor, &place.path).await? else { return Err(Trouble::not_found()) };
-    check(request, visitor, place).await?;
+    let condition = check(request, visitor, place).await?;
     if to.path == place.path {
         return Err(Trouble::new(StatusCode::FORBIDDEN, "it is called that already"));
     }
@@ -93,7 +93,7 @@ pub(super) async fn rename(
     if there.is_some() && !overwrite {
         return Err(Trouble::new(StatusCode::PRECONDITION_FAILED, "something has that name already"));
     }
-    match visitor.rename_published(&place.path, &to.path, overwrite).await {
+    match visitor.rename_published(&place.path, &to.path, &condition, overwrite).await {
         Err(ServerError::Store(StoreError::Exists { .. })) if !overwrite => {
             return Err(Trouble::new(StatusCode::PRECONDITION_FAILED, "something has that name already"));
         }

@@ -66,7 +66,7 @@ where
                 ending = true;
                 continue;
             }
-            next = timeout(times.head, connection.accept()) => next,
+            next = timeout(if ending { times.stall } else { times.head }, connection.accept()) => next,
         };
         match next {
             Ok(None) => return Ok(()),
@@ -78,7 +78,9 @@ where
                     drop(working);
                 });
             }
-            // Nothing was asked for; but what was answered may still be on its way out.
+            // Nothing was asked for; but what was answered may still be on its way out. What the system has of it is not
+            // seen here, and would be lost by a connection that is closed while its client still says something: who is
+            // told of the end answers that (RFC 9113 §6.8) when all before it has come, and has time for it.
             Err(_) => {
                 let now = left.load(Ordering::Relaxed);
                 let flows = std::mem::replace(&mut before, now) != now;

@@ -97,7 +97,7 @@ pub struct Reading {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StageId(pub String);
 
-/// On which condition a staged file takes its name.
+/// On which condition a staged file takes its name, or a file loses its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum When {
     /// Whatever has the name now is replaced.
@@ -136,12 +136,27 @@ pub trait Store: Send + Sync + 'static {
     /// Removes an empty folder; what lies staged for it does not count as in it.
     fn remove_folder<'a>(&'a self, path: &'a TreePath, how: Durability) -> Work<'a, ()>;
     /// Removes a file.
-    fn remove<'a>(&'a self, path: &'a TreePath, how: Durability) -> Work<'a, ()>;
+    fn remove<'a>(&'a self, path: &'a TreePath, how: Durability) -> Work<'a, ()> {
+        self.remove_if(path, When::Always, how)
+    }
+    /// Removes a file that is still what it was: nobody who publishes comes in between.
+    fn remove_if<'a>(&'a self, path: &'a TreePath, when: When, how: Durability) -> Work<'a, ()>;
     /// Renames a file or folder; a file there is replaced only if `replace`, a folder never.
     fn rename<'a>(
         &'a self,
         from: &'a TreePath,
         to: &'a TreePath,
+        replace: bool,
+        how: Durability,
+    ) -> Work<'a, ()> {
+        self.rename_if(from, to, When::Always, replace, how)
+    }
+    /// As [`Self::rename`], of a file that is still what it was.
+    fn rename_if<'a>(
+        &'a self,
+        from: &'a TreePath,
+        to: &'a TreePath,
+        when: When,
         replace: bool,
         how: Durability,
     ) -> Work<'a, ()>;

@@ -62,18 +62,19 @@ impl Store for Flaky {
     fn remove_folder<'a>(&'a self, path: &'a TreePath, how: Durability) -> Work<'a, ()> {
         self.0.remove_folder(path, how)
     }
-    fn remove<'a>(&'a self, path: &'a TreePath, how: Durability) -> Work<'a, ()> {
-        self.0.remove(path, how)
+    fn remove_if<'a>(&'a self, path: &'a TreePath, when: When, how: Durability) -> Work<'a, ()> {
+        self.0.remove_if(path, when, how)
     }
-    fn rename<'a>(
+    fn rename_if<'a>(
         &'a self,
         from: &'a TreePath,
         to: &'a TreePath,
+        when: When,
         replace: bool,
         how: Durability,
     ) -> Work<'a, ()> {
         Box::pin(async move {
-            self.0.rename(from, to, replace, how).await?;
+            self.0.rename_if(from, to, when, replace, how).await?;
             if self.1.names.load(SeqCst) { failed_sync() } else { Ok(()) }
         })
     }

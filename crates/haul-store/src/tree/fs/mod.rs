@@ -54,7 +54,7 @@ use self::{
     tree::Tree,
 };
 use crate::{
-    Body, Durability, Geometry, Listing, Meta, Reading, StageId, Staged, Store, StoreError, Work, sys,
+    Body, Durability, Geometry, Listing, Meta, Reading, StageId, Staged, Store, StoreError, When, Work, sys,
     tree::pool::{Pool, hop},
 };
 
@@ -176,19 +176,20 @@ impl Store for FsStore {
         self.hop(path, move |tree, path| tree.remove_folder(path, how))
     }
 
-    fn remove<'a>(&'a self, path: &'a TreePath, how: Durability) -> Work<'a, ()> {
-        self.hop(path, move |tree, path| tree.remove(path, how))
+    fn remove_if<'a>(&'a self, path: &'a TreePath, when: When, how: Durability) -> Work<'a, ()> {
+        self.hop(path, move |tree, path| tree.remove(path, &when, how))
     }
 
-    fn rename<'a>(
+    fn rename_if<'a>(
         &'a self,
         from: &'a TreePath,
         to: &'a TreePath,
+        when: When,
         replace: bool,
         how: Durability,
     ) -> Work<'a, ()> {
         let to = to.clone();
-        self.hop(from, move |tree, from| tree.rename(from, &to, replace, how))
+        self.hop(from, move |tree, from| tree.rename(from, &to, &when, replace, how))
     }
 
     fn set_modified<'a>(&'a self, path: &'a TreePath, to: Modified) -> Work<'a, ()> {

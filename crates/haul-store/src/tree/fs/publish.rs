@@ -122,18 +122,13 @@ impl Give<'_> {
 
     /// Whether what has the name may be replaced.
     fn check(&self, there: Option<&Stat>) -> Result<(), StoreError> {
-        let same = |seen: &Stat, meta: &Meta| {
-            seen::unique(seen) == meta.unique
-                && u64::try_from(seen.st_size) == Ok(meta.size)
-                && seen::modified(seen).same_moment(meta.modified)
-        };
         if there.is_some_and(|seen| FileType::from_raw_mode(seen.st_mode) != FileType::RegularFile) {
             return Err(StoreError::NotAFile { path: told(&self.terms.target) });
         }
         match (&self.terms.when, there) {
             (When::Always, _) | (When::Absent, None) => Ok(()),
             (When::Absent, Some(_)) => Err(StoreError::Exists { path: told(&self.terms.target) }),
-            (When::Same(meta), Some(seen)) if same(seen, meta) => Ok(()),
+            (When::Same(meta), Some(seen)) if seen::is(seen, meta) => Ok(()),
             (When::Same(_), _) => Err(StoreError::Changed { path: told(&self.terms.target) }),
         }
     }

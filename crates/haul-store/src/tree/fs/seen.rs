@@ -51,6 +51,13 @@ pub(super) fn meta(seen: &Stat, owners: &Owners) -> Option<Meta> {
     })
 }
 
+/// Whether this is still the file that was told so.
+pub(super) fn is(seen: &Stat, meta: &Meta) -> bool {
+    unique(seen) == meta.unique
+        && u64::try_from(seen.st_size) == Ok(meta.size)
+        && modified(seen).same_moment(meta.modified)
+}
+
 #[allow(clippy::useless_conversion, reason = "the type differs from system to system")]
 pub(super) fn permissions(seen: &Stat) -> u32 {
     u32::from(seen.st_mode) & 0o7777

@@ -24,7 +24,7 @@ use super::{
     seen::{self, Owners},
     turns::Turns,
 };
-use crate::{Body, Durability, Meta, Reading, StoreError, sys, tree::pool::Pool};
+use crate::{Body, Durability, Meta, Reading, StoreError, When, sys, tree::pool::Pool};
 
 /// An open tree.
 pub(super) struct Tree {
@@ -137,25 +137,44 @@ impl Tree {
         removed.map_err(|error| fault("removing", path, error))
     }
 
-    pub(super) fn remove(&self, path: &TreePath, how: Durability) -> Result<(), StoreError> {
+    pub(super) fn remove(&self, path: &TreePath, when: &When, how: Durability) -> Result<(), StoreError> {
         let removed = self.taken_spot(path).and_then(|(spot, _)| {
             let turn = self.turns.take([(&spot, &fs::fstat(&spot.folder.fd)?)]);
             let seen = fs::statat(&spot.folder.fd, &spot.name, AtFlags::SYMLINK_NOFOLLOW)?;
             if FileType::from_raw_mode(seen.st_mode) == FileType::Directory {
                 return Err(Errno::ISDIR.into());
             }
+            if !self.is_met(when, path, &seen) {
+                return Ok(Err(unmet(when, path)));
+            }
             fs::unlinkat(&spot.folder.fd, &spot.name, AtFlags::empty())?;
             self.dates.remember(&spot.real(), seen::modified(&seen).seconds);
             drop(turn);
-            self.save_names(spot.folder.fd.as_fd(), how)
+            self.save_names(spot.folder.fd.as_fd(), how).map(Ok)
         });
-        removed.map_err(|error| fault("removing", path, error))
+        removed.map_err(|error| fault("removing", path, error))?
+    }
+
+    /// Whether a name that this is what has it, is still what it is to be; a link is what it means.
+    fn is_met(&self, when: &When, path: &TreePath, seen: &Stat) -> bool {
+        match when {
+            When::Always => true,
+            When::Absent => false,
+            When::Same(meta) if FileType::from_raw_mode(seen.st_mode) == FileType::Symlink => {
+                let meant = self
+                    .meant(path)
+                    .and_then(|spot| Ok(fs::statat(&spot.folder.fd, &spot.name, AtFlags::SYMLINK_NOFOLLOW)?));
+                meant.is_ok_and(|seen| seen::is(&seen, meta))
+            }
+            When::Same(meta) => seen::is(seen, meta),
+        }
     }
 
     pub(super) fn rename(
         &self,
         from: &TreePath,
         to: &TreePath,
+        when: &When,
         replace: bool,
         how: Durability,
     ) -> Result<(), StoreError> {
@@ -166,6 +185,9 @@ impl Tree {
             let below = fs::fstat(&new.folder.fd)?;
             let turn = self.turns.take([(&old, &above), (&new, &below)]);
             let what = fs::statat(&old.folder.fd, &old.name, AtFlags::SYMLINK_NOFOLLOW)?;
+            if !self.is_met(when, from, &what) {
+                return Ok(Err(unmet(when, from)));
+            }
             let kind = FileType::from_raw_mode(what.st_mode);
             let (folder, is_file) = (kind == FileType::Directory, kind == FileType::RegularFile);
             let there = match fs::statat(&new.folder.fd, &new.name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -198,9 +220,12 @@ impl Tree {
             // First where it is, so that it is never nowhere.
             self.save_names(new.folder.fd.as_fd(), how)?;
             let one = (above.st_dev, above.st_ino) == (below.st_dev, below.st_ino);
-            if one { Ok(()) } else { self.save_names(old.folder.fd.as_fd(), how) }
+            if !one {
+                self.save_names(old.folder.fd.as_fd(), how)?;
+            }
+            Ok(Ok(()))
         });
-        renamed.map_err(|error| fault("renaming to", to, error))
+        renamed.map_err(|error| fault("renaming to", to, error))?
     }
 
     pub(super) fn set_modified(&self, path: &TreePath, to: Modified) -> Result<(), StoreError> {
@@ -253,6 +278,12 @@ impl Tree {
         }
         self.root.meaning(path)
     }
+}
+
+/// What is told of a name that is not what it was to be.
+fn unmet(when: &When, path: &TreePath) -> StoreError {
+    let path = super::fault::told(path);
+    if *when == When::Absent { StoreError::Exists { path } } else { StoreError::Changed { path } }
 }
 
 /// A date for the system, the date of the last reading left alone; `None` of one that no file can have.

@@ -52,6 +52,38 @@ fn what_goes_on_from_a_version_does_not_replace_a_newer_one() {
 }
 
 #[test]
+fn only_the_version_that_was_meant_is_removed_or_renamed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), Resolver::System);
+    for round in 0..ROUNDS {
+        let name = round.to_string();
+        let older = upload(&store, &name, "older").unwrap();
+        let when = When::Same(older);
+        let away = path(&format!("{name}-away"));
+        let (gone, newer) = at_once(
+            || match round % 2 {
+                0 => wait(store.remove_if(&path(&name), when, Durability::Full)),
+                _ => wait(store.rename_if(&path(&name), &away, when, false, Durability::Full)),
+            },
+            || upload(&store, &name, "newer"),
+        );
+        newer.unwrap();
+        assert!(matches!(gone, Ok(()) | Err(StoreError::Changed { .. })), "{gone:?}");
+        assert_eq!(fs::read_to_string(dir.path().join(&name)).unwrap(), "newer");
+    }
+    // A link is what it means.
+    let meant = upload(&store, "file", "x").unwrap();
+    std::os::unix::fs::symlink("file", dir.path().join("link")).unwrap();
+    let other = upload(&store, "other", "other").unwrap();
+    let refused = wait(store.remove_if(&path("link"), When::Same(other), Durability::Full));
+    assert!(matches!(refused, Err(StoreError::Changed { .. })));
+    let refused = wait(store.remove_if(&path("link"), When::Absent, Durability::Full));
+    assert!(matches!(refused, Err(StoreError::Exists { .. })));
+    wait(store.remove_if(&path("link"), When::Same(meant), Durability::Full)).unwrap();
+    assert!(dir.path().join("file").exists() && !dir.path().join("link").exists());
+}
+
+#[test]
 fn a_version_that_is_removed_gives_its_date_to_none_that_comes_at_that_moment() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), Resolver::System);
