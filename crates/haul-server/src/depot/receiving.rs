@@ -11,7 +11,7 @@ use haul_store::{Assent, Kind, Meta, Reading, Source, Staged, StoreError, Then, 
 
 use super::{
     Announced, Condition, Control, DataEnd, Depot, Older, Order, Settled, Visitor, Wish, order,
-    seats::{Phase, Sitting},
+    seats::{Phase, Seat, Sitting},
     unfinished,
     upload::{Plan, Upload},
 };
@@ -76,7 +76,7 @@ impl Visitor {
             return Err(ServerError::PastEnd { end: earlier.offset });
         }
         if earlier.is_none() && !depot.rules.in_place {
-            depot.has_room_for_another(&sitting.seat.key.owner).await?;
+            depot.has_room_for_another(&sitting.seat).await?;
         }
         let there = There {
             unfinished: earlier.as_ref().map(|record| record.offset),
@@ -160,10 +160,20 @@ impl Depot {
         }
     }
 
-    /// Whether this owner may have one more unfinished upload. Those that are just being begun are not counted yet:
-    /// there may be as many more as there are sessions.
-    async fn has_room_for_another(&self, owner: &str) -> Result<(), ServerError> {
-        let unfinished = self.ledger.count(owner).await?;
+    /// Whether the owner of this seat may have one more unfinished upload, beside those that are remembered and those
+    /// that are just being received and will be, if they do not come to their end.
+    async fn has_room_for_another(&self, seat: &Seat) -> Result<(), ServerError> {
+        let mut unknown = self.seats.begins(seat);
+        if unknown.len() + self.ledger.count(&seat.key.owner).await? >= self.rules.max_unfinished {
+            // Before the others are counted: who is remembered in between counts twice, and not never.
+            let all = std::mem::take(&mut unknown);
+            for key in all {
+                if self.ledger.load(&key).await?.is_none() {
+                    unknown.push(key);
+                }
+            }
+        }
+        let unfinished = unknown.len() + self.ledger.count(&seat.key.owner).await?;
         if unfinished < self.rules.max_unfinished { Ok(()) } else { Err(ServerError::TooMany { unfinished }) }
     }
 

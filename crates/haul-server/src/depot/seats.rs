@@ -6,7 +6,10 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -30,7 +33,11 @@ const BREATH: Duration = Duration::from_millis(2);
 
 /// All seats that are taken.
 #[derive(Default)]
-pub(super) struct Seats(Mutex<HashMap<UploadKey, Arc<Seat>>>);
+pub(super) struct Seats {
+    taken: Mutex<HashMap<UploadKey, Arc<Seat>>>,
+    /// How many uploads were begun that nothing was known of.
+    begun: AtomicU64,
+}
 
 /// One of them.
 pub(super) struct Seat {
@@ -38,6 +45,8 @@ pub(super) struct Seat {
     /// What is being received; locked while something is done to it.
     pub(super) turn: Turn<Phase>,
     pace: Mutex<Pace>,
+    /// Which of those that were begun it is, where nothing was known of it; else 0.
+    begun: AtomicU64,
     over: watch::Sender<bool>,
 }
 
@@ -75,7 +84,8 @@ impl Drop for Sitting {
 impl Seat {
     fn new(key: UploadKey) -> Self {
         let pace = Pace { last: Instant::now(), touched: unfinished::now(), told: None };
-        Self { key, turn: Turn::new(Phase::Busy), pace: Mutex::new(pace), over: watch::Sender::new(false) }
+        let (turn, over) = (Turn::new(Phase::Busy), watch::Sender::new(false));
+        Self { key, turn, pace: Mutex::new(pace), begun: AtomicU64::new(0), over }
     }
 
     fn pace(&self) -> MutexGuard<'_, Pace> {
@@ -125,7 +135,20 @@ impl Seat {
 
 impl Seats {
     fn taken(&self) -> MutexGuard<'_, HashMap<UploadKey, Arc<Seat>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something is begun there that nothing is known of; what else its owner has begun so before and still receives.
+    pub(super) fn begins(&self, seat: &Seat) -> Vec<UploadKey> {
+        let taken = self.taken();
+        // Under the lock, so that of two who come at once one is the first for both.
+        let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+        seat.begun.store(number, Ordering::Relaxed);
+        let before = |other: &&Arc<Seat>| {
+            let begun = other.begun.load(Ordering::Relaxed);
+            other.key.owner == seat.key.owner && (1..number).contains(&begun)
+        };
+        taken.values().filter(before).map(|other| other.key.clone()).collect()
     }
 
     /// What is being received, as its owner may see it.

@@ -3,6 +3,44 @@
 use super::*;
 
 #[tokio::test]
+async fn what_is_just_being_received_counts_as_unfinished_too() {
+    let bench = Bench::new();
+    let server = bench.start(Rules { max_unfinished: 3, ..RULES }).await;
+    let ann = server.ann();
+    break_off(&ann, "kept", Wish::Anew, 10).await;
+    // One without a byte, and one that the ledger may know of by now.
+    let silent = ann.receive(&path("silent"), Wish::Anew, None).await.unwrap();
+    let mut large = send(&ann, "large", Wish::Anew, 10).await;
+    large.name().await.unwrap();
+    let refused = ann.receive(&path("more"), Wish::Anew, None).await.map(drop);
+    assert!(matches!(refused, Err(ServerError::TooMany { unfinished: 3 })), "{refused:?}");
+    drop(server.bob().receive(&path("more"), Wish::Anew, None).await.unwrap());
+    // What is there already is gone on with, and whatever comes to its end makes room.
+    break_off(&ann, "kept", Wish::Append, 20).await;
+    published(large.settle(DataEnd::Clean, Control::Alive).await);
+    published(complete(&ann, "more", Wish::Anew, 10).await);
+    let next = ann.receive(&path("next"), Wish::Anew, None).await.unwrap();
+    assert!(ann.receive(&path("another"), Wish::Anew, None).await.is_err());
+    silent.settle(DataEnd::Unclean, Control::Gone).await.unwrap();
+    next.settle(DataEnd::Unclean, Control::Gone).await.unwrap();
+    assert_eq!(server.ledger.count("ann").await.unwrap(), 1);
+    // All at once: as many as there is room for.
+    let many = (0..20).map(|number| {
+        let ann = server.ann();
+        tokio::spawn(async move { ann.receive(&path(&number.to_string()), Wish::Anew, None).await })
+    });
+    let mut begun = Vec::new();
+    for one in many.collect::<Vec<_>>() {
+        match one.await.unwrap() {
+            Ok(receiving) => begun.push(receiving),
+            Err(ServerError::TooMany { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(begun.len(), 2);
+}
+
+#[tokio::test]
 async fn rest_goes_on_at_the_end_cuts_inside_and_is_refused_past_it() {
     let bench = Bench::new();
     let server = bench.start(RULES).await;
