@@ -64,6 +64,29 @@ fn a_file_is_put_together_from_its_parts_and_they_are_gone_then() {
 }
 
 #[test]
+fn a_final_whose_answer_was_lost_is_answered_again() {
+    let place = Place::new();
+    let served = place.serve().http().start();
+    let ann = Tus::owner(served.http_addr());
+    let (a, b) = (part_of(ann, b"a"), part_of(ann, b"bc"));
+    let made = joined(ann, "f", &[&a, &b]).expect(201);
+    let again = joined(ann, "f", &[&a, &b]).expect(201);
+    assert_eq!(location(&again), location(&made));
+    assert_eq!(again.head.number("Upload-Offset"), Some(3));
+    // Another order, another name, another user: none of them was ever answered.
+    assert_eq!(joined(ann, "f", &[&b, &a]).status(), 400);
+    assert_eq!(joined(ann, "g", &[&a, &b]).status(), 400);
+    assert_eq!(joined(Tus::stranger(served.http_addr()), "f", &[&a, &b]).status(), 400);
+    assert_eq!(std::fs::read(place.far("f")).unwrap(), b"abc");
+    // It is not what it was, or not there at all.
+    std::fs::write(place.far("f"), "something else").unwrap();
+    assert_eq!(joined(ann, "f", &[&a, &b]).status(), 400);
+    std::fs::remove_file(place.far("f")).unwrap();
+    assert_eq!(joined(ann, "f", &[&a, &b]).status(), 400);
+    assert!(unseen(&place.far("f")));
+}
+
+#[test]
 fn a_part_may_be_there_twice_or_be_empty() {
     let place = Place::new();
     let served = place.serve().http().start();

@@ -93,9 +93,18 @@ impl Finished {
 
     /// The size of what was published there last, where that is not long ago.
     fn latest(&self, key: &UploadKey) -> Option<u64> {
+        self.last(key, |last| last.size)
+    }
+
+    /// The name and size of what was published there last, where that is not long ago and was noted like this.
+    fn noted(&self, key: &UploadKey, note: &[u8]) -> Option<(StageId, u64)> {
+        self.last(key, |last| (last.note == note).then(|| (last.id.clone(), last.size))).flatten()
+    }
+
+    fn last<T>(&self, key: &UploadKey, told: impl FnOnce(&Known) -> T) -> Option<T> {
         let list = self.list();
         let last = list.iter().rev().find(|known| known.key == *key)?;
-        (last.at.elapsed() < JUST_NOW).then_some(last.size)
+        (last.at.elapsed() < JUST_NOW).then(|| told(last))
     }
 
     fn note_of(&self, key: &UploadKey, id: &str) -> Option<Vec<u8>> {
@@ -195,6 +204,19 @@ impl Visitor {
         let key = self.key(&self.place(path)?);
         let just = self.depot().finished.latest(&key) == Some(size);
         Ok(just && self.published(path).await.is_ok_and(|meta| meta.size == size))
+    }
+
+    /// The name and size of the upload with this note that has become the file there just now, as
+    /// [`Self::has_just_published`].
+    pub async fn just_published_as(
+        &self,
+        path: &TreePath,
+        note: &[u8],
+    ) -> Result<Option<(String, u64)>, ServerError> {
+        let key = self.key(&self.place(path)?);
+        let Some((id, size)) = self.depot().finished.noted(&key, note) else { return Ok(None) };
+        let there = self.published(path).await.is_ok_and(|meta| meta.size == size);
+        Ok(there.then_some((id.0, size)))
     }
 
     /// Gives an unfinished upload up; whether it was there. Whoever receives it at the moment is ended; whoever receives

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use haul_core::TreePath;
-use haul_proto::http::tus::{PartUrl, Refusal};
+use haul_proto::http::{
+    tus::{PartUrl, Refusal},
+    upload_state::UploadState,
+};
 use http::{HeaderValue, StatusCode};
 
 use super::{
     super::{
         super::{
+            answer::Answer,
             receive::Arriving,
             request::Client,
             trouble::{Answered, Trouble},
@@ -42,7 +46,11 @@ pub(super) async fn join(
     let aside = visitor.aside();
     let mut parts = Vec::with_capacity(urls.len());
     for url in urls {
-        parts.push(complete(&aside, url).await?);
+        match complete(&aside, url).await {
+            Ok(part) => parts.push(part),
+            // They are gone because they were put together, and the answer was lost.
+            Err(trouble) => return answered_before(visitor, path, &order).await?.ok_or(trouble),
+        }
     }
     let length = parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.length));
     let length = length.ok_or_else(|| refused(&Refusal::TooLarge { max: u64::MAX }))?;
@@ -74,6 +82,19 @@ pub(super) async fn join(
         }
     }
     Ok(created(visitor, &location, state))
+}
+
+/// The answer that the same request has had.
+async fn answered_before(
+    visitor: &Visitor,
+    path: TreePath,
+    order: &Order,
+) -> Result<Option<Answer>, Trouble> {
+    let note = order.note.as_deref().unwrap_or_default();
+    let Some((id, size)) = visitor.just_published_as(&path, note).await? else { return Ok(None) };
+    let whole = Resource { id, path, part: false };
+    let location = HeaderValue::try_from(whole.url()).map_err(|_| Trouble::not_found())?;
+    Ok(Some(created(visitor, &location, UploadState::Complete { size })))
 }
 
 /// The part that a URL names, if it is one of this visitor's and complete.
