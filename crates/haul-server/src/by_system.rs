@@ -13,6 +13,8 @@ use crate::sys::{self, Socket};
 const BURST: usize = 1 << 20;
 /// … and to one that is fast. Between two of these it is seen whether the transfer is to end.
 const LONG_BURST: usize = 4 << 20;
+/// So little is sent where the session is: it is worth no other thread.
+pub(crate) const LITTLE: u64 = 128 << 10;
 /// What is read at once where the system does not send.
 const PIECE: usize = 256 << 10;
 /// So long a thread stays with one client before others get their turn …
@@ -34,6 +36,11 @@ pub(crate) enum Broken {
     Wire(io::Error),
     /// There were fewer than there had been.
     Shrunk,
+}
+
+/// Whether this is a file that the system cannot send by itself (some of FUSE).
+pub(crate) fn is_unsupported(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput)
 }
 
 /// What a thread does for one client at a time: sends from `at` on, which moves. The socket's calls wait meanwhile.
@@ -120,7 +127,8 @@ pub(crate) fn by_hand(
     let mut buffer = vec![0; PIECE];
     while *at < to && began.elapsed() < TURN && !watching.is_over() {
         let most = usize::try_from(to - *at).unwrap_or(PIECE).min(PIECE);
-        let read = read_at(file, buffer.get_mut(..most).unwrap_or_default(), *at).map_err(Broken::Wire)?;
+        let read =
+            sys::read_at(file, buffer.get_mut(..most).unwrap_or_default(), *at).map_err(Broken::Wire)?;
         let piece = buffer.get(..read).unwrap_or_default();
         if piece.is_empty() {
             return Err(Broken::Shrunk);
@@ -139,16 +147,4 @@ pub(crate) fn by_hand(
         }
     }
     Ok(())
-}
-
-/// Reads at a place of a file.
-#[cfg(unix)]
-pub(crate) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, buffer, at)
-}
-
-/// Reads at a place of a file.
-#[cfg(windows)]
-pub(crate) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, buffer, at)
 }

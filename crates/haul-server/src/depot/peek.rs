@@ -6,7 +6,7 @@ use bytes::Bytes;
 use haul_store::{Body, Reading, Staged, StoreError};
 
 use super::seats::{Phase, Seat};
-use crate::ServerError;
+use crate::{ServerError, sys};
 
 /// Bytes of a finished file or of an unfinished upload, for checksums.
 pub struct Peek {
@@ -77,10 +77,7 @@ impl Peek {
 
 fn read_at(file: &File, at: u64, most: usize) -> io::Result<Bytes> {
     let mut buffer = vec![0; most];
-    #[cfg(unix)]
-    let read = std::os::unix::fs::FileExt::read_at(file, &mut buffer, at)?;
-    #[cfg(not(unix))]
-    let read = std::os::windows::fs::FileExt::seek_read(file, &mut buffer, at)?;
+    let read = sys::read_at(file, &mut buffer, at)?;
     buffer.truncate(read);
     Ok(buffer.into())
 }

@@ -13,12 +13,9 @@ use super::{
     retrieve::Stopped,
 };
 use crate::{
-    by_system::{Broken, Watching, turn},
+    by_system::{Broken, LITTLE, Watching, turn},
     sys,
 };
-
-/// So little is sent without leaving this thread.
-const LITTLE: u64 = 128 << 10;
 
 impl Watching for Figures {
     fn sent(&self, bytes: usize) {

@@ -16,7 +16,7 @@ use super::{
     figures::Figures,
     trouble::trouble,
 };
-use crate::{ServerError, depot::Visitor};
+use crate::{ServerError, by_system::is_unsupported, depot::Visitor, sys};
 
 /// What is read at once, to be converted or encrypted.
 const PIECE: usize = 256 << 10;
@@ -118,11 +118,6 @@ async fn pass(
     by_pieces(leaving, stream, at, form, figures, stall).await
 }
 
-/// A file that this system cannot send by itself (some of FUSE, /proc).
-fn is_unsupported(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput)
-}
-
 async fn by_pieces(
     leaving: &Leaving,
     stream: &mut Stream,
@@ -174,20 +169,10 @@ async fn read_piece(
 ) -> Result<Vec<u8>, ServerError> {
     let read = spawn_blocking(move || {
         buffer.resize(most, 0);
-        let read = read_at(&file, &mut buffer, at)?;
+        let read = sys::read_at(&file, &mut buffer, at)?;
         buffer.truncate(read);
         Ok(buffer)
     });
     let read: io::Result<Vec<u8>> = read.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()));
     read.map_err(|error| ServerError::Other(format!("reading: {}", error.kind())))
-}
-
-#[cfg(unix)]
-fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, buffer, at)
-}
-
-#[cfg(windows)]
-fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, buffer, at)
 }

@@ -29,7 +29,7 @@ pub(super) async fn delete(
     visitor: &Visitor,
     place: &Place,
 ) -> Answered {
-    let kind = kind(visitor, &place.path).await?;
+    let kind = put::kind(visitor, &place.path).await?;
     // Where nothing is, no condition counts (RFC 9110 §13.2.1).
     if kind.is_none() && visitor.pending(&place.path).await?.is_none() {
         return Err(Trouble::not_found());
@@ -60,7 +60,7 @@ pub(super) async fn make_folder(
     if !request.content.is_empty() {
         return Err(Trouble::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "nothing is known to be put into it"));
     }
-    if kind(visitor, &place.path).await?.is_some() {
+    if put::kind(visitor, &place.path).await?.is_some() {
         return Err(Trouble::method("GET, HEAD, OPTIONS, PUT, DELETE, MOVE, POST"));
     }
     check(request, visitor, place).await?;
@@ -83,12 +83,12 @@ pub(super) async fn rename(
     place: &Place,
 ) -> Answered {
     let to = destination(request)?;
-    let Some(moved) = kind(visitor, &place.path).await? else { return Err(Trouble::not_found()) };
+    let Some(moved) = put::kind(visitor, &place.path).await? else { return Err(Trouble::not_found()) };
     let condition = check(request, visitor, place).await?;
     if to.path == place.path {
         return Err(Trouble::new(StatusCode::FORBIDDEN, "it is called that already"));
     }
-    let there = kind(visitor, &to.path).await?;
+    let there = put::kind(visitor, &to.path).await?;
     let overwrite = !request.field(&OVERWRITE).is_some_and(|value| value.eq_ignore_ascii_case("F"));
     if there.is_some() && !overwrite {
         return Err(Trouble::new(StatusCode::PRECONDITION_FAILED, "something has that name already"));
@@ -148,14 +148,6 @@ async fn check(request: &Request, visitor: &Visitor, place: &Place) -> Result<Co
             Ok(Condition::Any)
         }
         Err(trouble) => Err(trouble),
-    }
-}
-
-async fn kind(visitor: &Visitor, path: &TreePath) -> Result<Option<Kind>, Trouble> {
-    match visitor.published(path).await {
-        Ok(meta) => Ok(Some(meta.kind)),
-        Err(ServerError::Store(StoreError::NotFound { .. } | StoreError::NotAFolder { .. })) => Ok(None),
-        Err(error) => Err(error.into()),
     }
 }
 

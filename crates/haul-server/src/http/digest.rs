@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{file, request::Client};
-use crate::by_system::read_at;
+use crate::sys;
 
 /// So many are remembered.
 const MOST: usize = 4096;
@@ -116,7 +116,7 @@ fn compute(file: &File, meta: &Meta, algorithm: Algorithm) -> io::Result<Digest>
 fn whole<D: sha2::Digest>(file: &File, size: u64, algorithm: Algorithm) -> io::Result<Digest> {
     let (mut hasher, mut buffer, mut at) = (D::new(), vec![0; PIECE], 0);
     while at < size {
-        let read = read_at(file, &mut buffer, at)?;
+        let read = sys::read_at(file, &mut buffer, at)?;
         let piece = buffer.get(..read).filter(|piece| !piece.is_empty());
         let piece = piece.ok_or(io::ErrorKind::UnexpectedEof)?;
         hasher.update(piece);

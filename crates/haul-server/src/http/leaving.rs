@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     ServerError,
-    by_system::{Watching, read_at},
+    by_system::Watching,
     depot::Visitor,
     house::House,
     log::{Direction, Ended, Event, Transfer},
@@ -187,7 +187,7 @@ async fn read(file: &Arc<File>, at: u64, most: usize) -> io::Result<Bytes> {
     }
     let file = Arc::clone(file);
     let read = spawn_blocking(move || {
-        let read = read_at(&file, buffer.room(), at)?;
+        let read = sys::read_at(&file, buffer.room(), at)?;
         Ok(buffer.filled(read))
     });
     read.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))

@@ -146,10 +146,11 @@ pub(super) fn gone(named: &Named) -> Trouble {
 
 /// Whether a folder has this name.
 pub(super) async fn is_folder(visitor: &Visitor, path: &TreePath) -> Result<bool, Trouble> {
-    Ok(there(visitor, path).await?.is_some_and(|kind| kind == Kind::Folder))
+    Ok(kind(visitor, path).await?.is_some_and(|kind| kind == Kind::Folder))
 }
 
-async fn there(visitor: &Visitor, path: &TreePath) -> Result<Option<Kind>, Trouble> {
+/// What has this name.
+pub(super) async fn kind(visitor: &Visitor, path: &TreePath) -> Result<Option<Kind>, Trouble> {
     match visitor.published(path).await {
         Ok(meta) => Ok(Some(meta.kind)),
         Err(ServerError::Store(StoreError::NotFound { .. } | StoreError::NotAFolder { .. })) => Ok(None),
@@ -165,7 +166,7 @@ pub(super) async fn condition(
 ) -> Result<(Condition, bool), Trouble> {
     const CONDITIONS: [HeaderName; 4] =
         [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE, header::IF_MODIFIED_SINCE];
-    let exists = match there(visitor, &place.path).await? {
+    let exists = match kind(visitor, &place.path).await? {
         Some(Kind::Folder) => return Err(Trouble::new(StatusCode::CONFLICT, "a folder has that name")),
         Some(Kind::File) => true,
         None => false,

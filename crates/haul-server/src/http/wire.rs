@@ -31,14 +31,12 @@ use tokio_rustls::server::TlsStream;
 
 use super::interim::{self, Interim};
 use crate::{
-    by_system::{Broken, Watching, by_hand, turn},
+    by_system::{Broken, LITTLE, Watching, by_hand, is_unsupported, turn},
     sys,
 };
 
 /// What stands for the bytes of a file.
 static STAND: [u8; 64] = [b'?'; 64];
-/// So little is sent without leaving this thread.
-const LITTLE: u64 = 128 << 10;
 /// What a client still sends when it was answered already is read for so long, so that the answer is not lost in a reset.
 const LINGER: Duration = Duration::from_secs(5);
 
@@ -94,11 +92,6 @@ impl Stretch {
         }
         by_hand(stream, file, at, *to, &**watching)
     }
-}
-
-/// A file that this system cannot send by itself (some of FUSE).
-fn is_unsupported(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput)
 }
 
 /// Whether there is room to send; the runtime learns it, too.

@@ -85,6 +85,11 @@ fn is_in_memory(file: &File) -> bool {
     rustix::fs::fstatfs(file).is_ok_and(|seen| u32::try_from(seen.f_type & 0xffff_ffff) == Ok(TMPFS))
 }
 
+/// Reads at a place of a file, and waits for it.
+pub(crate) fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, into, at)
+}
+
 /// Takes [`drop_hard`] back.
 pub(crate) fn drop_gently(socket: impl AsFd) -> io::Result<()> {
     Ok(sockopt::set_socket_linger(socket, None)?)

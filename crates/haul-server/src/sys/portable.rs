@@ -54,6 +54,14 @@ pub(crate) fn read_cached(_file: &File, _into: &mut [u8], _at: u64) -> io::Resul
     Err(io::ErrorKind::WouldBlock.into())
 }
 
+/// Reads at a place of a file, and waits for it.
+pub(crate) fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_at(file, into, at);
+    #[cfg(windows)]
+    return std::os::windows::fs::FileExt::seek_read(file, into, at);
+}
+
 /// There is nothing to take back.
 pub(crate) fn drop_gently<S>(_socket: S) -> io::Result<()> {
     Ok(())

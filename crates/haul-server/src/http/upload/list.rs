@@ -1,7 +1,6 @@
 //! `GET /-/uploads?path=…`: the unfinished uploads of whoever asks, of one file or directly in one folder, whichever
 //! protocol began them.
 
-use haul_store::{Kind, StoreError};
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -9,15 +8,13 @@ use super::{
     super::{
         answer::Answer,
         place::{Place, href, segment},
+        put,
         request::Request,
         trouble::{Answered, Trouble},
     },
     Note, Resource, moment,
 };
-use crate::{
-    ServerError,
-    depot::{Pending, Visitor},
-};
+use crate::depot::{Pending, Visitor};
 
 /// Where they are listed.
 pub(in super::super) const PATH: &str = "/-/uploads";
@@ -31,13 +28,7 @@ pub(in super::super) async fn get(request: &Request, visitor: &Visitor) -> Answe
     // It was decoded already, and so is a path with bytes of any kind.
     let encoded: Vec<String> = asked.split(|byte| *byte == b'/').map(segment).collect();
     let place = Place::parse(&format!("/{}", encoded.join("/").trim_start_matches('/')))?;
-    let folder = place.slash
-        || match visitor.published(&place.path).await {
-            Ok(meta) => meta.kind == Kind::Folder,
-            Err(ServerError::Store(StoreError::NotFound { .. } | StoreError::NotAFolder { .. })) => false,
-            Err(error) => return Err(error.into()),
-        };
-    let pending = if folder {
+    let pending = if place.slash || put::is_folder(visitor, &place.path).await? {
         visitor.pending_in(&place.path).await?
     } else {
         visitor.pending(&place.path).await?.into_iter().collect()
