@@ -172,7 +172,7 @@ impl Arriving {
                 Ok(Settled::Kept { .. }) | Err(_) => Err(error),
             },
         };
-        write_down(&client, transfer, began, &settled, why);
+        write_down(&client, *transfer, began, &settled, why);
         settled
     }
 
@@ -184,14 +184,14 @@ impl Arriving {
             // That it was begun is no transfer.
             return settled;
         }
-        write_down(&client, transfer, began, &settled, "more is to come");
+        write_down(&client, *transfer, began, &settled, "more is to come");
         settled
     }
 }
 
 fn write_down(
     client: &Client,
-    mut transfer: Box<Transfer>,
+    mut transfer: Transfer,
     began: Instant,
     settled: &Result<Settled, ServerError>,
     why: &str,
@@ -202,7 +202,7 @@ fn write_down(
         Ok(Settled::Kept { at, .. }) => Ended::Kept { at: *at, why: why.to_owned() },
         Err(error) => Ended::Failed { why: error.to_string() },
     };
-    client.house.log.tell(Event::Transferred(*transfer));
+    client.house.log.tell(Event::Transferred(transfer));
 }
 
 /// Whether a newer request has taken an upload over.
