@@ -342,7 +342,8 @@ fn a_full_disk_is_507_and_every_upload_goes_on_when_there_is_room() {
                     }
                     if let Some(answer) = &answer {
                         assert_eq!(answer.status(), 507, "{file:?} {answer:?}");
-                        let kept = answer.head.number("Upload-Offset").expect("how much is kept");
+                        let kept = answer.head.number("Upload-Offset");
+                        let kept = kept.unwrap_or_else(|| panic!("how much is kept? {file:?} {answer:?}"));
                         assert!((going.told..file.size()).contains(&kept), "{file:?} {kept}");
                         going.told = kept;
                     }

@@ -548,21 +548,27 @@ impl Upload {
         let at = if lost { self.seat.told().unwrap_or(0) } else { at.min(safe) };
         match self.remember(&lease, at).await {
             Ok(at) => Ok(Settled::Kept { at, declared: self.missing(at) }),
-            Err(error) => {
-                self.discard_unknown().await?;
-                Err(error.into())
-            }
+            Err(error) => match (self.discard_unknown().await?, error) {
+                // Not even what is given back makes room, since others take it: what was told before is kept.
+                (Some(at), StoreError::NoSpace { .. }) => {
+                    Ok(Settled::Kept { at, declared: self.missing(at) })
+                }
+                (_, error) => Err(error.into()),
+            },
         }
     }
 
-    /// Removes bytes of which no record speaks, of whatever name: nobody could ever go on with them.
-    async fn discard_unknown(&mut self) -> Result<(), StoreError> {
-        let Some(begun) = self.begun.take() else { return Ok(()) };
+    /// Removes bytes of which no record speaks, of whatever name: nobody could ever go on with them. How many a record
+    /// speaks of, if one does.
+    async fn discard_unknown(&mut self) -> Result<Option<u64>, StoreError> {
+        let Some(begun) = self.begun.take() else { return Ok(None) };
         let known = self.depot.ledger.within(&TreePath::ROOT).await?;
-        if !known.iter().any(|(_, record)| record.stage == *begun.staged.id()) {
+        let record = known.into_iter().find(|(_, record)| record.stage == *begun.staged.id());
+        let Some((_, record)) = record else {
             discard(begun.staged).await;
-        }
-        Ok(())
+            return Ok(None);
+        };
+        Ok(Some(record.offset.min(begun.staged.len())))
     }
 
     /// The size that was declared and not reached.
