@@ -48,4 +48,6 @@ pub use tree::{
     Assent, Body, Durability, Entry, Kind, Listing, Meta, Pieces, Reading, Source, StageId, Staged, Store,
     Syncer, Taken, Then, When, Work,
 };
-pub use uploads::{Remembered, UploadClaim, UploadRecord, UploadRecords, UploadStage};
+pub use uploads::{
+    Remembered, UploadClaim, UploadDialect, UploadRecord, UploadRecords, UploadResource, UploadStage,
+};

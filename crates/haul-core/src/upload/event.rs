@@ -43,6 +43,9 @@ pub struct Seen {
     pub modified: Option<Modified>,
     /// What else can be asked.
     pub can: Can,
+    /// What was begun is gone, and whatever is there now was there apart from it: known only where bytes of an unfinished
+    /// file lie elsewhere than under its name.
+    pub lost: bool,
 }
 
 /// How the far end's file is compared with ours.
@@ -89,8 +92,14 @@ pub enum Refusal {
     Way,
     /// Not now: somebody, perhaps an earlier session of ours, still has the file.
     Busy,
+    /// A file came under the name since it was looked at.
+    Came,
     /// No room at the far end.
     Full,
+    /// It is more than the far end takes.
+    TooLarge,
+    /// The far end contradicts what it said before, or speaks of bytes that were never sent.
+    Contradiction,
     /// Not at all.
     Denied,
 }

@@ -85,6 +85,10 @@ pub struct Upload {
     /// What an earlier run finished is not the local file any more: a date of then, be it that of now, proves nothing.
     outlived: bool,
     ours: Ours,
+    /// What was ours before the last sending was begun.
+    ours_before: Ours,
+    /// What was begun is gone, and that has not been said yet.
+    gone: bool,
     /// The size of the local file that was begun: ours is no longer.
     begun_size: u64,
     seen: Option<Seen>,
@@ -136,6 +140,8 @@ impl Upload {
             finished,
             outlived,
             ours,
+            ours_before: ours,
+            gone: false,
             begun_size: memo.map_or(0, |memo| memo.local.size),
             seen: None,
             before: None,
@@ -227,6 +233,7 @@ impl Upload {
                 }
             }
             Phase::Opening(name) if self.settle_up(now, name, seen) => {
+                self.heed_loss(name, seen);
                 if self.anew && name == self.sent_to() {
                     self.send(0, Way::Begin);
                 } else {
@@ -234,6 +241,17 @@ impl Upload {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// What was begun is gone: what is there is a stranger's, unless it can only be ours, finished while nobody heard it.
+    fn heed_loss(&mut self, name: Name, seen: Seen) {
+        let whole = self.plan.local.map(|local| There::Size(local.size));
+        let finished = self.all_sent && Some(seen.there) == whole;
+        if seen.lost && name == self.sent_to() && self.ours == Ours::Begun && !finished {
+            self.ours = Ours::No;
+            self.confirmed = 0;
+            self.gone = true;
         }
     }
 
@@ -301,6 +319,7 @@ impl Upload {
             begun_size: self.begun_size,
             replaced: self.stood_there(self.plan.local?.size),
             all_sent: self.all_sent,
+            lost: self.gone,
             name,
             temporary: self.plan.temporary,
             seen: Seen { modified: seen.modified.filter(|_| !self.outlived), ..seen },
@@ -339,7 +358,8 @@ impl Upload {
     }
 
     fn begin(&mut self, why: Option<Anew>) {
-        if let Some(why) = why.or(self.disproved.then_some(Anew::Wrong)) {
+        let gone = std::mem::take(&mut self.gone).then_some(Anew::Gone);
+        if let Some(why) = why.or(self.disproved.then_some(Anew::Wrong)).or(gone) {
             self.anew = true;
             // Whatever a comparison found: it is what the far end has confirmed.
             self.actions.push_back(Action::Say(if self.disproved { Anew::Wrong } else { why }));
@@ -375,6 +395,7 @@ impl Upload {
 
     fn on_begun(&mut self) {
         if let Phase::Sending(Sending { at, way, .. }) = self.phase {
+            self.ours_before = self.ours;
             self.ours = Ours::Begun;
             self.finished = None;
             self.sent_any = true;
@@ -446,6 +467,7 @@ impl Upload {
                     self.look(Phase::Opening(self.sent_to()), false);
                 }
             }
+            (Phase::Sending(_), Refusal::Came) => self.on_came(),
             // Some servers say so, too, while an earlier session still has the file.
             (Phase::Sending(Sending { at, way, .. }), Refusal::Denied)
                 if at > 0 && self.ours.may_replace() =>
@@ -468,6 +490,18 @@ impl Upload {
             }
             (Phase::Over, _) => {}
         }
+    }
+
+    /// What was sent has not become the file, because another one came meanwhile: that one is looked at, and is nobody's
+    /// to replace unasked.
+    fn on_came(&mut self) {
+        self.changes += 1;
+        if self.changes > CHANGES || self.plan.local.is_none() {
+            return self.finish(Outcome::InTheWay(Obstacle::Exists));
+        }
+        self.ours = if self.ours_before == Ours::Begun { Ours::No } else { self.ours_before };
+        self.confirmed = 0;
+        self.look(Phase::Opening(Name::Target), false);
     }
 
     fn on_failed(&mut self, now: Instant, failure: Failure) {

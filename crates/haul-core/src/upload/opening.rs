@@ -43,6 +43,8 @@ pub(super) struct Known {
     pub(super) replaced: bool,
     /// This run has handed over all bytes, to the last one.
     pub(super) all_sent: bool,
+    /// What an earlier run began is gone; this may be what became of it.
+    pub(super) lost: bool,
     pub(super) name: Name,
     /// The file gets its name at the end: under its final one nothing is ever continued.
     pub(super) temporary: bool,
@@ -139,7 +141,7 @@ fn complete(known: &Known, how: How) -> Step {
     let proven = sent || proof != Proof::Tail || known.local.has_date(known.seen.modified);
     match known.if_exists {
         _ if proven => Step::Whole(proof),
-        _ if known.ours.may_replace() => next_way(known, known.local.size, how, How::Whole),
+        _ if known.ours.may_replace() || known.lost => next_way(known, known.local.size, how, How::Whole),
         Some(IfExists::Overwrite) => Step::Begin(None),
         _ => Step::Stop(Obstacle::Doubtful),
     }

@@ -59,7 +59,7 @@ impl Scene {
 
     fn sees(&mut self, there: There) -> Action {
         let can = Can { hash: false, read_back: true };
-        self.tell(Event::Seen(Seen { there, modified: None, can }))
+        self.tell(Event::Seen(Seen { there, modified: None, can, lost: false }))
     }
 
     /// Sends to the end, and what the machine wants then.
@@ -321,7 +321,7 @@ fn a_lost_confirmation_is_found_out_by_size_and_tail() {
 #[test]
 fn a_continued_file_is_proven_by_a_checksum_where_there_is_one() {
     let can = Can { hash: true, read_back: true };
-    let has = |size| Event::Seen(Seen { there: There::Size(size), modified: None, can });
+    let has = |size| Event::Seen(Seen { there: There::Size(size), modified: None, can, lost: false });
     let mut scene = Scene::begun(plan());
     scene.look();
     assert_eq!(scene.tell(has(500_000)), check(500_000, How::Hash));
@@ -510,7 +510,7 @@ fn a_size_that_was_there_before_is_no_proof_unless_the_date_is_another_one() {
     let there = |seconds: Option<i64>| {
         let modified = seconds.map(|seconds| Modified { seconds, nanos: 0, strong: true });
         let can = Can { hash: false, read_back: true };
-        Event::Seen(Seen { there: There::Size(WHOLE), modified, can })
+        Event::Seen(Seen { there: There::Size(WHOLE), modified, can, lost: false })
     };
     let replaces = Plan { if_exists: Some(IfExists::Overwrite), ..plan() };
     for (before, after, expected) in [
@@ -553,7 +553,7 @@ fn a_date_of_what_was_finished_before_the_local_file_changed_proves_nothing() {
     let date = Some(LOCAL.modified.0);
     let modified = date.map(|seconds| Modified { seconds, nanos: 0, strong: true });
     let can = Can { hash: false, read_back: true };
-    let seen = Event::Seen(Seen { there: There::Size(WHOLE), modified, can });
+    let seen = Event::Seen(Seen { there: There::Size(WHOLE), modified, can, lost: false });
     for (local, expected) in [
         (LOCAL, Outcome::Done { proof: Proof::Date, already: true }),
         (old, Outcome::InTheWay(Obstacle::Doubtful)),
@@ -599,4 +599,69 @@ fn a_far_end_that_never_answers_is_given_up_soon() {
     let end = scene.fails(Trouble::Unreachable);
     assert_eq!(end, Action::Finish(Outcome::GaveUp(Trouble::Unreachable)));
     assert_eq!(scene.now - begun, Duration::from_secs(3));
+}
+
+/// A look that finds nothing of what was begun, and this under the name.
+fn lost(there: There) -> Event {
+    let can = Can { hash: false, read_back: true };
+    Event::Seen(Seen { there, modified: None, can, lost: true })
+}
+
+#[test]
+fn what_the_far_end_has_lost_is_said_and_a_file_that_is_there_apart_from_it_is_a_strangers() {
+    let mut scene = Scene::begun(plan());
+    scene.look();
+    assert_eq!(scene.tell(lost(There::Absent)), Action::Say(Anew::Gone));
+    assert_eq!(scene.next(), Action::Send { name: Name::Target, at: 0, way: Way::Begin });
+
+    let mut scene = Scene::begun(plan());
+    scene.look();
+    let check = scene.tell(lost(There::Size(WHOLE)));
+    assert!(matches!(check, Action::Check { how: How::Tail, .. }), "{check:?}");
+    let end = scene.tell(Event::Checked(Found::Different));
+    assert_eq!(end, Action::Finish(Outcome::InTheWay(Obstacle::Different)));
+}
+
+#[test]
+fn what_was_lost_may_have_become_the_file_and_all_of_it_is_compared() {
+    let mut scene = Scene::begun(plan());
+    scene.look();
+    scene.tell(lost(There::Size(WHOLE)));
+    let check = scene.tell(Event::Checked(Found::Same));
+    assert!(matches!(check, Action::Check { how: How::Whole, .. }), "{check:?}");
+    let end = scene.tell(Event::Checked(Found::Same));
+    assert_eq!(end, Action::Finish(Outcome::Done { proof: Proof::Whole, already: true }));
+}
+
+#[test]
+fn an_end_that_nobody_heard_is_noticed_by_the_file() {
+    let mut scene = Scene::new(plan(), None);
+    scene.look();
+    scene.sees(There::Absent);
+    scene.breaks_at(WHOLE);
+    let check = scene.tell(lost(There::Size(WHOLE)));
+    assert!(matches!(check, Action::Check { how: How::Tail, .. }), "{check:?}");
+    assert_eq!(scene.tell(Event::Checked(Found::Same)), Action::Seal);
+}
+
+#[test]
+fn a_file_that_came_meanwhile_is_looked_at_and_never_replaced() {
+    let mut scene = Scene::new(plan(), None);
+    scene.look();
+    scene.sees(There::Absent);
+    scene.machine.handle(scene.now, Event::Begun);
+    scene.machine.handle(scene.now, Event::Moved(9));
+    let look = scene.tell(Event::Refused(Refusal::Came));
+    assert!(matches!(look, Action::Look { name: Name::Target, .. }), "{look:?}");
+    scene.sees(There::Size(77));
+    let end = scene.tell(Event::Checked(Found::Different));
+    assert_eq!(end, Action::Finish(Outcome::InTheWay(Obstacle::Different)));
+}
+
+#[test]
+fn who_contradicts_himself_is_left() {
+    let mut scene = Scene::begun(plan());
+    scene.look();
+    let end = scene.tell(Event::Refused(Refusal::Contradiction));
+    assert_eq!(end, Action::Finish(Outcome::Refused(Refusal::Contradiction)));
 }

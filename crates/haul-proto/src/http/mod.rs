@@ -3,7 +3,8 @@
 //!
 //! For a client [`answer`] reads an answer's fields together. For a server [`download`] reads a request's conditions and
 //! ranges together, for the version of a file that [`current`] describes; [`upload_draft`], [`tus`] and [`put_range`] are
-//! the dialects in which uploads resume.
+//! the dialects in which uploads resume,
+//! and [`upload_client`] is their other end.
 //!
 //! Parsing of HTTP messages is hyper's; here come in a status and a header map. Whatever a peer sends, nothing here
 //! panics, and a field that cannot be trusted counts as absent or makes the answer [`answer::Nonsense`].
@@ -33,6 +34,7 @@ pub mod retry_after;
 pub mod selection;
 mod tags;
 pub mod tus;
+pub mod upload_client;
 pub mod upload_draft;
 pub mod upload_field;
 pub mod upload_state;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// What a record begins with. Not text, and spoilt by every transfer that changes line ends.
 const MAGIC: [u8; 8] = *b"\x89haulU\n\x1a";
 /// The format that this code writes, and the newest that it reads.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Magic, version and checksum.
 const HEADER: usize = 16;
 /// No record is longer.
@@ -19,7 +19,7 @@ pub(super) const LONGEST: u64 = 64 * 1024;
 /// What is remembered of one upload.
 ///
 /// No secret is in it: neither the user's name nor a password or a query.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadRecord {
     /// The absolute path of the local file, in the system's bytes.
     pub local: Vec<u8>,
@@ -39,6 +39,49 @@ pub struct UploadRecord {
     pub when_unix: i64,
     /// How far it got.
     pub stage: UploadStage,
+    /// Where the far end has what is unfinished, and by which dialect, where that is elsewhere than under its path.
+    pub resource: Option<UploadResource>,
+}
+
+/// An unfinished upload that has a URL of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadResource {
+    /// The URL, without name, password and query.
+    pub url: String,
+    /// What is spoken there.
+    pub dialect: UploadDialect,
+}
+
+/// In which dialect of HTTP an upload is gone on with. The order is part of the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UploadDialect {
+    /// The IETF's draft.
+    Draft,
+    /// tus 1.0.0.
+    Tus,
+    /// PUT with Content-Range.
+    Put,
+}
+
+/// The record of version 1, which knew no resource, and the first part of all later ones. The order is the format.
+#[derive(Serialize, Deserialize)]
+struct First {
+    local: Vec<u8>,
+    size: u64,
+    modified: (i64, u32),
+    inode: u64,
+    shown_url: String,
+    far: Vec<u8>,
+    offset: u64,
+    when_unix: i64,
+    stage: UploadStage,
+}
+
+impl First {
+    fn with(self, resource: Option<UploadResource>) -> UploadRecord {
+        let Self { local, size, modified, inode, shown_url, far, offset, when_unix, stage } = self;
+        UploadRecord { local, size, modified, inode, shown_url, far, offset, when_unix, stage, resource }
+    }
 }
 
 /// How far an upload got. The order is part of the format.
@@ -72,7 +115,10 @@ impl UploadRecord {
         let mut image = Vec::from(MAGIC);
         image.extend_from_slice(&VERSION.to_le_bytes());
         image.extend_from_slice(&[0; 4]);
-        postcard::to_io(self, &mut image).map_err(std::io::Error::other)?;
+        let Self { local, size, modified, inode, shown_url, far, offset, when_unix, stage, resource } =
+            self.clone();
+        let first = First { local, size, modified, inode, shown_url, far, offset, when_unix, stage };
+        postcard::to_io(&(first, resource), &mut image).map_err(std::io::Error::other)?;
         if image.len() as u64 > LONGEST {
             return Err(std::io::Error::other("the record would be too long"));
         }
@@ -89,10 +135,16 @@ impl UploadRecord {
             return Reading::Newer(version);
         }
         let Some((crc, record)) = rest.split_first_chunk::<4>() else { return Reading::Damaged };
-        if version != VERSION || crate::crc::of(record) != u32::from_le_bytes(*crc) {
+        if crate::crc::of(record) != u32::from_le_bytes(*crc) {
             return Reading::Damaged;
         }
-        match postcard::take_from_bytes::<Self>(record) {
+        let read = match version {
+            1 => postcard::take_from_bytes::<First>(record).map(|(first, rest)| (first.with(None), rest)),
+            2 => postcard::take_from_bytes::<(First, Option<UploadResource>)>(record)
+                .map(|((first, resource), rest)| (first.with(resource), rest)),
+            _ => return Reading::Damaged,
+        };
+        match read {
             Ok((record, [])) => Reading::Whole(Box::new(record)),
             _ => Reading::Damaged,
         }
@@ -114,7 +166,29 @@ mod tests {
             offset: 1 << 33,
             when_unix: 1_700_000_001,
             stage: UploadStage::Finished { modified: Some(-5) },
+            resource: Some(UploadResource { url: "http://h/-/u/1".to_owned(), dialect: UploadDialect::Tus }),
         }
+    }
+
+    /// The bytes that version 1 made of the same without a resource.
+    fn old() -> Vec<u8> {
+        let UploadRecord { local, size, modified, inode, shown_url, far, offset, when_unix, stage, .. } =
+            record();
+        let first = First { local, size, modified, inode, shown_url, far, offset, when_unix, stage };
+        let mut image = Vec::from(MAGIC);
+        image.extend_from_slice(&1_u32.to_le_bytes());
+        let body = postcard::to_stdvec(&first).unwrap();
+        image.extend_from_slice(&crate::crc::of(&body).to_le_bytes());
+        image.extend_from_slice(&body);
+        image
+    }
+
+    #[test]
+    fn what_an_older_haul_wrote_is_read() {
+        let old = old();
+        assert_eq!(crate::crc::of(&old), 54_079_758, "the bytes of version 1");
+        let without = UploadRecord { resource: None, ..record() };
+        assert_eq!(UploadRecord::read(&old), Reading::Whole(Box::new(without)));
     }
 
     #[test]
@@ -122,8 +196,8 @@ mod tests {
         let image = record().image().unwrap();
         assert_eq!(UploadRecord::read(&image), Reading::Whole(Box::new(record())));
         // The format: a change of these bytes needs a new version.
-        assert_eq!(image[..12], *b"\x89haulU\n\x1a\x01\0\0\0");
-        assert_eq!(crate::crc::of(&image), 54_079_758, "the bytes of version 1");
+        assert_eq!(image[..12], *b"\x89haulU\n\x1a\x02\0\0\0");
+        assert_eq!(crate::crc::of(&image), 3_103_635_717, "the bytes of version 2");
     }
 
     #[test]
@@ -142,7 +216,7 @@ mod tests {
     #[test]
     fn a_record_of_a_newer_haul_is_known_as_one() {
         let mut image = record().image().unwrap();
-        image[8] = 2;
-        assert_eq!(UploadRecord::read(&image), Reading::Newer(2));
+        image[8] = 3;
+        assert_eq!(UploadRecord::read(&image), Reading::Newer(3));
     }
 }

@@ -16,6 +16,7 @@ fn record(offset: u64) -> UploadRecord {
         offset,
         when_unix: 4,
         stage: UploadStage::Begun,
+        resource: None,
     }
 }
 

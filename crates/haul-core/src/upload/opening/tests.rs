@@ -21,9 +21,10 @@ fn of(size: u64) -> Known {
         begun_size: WHOLE,
         replaced: false,
         all_sent: false,
+        lost: false,
         name: Name::Target,
         temporary: false,
-        seen: Seen { there: There::Size(size), modified: None, can },
+        seen: Seen { there: There::Size(size), modified: None, can, lost: false },
     }
 }
 

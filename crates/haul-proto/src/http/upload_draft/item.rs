@@ -3,10 +3,22 @@
 //!
 //! Read strictly, as the RFC asks: what is not wholly an Item is nothing at all.
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, header::HeaderName};
+
+use crate::http::field::Single;
 
 /// The largest Integer that a structured field can name: 15 digits.
 pub const LARGEST: u64 = 999_999_999_999_999;
+
+/// The number in a field that is one Integer and not negative; `None` where it is not there or is something else.
+pub fn integer_of(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {
+    integer(Single::of(headers, name).value()?)
+}
+
+/// The truth in a field that is one Boolean; `None` where it is not there or is something else.
+pub fn truth_of(headers: &HeaderMap, name: &HeaderName) -> Option<bool> {
+    boolean(Single::of(headers, name).value()?)
+}
 
 /// A field that is one Integer and not negative.
 pub(super) fn integer(value: &HeaderValue) -> Option<u64> {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
+use sfv::{BareItem, Dictionary, ListEntry, Parser};
 
-use super::{Interop, LARGEST};
+use super::{Interop, LARGEST, UPLOAD_LIMIT};
 
 /// What is asked of uploads; `None` is no limit. Sizes are in bytes.
 ///
@@ -24,6 +25,27 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// The limits in these fields. What cannot be read limits nothing; a server that means it will say so again.
+    pub fn of(headers: &HeaderMap) -> Self {
+        // Lines of a structured field are one value (RFC 9651 §4.2).
+        let lines: Vec<&[u8]> = headers.get_all(&UPLOAD_LIMIT).iter().map(HeaderValue::as_bytes).collect();
+        let told: Dictionary = Parser::new(&lines.join(&b", "[..])).parse().unwrap_or_default();
+        let limit = |key: &str| match told.get(key) {
+            Some(ListEntry::Item(item)) => match item.bare_item {
+                BareItem::Integer(number) => u64::try_from(i64::from(number)).ok(),
+                _ => None,
+            },
+            Some(ListEntry::InnerList(_)) | None => None,
+        };
+        Self {
+            max_size: limit("max-size"),
+            min_size: limit("min-size"),
+            max_append_size: limit("max-append-size"),
+            min_append_size: limit("min-append-size"),
+            max_age: limit("max-age").or_else(|| limit("expires")).map(Duration::from_secs),
+        }
+    }
+
     /// The field's value for a client of this version: a dictionary, `min-size=0` where there is no limit.
     ///
     /// A limit that a structured field cannot name is told as [`LARGEST`].
@@ -76,6 +98,21 @@ mod tests {
     #[test]
     fn no_limit_is_never_an_empty_value() {
         assert_eq!(Limits::default().value(None), "min-size=0");
+    }
+
+    #[test]
+    fn what_is_told_is_read_again_and_nonsense_limits_nothing() {
+        for interop in [None, Some(Interop::V6), Some(Interop::V9)] {
+            let mut headers = HeaderMap::new();
+            headers.insert(UPLOAD_LIMIT, ALL.value(interop));
+            let read = Limits::of(&headers);
+            assert_eq!(read, Limits { max_age: Some(Duration::from_secs(5)), ..ALL });
+        }
+        for nonsense in ["max-size=-1", "max-size=abc", "max-size", "max-size=1, !", "max-size=(1 2)", ""] {
+            let mut headers = HeaderMap::new();
+            headers.insert(UPLOAD_LIMIT, nonsense.parse().unwrap());
+            assert_eq!(Limits::of(&headers), Limits::default(), "{nonsense:?}");
+        }
     }
 
     proptest! {

@@ -26,7 +26,7 @@ use http::header::HeaderName;
 
 pub use append::{Append, Verdict};
 pub use interop::Interop;
-pub use item::LARGEST;
+pub use item::{LARGEST, integer_of, truth_of};
 pub use limits::Limits;
 pub use problem::Problem;
 pub use request::{Creation, Request, creation, on_upload};
