@@ -18,7 +18,7 @@ use crate::{
     folder::Door,
     ftp::{FtpOptions, Place},
     host::Host,
-    put::{FtpFile, FtpSink, MakeFolders},
+    put::{FtpFile, FtpSink, HttpPlan, HttpSink, MakeFolders},
     rate::Limit,
     source::{AnySource, FtpIdle, FtpSource, HttpSource, Idle, Owned},
     threads::Threads,
@@ -123,6 +123,16 @@ impl Client {
         let file = FtpFile::of(url, self.secrets.login_for(url, url), make_folders)?;
         let (options, idle) = (Arc::clone(&self.ftp), Arc::clone(&self.ftp_idle));
         Ok(FtpSink::new(file, self.connector.clone(), options, idle, patience))
+    }
+
+    /// A sink for an http:// or https:// URL.
+    pub(crate) fn http_sink(&self, plan: HttpPlan) -> HttpSink {
+        HttpSink::new(plan, self.connector.clone(), Arc::clone(&self.secrets), Arc::clone(&self.idle))
+    }
+
+    /// Who one is at an http:// or https:// URL, as far as it is told beforehand.
+    pub(crate) fn user_at(&self, url: &Url) -> String {
+        self.secrets.login_for(url, url).user
     }
 
     /// The FTP server of an ftp:// or ftps:// URL, to be asked for folders.

@@ -1,8 +1,10 @@
 //! One HTTP/1.1 connection (RFC 9112): requests of the right shape for its route, one at a time.
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
-use http_body_util::Empty;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -10,6 +12,8 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use super::ConnectError;
+use super::content::Content;
+use super::counted::Counted;
 use super::origin::{Origin, without_secrets};
 use super::stream::Stream;
 
@@ -35,7 +39,8 @@ pub(super) enum Form {
 /// One connection to one origin. Dropping it closes it, also under a body that is still being read.
 #[derive(Debug)]
 pub struct Connection {
-    sender: SendRequest<Empty<Bytes>>,
+    sender: SendRequest<Content>,
+    written: Arc<AtomicU64>,
     task: JoinHandle<()>,
     origin: Origin,
     form: Form,
@@ -48,6 +53,8 @@ impl Connection {
         form: Form,
         read_buffer: usize,
     ) -> Result<Self, ConnectError> {
+        let written = Arc::<AtomicU64>::default();
+        let stream = Counted::new(stream, Arc::clone(&written));
         let (sender, connection) = http1::Builder::new()
             // Reads begin at 8 KiB and double while they come back full, up to this size.
             .max_buf_size(read_buffer.max(MIN_READ_BUFFER))
@@ -62,7 +69,7 @@ impl Connection {
                 tracing::debug!(%error, "connection ended");
             }
         });
-        Ok(Self { sender, task, origin, form })
+        Ok(Self { sender, written, task, origin, form })
     }
 
     /// The origin that it leads to.
@@ -80,12 +87,31 @@ impl Connection {
         self.sender.is_closed()
     }
 
-    /// A GET for `url`: the target in the form that the route needs, Host where `headers` has none, and
+    /// Bytes that the system has taken for the other end, so far.
+    pub fn written(&self) -> u64 {
+        self.written.load(Relaxed)
+    }
+
+    /// A GET for `url`, as [`Connection::asking`] makes it.
+    ///
+    /// # Errors
+    /// `BadUrl` for a URL of another origin or one that does not fit into a request line.
+    pub fn request(&self, url: &Url, headers: HeaderMap) -> Result<Request<Content>, ConnectError> {
+        self.asking(Method::GET, url, headers, Content::none())
+    }
+
+    /// A request for `url`: the target in the form that the route needs, Host where `headers` has none, and
     /// Proxy-Authorization for a proxy that reads the request, for nobody else.
     ///
     /// # Errors
     /// `BadUrl` for a URL of another origin or one that does not fit into a request line.
-    pub fn request(&self, url: &Url, headers: HeaderMap) -> Result<Request<Empty<Bytes>>, ConnectError> {
+    pub fn asking(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+        content: Content,
+    ) -> Result<Request<Content>, ConnectError> {
         let bad = |reason| ConnectError::BadUrl { url: without_secrets(url), reason };
         if Origin::of(url).as_ref() != Some(&self.origin) {
             return Err(bad("this connection leads to another origin"));
@@ -98,7 +124,8 @@ impl Connection {
         }
         .map_err(|_| bad("it is too long or holds a character that HTTP does not allow"))?;
 
-        let mut request = Request::new(Empty::new());
+        let mut request = Request::new(content);
+        *request.method_mut() = method;
         *request.uri_mut() = target;
         *request.headers_mut() = headers;
         let headers = request.headers_mut();
@@ -123,9 +150,22 @@ impl Connection {
     ///
     /// # Errors
     /// What hyper says: the connection ended, the head is not HTTP or is too long.
-    pub async fn send(&mut self, request: Request<Empty<Bytes>>) -> Result<Response<Incoming>, hyper::Error> {
+    pub async fn send(&mut self, request: Request<Content>) -> Result<Response<Incoming>, hyper::Error> {
         self.sender.ready().await?;
         self.sender.send_request(request).await
+    }
+
+    /// Waits until a request can be sent, and begins with `request`; its answer comes from the future, on its own.
+    ///
+    /// # Errors
+    /// The connection has ended.
+    pub async fn begin_sending(
+        &mut self,
+        request: Request<Content>,
+    ) -> Result<impl Future<Output = Result<Response<Incoming>, hyper::Error>> + Send + use<>, hyper::Error>
+    {
+        self.sender.ready().await?;
+        Ok(self.sender.send_request(request))
     }
 }
 

@@ -10,6 +10,8 @@
 //! has its own [`ConnectError`], because what is tried again, and how often, hangs on which it was.
 
 mod connection;
+mod content;
+mod counted;
 mod error;
 mod origin;
 mod proxy;
@@ -31,6 +33,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 pub use connection::Connection;
+pub use content::{Content, Pieces};
 pub use error::{ConnectError, Patience, ProxyFailure, Role};
 pub use origin::Origin;
 pub(crate) use reach::{Newest, OwnTls};

@@ -4,9 +4,11 @@
 
 use std::io;
 
+use bytes::Bytes;
 use haul_core::upload::Local;
 
 use super::{
+    buffer::Buffers,
     job::From,
     local::{LocalFile, Stream},
 };
@@ -15,15 +17,15 @@ use crate::failure::{Failure, Kind};
 /// What is read.
 #[derive(Debug)]
 pub(super) enum Feed {
-    File(LocalFile),
+    File(LocalFile, Buffers),
     Stream(Stream),
 }
 
 impl Feed {
-    /// Opens it. Standard input is read in pieces of up to `piece` bytes.
+    /// Opens it, to be read in pieces of up to `piece` bytes.
     pub(super) fn open(from: &From, piece: usize) -> Result<Self, Failure> {
         match from {
-            From::File(path) => Ok(Self::File(LocalFile::open(path)?)),
+            From::File(path) => Ok(Self::File(LocalFile::open(path)?, Buffers::of(piece))),
             From::Stdin => {
                 Stream::begin(io::stdin(), piece).map(Self::Stream).map_err(|error| unreadable(&error))
             }
@@ -33,31 +35,28 @@ impl Feed {
     /// What the file was when it was opened.
     pub(super) fn local(&self) -> Option<Local> {
         match self {
-            Self::File(file) => Some(file.identity),
+            Self::File(file, _) => Some(file.identity),
             Self::Stream(_) => None,
         }
     }
 
-    /// Puts the next bytes into `buffer`, those of a file from `at` on and as many as it has room for. How many; none is
-    /// the end, or a file that is shorter than it was, which is seen when it is looked at again.
-    pub(super) async fn next(&mut self, buffer: &mut Vec<u8>, at: u64) -> Result<usize, Failure> {
+    /// The next bytes, those of a file from `at` on; `None` is the end, or a file that is shorter than it was, which is
+    /// seen when it is looked at again.
+    pub(super) async fn next(&mut self, at: u64) -> Result<Option<Bytes>, Failure> {
         match self {
-            Self::File(file) => {
+            Self::File(file, buffers) => {
                 let left = file.identity.size.saturating_sub(at);
-                let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.capacity());
-                let mut room = std::mem::take(buffer);
-                room.resize(wanted, 0);
-                let read = file.read(room, at).await.map_err(|error| unreadable(&error))?;
-                *buffer = read.0;
-                Ok(read.1)
+                let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(buffers.size());
+                let mut buffer = buffers.take();
+                buffer.truncate(wanted);
+                let (mut buffer, read) = file.read(buffer, at).await.map_err(|error| unreadable(&error))?;
+                buffer.resize(buffers.size(), 0);
+                Ok((read > 0).then(|| buffers.filled(buffer, read)))
             }
-            Self::Stream(stream) => match stream.next().await.map_err(|error| unreadable(&error))? {
-                Some(piece) => {
-                    *buffer = piece;
-                    Ok(buffer.len())
-                }
-                None => Ok(0),
-            },
+            Self::Stream(stream) => {
+                let piece = stream.next().await.map_err(|error| unreadable(&error))?;
+                Ok(piece.map(Bytes::from))
+            }
         }
     }
 }

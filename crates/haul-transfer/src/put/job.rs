@@ -5,9 +5,14 @@ use std::{
     time::Duration,
 };
 
-use haul_core::upload::{IfExists, Verify};
+use haul_core::{
+    Digest,
+    upload::{IfExists, Verify},
+};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use url::Url;
+
+use super::sink::Protocol;
 
 /// What stays as it is in a name of a URL: the unreserved characters (RFC 3986 §2.3).
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -53,6 +58,10 @@ pub struct PutJob {
     /// Send it as text (TYPE A): line ends become those of the far end's system, and nothing can be continued. So does a
     /// URL that ends in `;type=a`.
     pub text: bool,
+    /// Over HTTP: which dialect is spoken.
+    pub protocol: Protocol,
+    /// What the local file's digest must be before it is sent, and the far end's afterwards, where it can be told.
+    pub checksum: Option<Digest>,
     /// What is checked before a part at the far end is continued.
     pub verify: Verify,
     /// What to do about a file of others.
@@ -78,6 +87,8 @@ impl PutJob {
             from,
             url,
             text: false,
+            protocol: Protocol::Auto,
+            checksum: None,
             verify: Verify::Auto,
             if_exists: None,
             restart: false,

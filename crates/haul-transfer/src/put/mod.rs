@@ -7,6 +7,7 @@
 //! ```
 //! One thing is done at a time, so this is one loop. It decides nothing about offsets: it asks the machine.
 
+mod buffer;
 mod feed;
 mod job;
 mod local;
@@ -22,13 +23,18 @@ mod words;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use haul_core::upload::{Action, Event, Name, Outcome, Plan, Refusal, Upload, Way};
+use bytes::Bytes;
+use haul_core::{
+    Digest,
+    upload::{Action, Event, Found, How, Name, Outcome, Plan, Proof, Refusal, Upload, Way},
+};
 
 pub use haul_core::upload::{IfExists, Verify};
 pub use job::{From, MakeFolders, PutJob, url_in_folder};
+pub use sink::Protocol;
 pub use tree::{Leaf, Tree};
 
-pub(crate) use sink::{FtpFile, FtpSink};
+pub(crate) use sink::{FtpFile, FtpSink, HttpPlan, HttpSink};
 
 use self::{
     feed::Feed,
@@ -54,37 +60,73 @@ const TICK: Duration = Duration::from_millis(100);
 /// [`Failure`], which says what happened, what is kept and what to do next.
 pub async fn put(client: &Client, mut job: PutJob, stop: Stop, watch: Watch) -> Result<Done, Failure> {
     let scheme = job.url.scheme();
-    if !matches!(scheme, "ftp" | "ftps") {
+    let http = matches!(scheme, "http" | "https");
+    if !http && !matches!(scheme, "ftp" | "ftps") {
         return Err(Failure::new(Kind::Usage, format!("haul cannot send to {scheme}:// URLs")));
     }
-    text::heed_typecode(&mut job);
-    let sink = client.ftp_sink(&job.url, job.make_folders, job.timeout);
-    let sink = sink.map_err(|why| Failure::new(Kind::Usage, format!("{}: {why}", crate::place(&job.url))))?;
-    let far = Far {
-        who: sink.user().to_owned(),
-        path: if job.temporary { sink.temporary_path() } else { sink.path() },
-    };
     // A connection to the host, among those that it gets.
     let host = client.host(&job.url);
     let slot = tokio::select! {
         slot = host.slot() => slot,
         () = stop.stopped() => return Err(Failure::new(Kind::Interrupted, "interrupted")),
     };
-    if job.text {
-        let ended = Box::pin(text::send(client, &job, sink.of_text(), far, &stop, watch)).await;
-        drop(slot);
-        return ended;
-    }
-    let ended = match Put::new(client, &job, sink, far, watch) {
-        Ok(mut put) => {
-            let ended = Box::pin(put.run(&stop)).await;
-            put.sink.close();
-            ended
-        }
-        Err(failure) => Err(failure),
+    let ended = if http {
+        Box::pin(to_http(client, &job, &stop, watch)).await
+    } else {
+        text::heed_typecode(&mut job);
+        Box::pin(to_ftp(client, &job, &stop, watch)).await
     };
     drop(slot);
     ended
+}
+
+async fn to_ftp(client: &Client, job: &PutJob, stop: &Stop, watch: Watch) -> Result<Done, Failure> {
+    let sink = client.ftp_sink(&job.url, job.make_folders, job.timeout);
+    let sink = sink.map_err(|why| Failure::new(Kind::Usage, format!("{}: {why}", crate::place(&job.url))))?;
+    let far = Far {
+        who: sink.user().to_owned(),
+        path: if job.temporary { sink.temporary_path() } else { sink.path() },
+    };
+    if job.text {
+        return text::send(client, job, sink.of_text(), far, stop, watch).await;
+    }
+    let memory = memory(job, far)?;
+    let mut put = Put::new(client, job, sink, memory, watch)?;
+    let ended = put.run(stop).await;
+    put.sink.close();
+    ended
+}
+
+async fn to_http(client: &Client, job: &PutJob, stop: &Stop, watch: Watch) -> Result<Done, Failure> {
+    if job.text {
+        return Err(Failure::new(Kind::Usage, "HTTP knows no sending as text"));
+    }
+    let mut sink = client.http_sink(HttpPlan {
+        url: job.url.clone(),
+        protocol: job.protocol,
+        resumes: job.from.path().is_some(),
+        temporary: job.temporary,
+        make_folders: job.make_folders,
+        if_exists: job.if_exists,
+        patience: job.timeout,
+        digest: job.checksum.clone(),
+    });
+    let far = Far { who: client.user_at(&job.url), path: sink.far_path() };
+    let memory = memory(job, far)?;
+    if let Some(resource) = memory.resource() {
+        sink.remember(resource);
+    }
+    let mut put = Put::new(client, job, sink, memory, watch)?;
+    let ended = put.run(stop).await;
+    if ended.is_err() {
+        put.leave().await;
+    }
+    put.sink.close();
+    ended
+}
+
+fn memory(job: &PutJob, far: Far) -> Result<Memory, Failure> {
+    Memory::of(job.state.as_deref(), &job.url, &far.who, job.from.path(), far.path)
 }
 
 /// Where it goes.
@@ -104,18 +146,17 @@ struct Put<'a, S> {
     memory: Memory,
     tell: Tell,
     temporary: bool,
+    /// What the user says that the file is.
+    checksum: Option<Digest>,
     /// What the far end said last to a refusal or a failure.
     said: Option<String>,
-    /// Stands between reads, so that it is made once.
-    buffer: Vec<u8>,
 }
 
 impl<'a, S: Sink> Put<'a, S> {
-    fn new(client: &'a Client, job: &PutJob, sink: S, far: Far, watch: Watch) -> Result<Self, Failure> {
+    fn new(client: &'a Client, job: &PutJob, sink: S, memory: Memory, watch: Watch) -> Result<Self, Failure> {
         let piece = client.piece(PIECE);
         let feed = Feed::open(&job.from, piece)?;
         let local = feed.local();
-        let memory = Memory::of(job.state.as_deref(), &job.url, &far.who, job.from.path(), far.path)?;
         let plan = Plan {
             local,
             verify: job.verify,
@@ -133,8 +174,8 @@ impl<'a, S: Sink> Put<'a, S> {
             memory,
             tell: Tell::new(watch, local.map(|local| local.size)),
             temporary: job.temporary,
+            checksum: job.checksum.clone(),
             said: None,
-            buffer: vec![0; piece],
         })
     }
 
@@ -142,6 +183,7 @@ impl<'a, S: Sink> Put<'a, S> {
         if matches!(self.feed, Feed::Stream(_)) {
             self.tell.remark("standard input cannot be read twice: this upload cannot be resumed");
         }
+        self.check_local().await?;
         loop {
             self.tell_remarks();
             let now = Instant::now();
@@ -154,7 +196,10 @@ impl<'a, S: Sink> Put<'a, S> {
                 continue;
             };
             let event = match action {
-                Action::Finish(outcome) => return self.finish(outcome),
+                Action::Finish(outcome) => {
+                    self.tell_remarks();
+                    return self.finish(outcome).await;
+                }
                 Action::Say(why) => {
                     self.tell.remark(words::anew(why));
                     self.tell.begins_anew();
@@ -169,7 +214,36 @@ impl<'a, S: Sink> Put<'a, S> {
                     }
                 },
             };
+            if let Event::Refused(Refusal::Came) = event {
+                self.memory.not_begun().await;
+            }
             self.handle(event);
+        }
+    }
+
+    /// The local file is what the user says that it is, before anything of it is sent.
+    async fn check_local(&self) -> Result<(), Failure> {
+        let (Some(digest), Feed::File(file, _)) = (&self.checksum, &self.feed) else { return Ok(()) };
+        let (kind, size, file) = (sum::Kind::Digest(digest.algorithm()), file.identity.size, file.clone());
+        let computed = tokio::task::spawn_blocking(move || sum::of(&file, size, kind, || true)).await;
+        match computed {
+            Ok(Ok(Some(sum::Sum::Digest(ours)))) if ours == *digest => Ok(()),
+            Ok(Ok(Some(sum::Sum::Digest(ours)))) => Err(Failure::new(
+                Kind::Mismatch,
+                format!("the local file is another one than --checksum says: {ours}"),
+            )),
+            Ok(Ok(_)) => Err(Failure::new(Kind::Local, "the local file changed while it was read")),
+            Ok(Err(error)) => {
+                Err(Failure::new(Kind::Local, format!("cannot read what is to be sent: {error}")))
+            }
+            Err(error) => Err(Failure::new(Kind::Unexpected, error.to_string())),
+        }
+    }
+
+    /// What was begun stays unfinished: how far it is known to be is remembered.
+    async fn leave(&mut self) {
+        if let (Some(local), Some(resource)) = (self.feed.local(), self.sink.resource()) {
+            self.memory.left(local, &resource).await;
         }
     }
 
@@ -193,11 +267,11 @@ impl<'a, S: Sink> Put<'a, S> {
         let done = match action {
             Action::Look { name, settle } => self.sink.look(name, settle).await.map(Event::Seen),
             Action::Check { name, size, how } => match &self.feed {
-                Feed::File(file) => {
+                Feed::File(file, _) => {
                     self.tell.compares(size);
                     self.sink.compare(name, size, how, file).await.map(Event::Checked)
                 }
-                Feed::Stream(_) => Ok(Event::Checked(haul_core::upload::Found::Unable)),
+                Feed::Stream(_) => Ok(Event::Checked(Found::Unable)),
             },
             Action::Send { name, at, way } => return self.send(name, at, way).await,
             Action::Seal => {
@@ -229,28 +303,35 @@ impl<'a, S: Sink> Put<'a, S> {
     }
 
     async fn send(&mut self, name: Name, at: u64, way: Way) -> Result<Event, Failure> {
-        if let Err(fault) = self.sink.begin(name, at, way).await {
+        let whole = self.feed.local().map(|local| local.size);
+        if let Err(fault) = self.sink.begin(name, at, way, whole).await {
             return Ok(self.fault(fault));
         }
         // From here on what the far end has is ours; that is remembered before a byte of it is sent.
         self.machine.handle(Instant::now(), Event::Begun);
         if let Some(local) = self.feed.local() {
-            self.memory.begun(local, at).await;
+            self.memory.begun(local, at, self.sink.resource().as_ref()).await;
         }
+        self.tell_remarks();
         self.tell.begins(at);
         let to = match self.send_bytes(at).await? {
             Ok(to) => to,
             Err(fault) => return Ok(self.fault(fault)),
         };
-        if let Feed::File(file) = &self.feed
+        if let Feed::File(file, buffers) = &self.feed
             && !file.is_unchanged()
         {
             // What was sent may be of both: it is not let become a file.
             self.sink.give_up();
+            if self.checksum.is_some() {
+                let words =
+                    "the local file changed while it was sent, and is not what --checksum says any more";
+                return Err(Failure::new(Kind::Mismatch, words));
+            }
             let file = file.reopen()?;
             self.tell.resize(file.identity.size);
             let event = Event::LocalChanged(file.identity);
-            self.feed = Feed::File(file);
+            self.feed = Feed::File(file, buffers.clone());
             return Ok(event);
         }
         Ok(match self.sink.end().await {
@@ -261,25 +342,30 @@ impl<'a, S: Sink> Put<'a, S> {
 
     /// Sends everything from `at` on; returns where it ended.
     async fn send_bytes(&mut self, mut at: u64) -> Result<Result<u64, Fault>, Failure> {
-        loop {
-            let read = self.feed.next(&mut self.buffer, at).await?;
-            let Some(piece) = self.buffer.get(..read).filter(|_| read > 0) else { return Ok(Ok(at)) };
+        while let Some(piece) = self.feed.next(at).await? {
+            let sent = piece.len();
             if let Err(fault) = written(&mut self.sink, piece, &mut self.tell, at).await {
                 return Ok(Err(fault));
             }
-            let sent = piece.len();
             at += sent as u64;
             self.machine.handle(Instant::now(), Event::Moved(at));
+            if let (Some(local), Some(resource)) = (self.feed.local(), self.sink.resource()) {
+                self.memory.begun(local, at, Some(&resource)).await;
+            }
             self.tell.sent(sent, at);
             if let Some(limit) = &self.client.limit {
                 limit.pay(sent).await;
             }
         }
+        Ok(Ok(at))
     }
 
-    fn finish(&mut self, outcome: Outcome) -> Result<Done, Failure> {
+    async fn finish(&mut self, outcome: Outcome) -> Result<Done, Failure> {
         match outcome {
-            Outcome::Done { proof, already } => Ok(self.tell.done(Verified::Far(proof), already)),
+            Outcome::Done { proof, already } => {
+                let proof = self.confirm(proof).await?;
+                Ok(self.tell.done(Verified::Far(proof), already))
+            }
             Outcome::Skipped => {
                 self.tell.remark("a file of that name is there, and is left alone, as --if-exists skip says");
                 Ok(self.tell.done(Verified::Unchecked, true))
@@ -293,10 +379,29 @@ impl<'a, S: Sink> Put<'a, S> {
             }
         }
     }
+
+    /// Where the user gave a digest, and the file is that: the far end's file is, too, if the two sides' sums agree.
+    async fn confirm(&mut self, proof: Proof) -> Result<Proof, Failure> {
+        let (Some(_), Feed::File(file, _)) = (&self.checksum, &self.feed) else { return Ok(proof) };
+        if matches!(proof, Proof::Hash | Proof::Whole) {
+            return Ok(proof);
+        }
+        match self.sink.compare(Name::Target, file.identity.size, How::Hash, file).await {
+            Ok(Found::Same | Found::Blank) => Ok(Proof::Hash),
+            Ok(Found::Different | Found::Grown) => Err(Failure::new(
+                Kind::Mismatch,
+                "the server has confirmed the file, and its checksum is not the one that --checksum says",
+            )),
+            Ok(Found::Unable) | Err(_) => {
+                self.tell.remark("the server makes no checksum of the file: --checksum was held against the local one only");
+                Ok(proof)
+            }
+        }
+    }
 }
 
 /// Hands a piece over, and tells how things stand while that takes its time.
-async fn written<S: Sink>(sink: &mut S, piece: &[u8], tell: &mut Tell, at: u64) -> Result<(), Fault> {
+async fn written<S: Sink>(sink: &mut S, piece: Bytes, tell: &mut Tell, at: u64) -> Result<(), Fault> {
     let mut writing = std::pin::pin!(sink.write(piece));
     loop {
         tokio::select! {

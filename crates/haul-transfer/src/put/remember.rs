@@ -10,14 +10,20 @@ use std::{
 };
 
 use haul_core::upload::{Local, Memo, Stage};
-use haul_store::{Remembered, StoreError, UploadClaim, UploadRecord, UploadRecords, UploadStage};
+use haul_store::{
+    Remembered, StoreError, UploadClaim, UploadRecord, UploadRecords, UploadResource, UploadStage,
+};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use super::sink::Resource;
 use crate::{
     escape::place,
     failure::{Failure, Kind},
 };
+
+/// So many more bytes that the far end has confirmed are worth a write to the disk.
+const WORTH: u64 = 64 << 20;
 
 /// The memory of one upload.
 #[derive(Debug)]
@@ -58,6 +64,7 @@ impl Memory {
                 offset: 0,
                 when_unix: 0,
                 stage: UploadStage::Begun,
+                resource: None,
             },
             found: None,
             saved: None,
@@ -124,13 +131,65 @@ impl Memory {
         }
     }
 
+    /// Where the far end has what an earlier run began, if that is elsewhere than under its name.
+    pub(super) fn resource(&self) -> Option<Resource> {
+        let begun = self.memo().is_some_and(|memo| memo.stage == Stage::Begun);
+        let found = self.found.as_ref().filter(|_| begun)?;
+        let resource = found.resource.as_ref()?;
+        let url = Url::parse(&resource.url).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+        Some(Resource { url, dialect: resource.dialect, acknowledged: found.offset })
+    }
+
     /// The far end has taken the file, and has so many bytes of it. What was saved already is not saved again: on a bad
     /// line that would be a wait for the disk at each break.
-    pub(super) async fn begun(&mut self, local: Local, offset: u64) {
-        if self.saved == Some((local, UploadStage::Begun)) {
+    pub(super) async fn begun(&mut self, local: Local, offset: u64, resource: Option<&Resource>) {
+        let kept = self.keepable(resource);
+        let offset = resource.map_or(offset, |resource| resource.acknowledged);
+        let moved = resource.is_some() && offset >= self.record.offset.saturating_add(WORTH);
+        if !moved && self.saved == Some((local, UploadStage::Begun)) && kept == self.record.resource {
             return;
         }
+        self.record.resource = kept;
         self.save(local, offset, UploadStage::Begun).await;
+    }
+
+    /// The last word on what the far end has confirmed, where the upload stays unfinished.
+    pub(super) async fn left(&mut self, local: Local, resource: &Resource) {
+        if resource.acknowledged > self.record.offset && self.saved == Some((local, UploadStage::Begun)) {
+            self.save(local, resource.acknowledged, UploadStage::Begun).await;
+        }
+    }
+
+    /// What was begun has not come about: it is remembered what was before.
+    pub(super) async fn not_begun(&mut self) {
+        self.saved = None;
+        let (Some(claim), found) = (&self.claim, self.found.clone()) else { return };
+        let claim = Arc::clone(claim);
+        let restoring = tokio::task::spawn_blocking(move || match found {
+            Some(found) => claim.save(&found),
+            None => claim.forget(),
+        });
+        if let Ok(Err(error)) = restoring.await {
+            tracing::debug!(%error, "not restored");
+        }
+    }
+
+    /// A URL as it may be written down. What stands behind a question mark could be a key.
+    fn keepable(&mut self, resource: Option<&Resource>) -> Option<UploadResource> {
+        let resource = resource?;
+        if resource.url.query().is_some() {
+            if self.saved.is_none() && self.claim.is_some() {
+                let words = "the server gave the upload a URL with a query, which may be a secret and is not written \
+                             down: only this run can go on with it";
+                self.remark = Some(words.to_owned());
+            }
+            return None;
+        }
+        let mut url = resource.url.clone();
+        // A URL with a host always takes these.
+        let _ = url.set_password(None);
+        let _ = url.set_username("");
+        Some(UploadResource { url: url.into(), dialect: resource.dialect })
     }
 
     /// The far end has it all. Where its date is the local one, that says it for ever, and nothing need be remembered;
@@ -207,7 +266,7 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let mut first = memory(state.path(), "/a", b"f");
         assert_eq!(first.memo(), None);
-        first.begun(LOCAL, 4).await;
+        first.begun(LOCAL, 4, None).await;
         drop(first);
         let same = memory(state.path(), "/a", b"f").memo().unwrap();
         assert_eq!(same, Memo { local: LOCAL, stage: Stage::Begun });
@@ -218,7 +277,7 @@ mod tests {
     #[tokio::test]
     async fn what_one_user_began_says_nothing_of_anothers_file() {
         let state = tempfile::tempdir().unwrap();
-        memory(state.path(), "/a", b"f").begun(LOCAL, 4).await;
+        memory(state.path(), "/a", b"f").begun(LOCAL, 4, None).await;
         let of = |url: &str, who: &str| {
             let url = Url::parse(url).unwrap();
             let memory = Memory::of(Some(state.path()), &url, who, Some(Path::new("/a")), b"f".to_vec());
@@ -240,9 +299,41 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn where_an_upload_is_is_remembered_unless_its_url_may_be_a_secret() {
+        let state = tempfile::tempdir().unwrap();
+        let at = |url: &str| Resource {
+            url: Url::parse(url).unwrap(),
+            dialect: haul_store::UploadDialect::Draft,
+            acknowledged: 3,
+        };
+        let mut first = memory(state.path(), "/a", b"f");
+        first.begun(LOCAL, 0, Some(&at("http://me:pw@h/u/1"))).await;
+        drop(first);
+        let again = memory(state.path(), "/a", b"f");
+        assert_eq!(again.resource(), Some(at("http://h/u/1")));
+        drop(again);
+        assert_eq!(memory(state.path(), "/b", b"f").resource(), None, "another local file");
+        let mut signed = memory(state.path(), "/a", b"f");
+        signed.begun(LOCAL, 0, Some(&at("http://h/u/1?key=secret"))).await;
+        assert!(signed.remark.take().unwrap().contains("not written down"));
+        drop(signed);
+        assert_eq!(memory(state.path(), "/a", b"f").resource(), None);
+    }
+
+    #[tokio::test]
+    async fn what_did_not_come_about_leaves_the_memory_as_it_was() {
+        let state = tempfile::tempdir().unwrap();
+        let mut first = memory(state.path(), "/a", b"f");
+        first.begun(LOCAL, 4, None).await;
+        first.not_begun().await;
+        drop(first);
+        assert_eq!(memory(state.path(), "/a", b"f").memo(), None);
+    }
+
+    #[tokio::test]
     async fn an_unfinished_text_is_no_beginning_of_a_file_nor_the_other_way_round() {
         let state = tempfile::tempdir().unwrap();
-        memory(state.path(), "/a", b"f").begun(LOCAL, 4).await;
+        memory(state.path(), "/a", b"f").begun(LOCAL, 4, None).await;
         let mut text = memory(state.path(), "/a", b"f");
         assert_eq!(text.unfinished_text(), None);
         assert!(text.memo().is_some(), "nothing was forgotten by asking");
@@ -263,7 +354,7 @@ mod tests {
     async fn a_second_run_is_kept_away_and_no_secret_is_written() {
         let state = tempfile::tempdir().unwrap();
         let mut first = memory(state.path(), "/a", b"f");
-        first.begun(LOCAL, 4).await;
+        first.begun(LOCAL, 4, None).await;
         let url = Url::parse("ftp://me:other@h/f").unwrap();
         let second = Memory::of(Some(state.path()), &url, "me", None, b"f".to_vec()).unwrap_err();
         assert_eq!(second.kind, Kind::Local);
@@ -280,7 +371,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut memory = memory(&file.path().join("state"), "/a", b"f");
         assert!(memory.remark.take().unwrap().starts_with("what is begun now will not be remembered"));
-        memory.begun(LOCAL, 4).await;
+        memory.begun(LOCAL, 4, None).await;
         assert_eq!(memory.memo(), None);
     }
 }

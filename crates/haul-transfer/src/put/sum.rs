@@ -3,7 +3,7 @@
 use std::io;
 
 use haul_core::Digest;
-use haul_proto::ftp::hash::{Kind, Sum};
+pub(super) use haul_proto::ftp::hash::{Kind, Sum};
 
 use super::local::LocalFile;
 use crate::checksum::Hasher;

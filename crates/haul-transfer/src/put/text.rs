@@ -89,7 +89,6 @@ pub(super) async fn send(
         said: None,
         answered: false,
         strikes: 0,
-        buffer: Vec::with_capacity(piece),
     };
     let ended = tokio::select! {
         biased;
@@ -118,8 +117,6 @@ struct Text<'a> {
     /// The server was spoken to in this run.
     answered: bool,
     strikes: u32,
-    /// Stands between reads, so that it is made once.
-    buffer: Vec<u8>,
 }
 
 /// How far it got.
@@ -247,34 +244,32 @@ impl Text<'_> {
 
     /// All of it, once, until the server says that it has it.
     async fn send(&mut self) -> Result<Length, Broken> {
-        self.sink.begin(self.sent_to(), 0, Way::Begin).await?;
+        self.sink.begin(self.sent_to(), 0, Way::Begin, None).await?;
         (self.ours, self.longest, self.answered) = (true, None, true);
         self.memory.text_begun(self.feed.local()).await;
         self.tell.begins(0);
         let (mut to_wire, mut lines, mut at) = (ToWire::default(), Vec::new(), 0);
         let mut length = Length::default();
-        loop {
-            let read = self.feed.next(&mut self.buffer, at).await?;
-            let Some(piece) = self.buffer.get(..read).filter(|_| read > 0) else { break };
+        while let Some(piece) = self.feed.next(at).await? {
             self.stage = Stage::Used;
-            lines.clear();
-            to_wire.take(piece, &mut lines);
+            to_wire.take(&piece, &mut lines);
             length.take(&lines, piece.len());
-            written(&mut self.sink, &lines, &mut self.tell, at).await?;
-            at += read as u64;
-            self.tell.sent(lines.len(), at);
+            let sent = lines.len();
+            written(&mut self.sink, std::mem::take(&mut lines).into(), &mut self.tell, at).await?;
+            at += piece.len() as u64;
+            self.tell.sent(sent, at);
             if let Some(limit) = &self.client.limit {
-                limit.pay(lines.len()).await;
+                limit.pay(sent).await;
             }
         }
-        if let Feed::File(file) = &self.feed
+        if let Feed::File(file, buffers) = &self.feed
             && !file.is_unchanged()
         {
             // What was sent may be of both: it is not let become a file.
             self.sink.give_up();
             let file = file.reopen()?;
             self.tell.resize(file.identity.size);
-            self.feed = Feed::File(file);
+            self.feed = Feed::File(file, buffers.clone());
             return Err(Broken::Changed);
         }
         self.sink.end().await?;

@@ -106,7 +106,14 @@ fn refused(refusal: Refusal, said: Option<&str>) -> Failure {
         }
         Refusal::Busy => Failure::new(Kind::Refused, format!("somebody else has the file: {said}"))
             .advise("run the same command again later"),
-        Refusal::Denied | Refusal::Way => {
+        Refusal::TooLarge => {
+            Failure::new(Kind::Refused, format!("the file is larger than the server takes: {said}"))
+        }
+        Refusal::Contradiction => {
+            Failure::new(Kind::Unsafe, format!("the server contradicts itself: {said}"))
+                .advise("look at what is there; --restart begins anew")
+        }
+        Refusal::Denied | Refusal::Way | Refusal::Came => {
             Failure::new(Kind::Refused, format!("the server does not take it: {said}"))
         }
     }

@@ -32,7 +32,7 @@ use crate::{
 
 /// More redirects than this are a loop.
 const MOST_REDIRECTS: usize = 20;
-const USER_AGENT: &str = concat!("haul/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT: &str = concat!("haul/", env!("CARGO_PKG_VERSION"));
 
 /// A URL, and the one whose origin the user's secrets belong to.
 #[derive(Debug)]
@@ -295,7 +295,7 @@ pub(crate) fn unconnected(error: &ConnectError) -> Failed {
 }
 
 /// What hyper says of a broken connection, in plain words.
-pub(super) fn broken(error: &hyper::Error) -> Failed {
+pub(crate) fn broken(error: &hyper::Error) -> Failed {
     let mut words = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {

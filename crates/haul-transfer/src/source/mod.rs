@@ -22,7 +22,7 @@ use haul_core::{
 pub(crate) use any::AnySource;
 pub(crate) use ftp::FtpSource;
 pub(crate) use ftp_idle::FtpIdle;
-pub(crate) use http::{HttpSource, Owned, unconnected};
+pub(crate) use http::{HttpSource, Owned, USER_AGENT, broken, unconnected};
 pub(crate) use idle::Idle;
 
 /// Which bytes are asked for, and on what conditions.

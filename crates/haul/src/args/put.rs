@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
+use haul_core::Digest;
 
 use super::{FtpArgs, ProgressChoice, ReachArgs};
 use crate::value::{self, Retries};
@@ -19,8 +20,8 @@ use crate::value::{self, Retries};
 /// which was left alone), 130 interrupted. Of several files the first failure counts.
 #[derive(Args, Debug)]
 pub(crate) struct PutArgs {
-    /// What to send (`-` is standard input, which cannot be resumed), and last the URL to send it to (ftp:// or ftps://);
-    /// with a slash at its end it is a folder
+    /// What to send (`-` is standard input, which cannot be resumed), and last the URL to send it to (http, https, ftp or
+    /// ftps); with a slash at its end it is a folder
     // One list: clap lets no option stand between a list and what follows it.
     #[arg(value_name = "FILE... URL", required = true)]
     pub(crate) operands: Vec<PathBuf>,
@@ -33,6 +34,10 @@ pub(crate) struct PutArgs {
     #[arg(short, long, value_name = "N", default_value = "3", value_parser = value::count)]
     #[arg(help_heading = "What goes")]
     pub(crate) jobs: NonZeroUsize,
+
+    /// Before it is sent, the local file's digest must be this one; so must the server's, where it tells one
+    #[arg(long, value_name = "ALGO=HEX", value_parser = value::checksum, help_heading = "What goes")]
+    pub(crate) checksum: Option<Digest>,
 
     /// What to do about a file that is there and was not begun by haul [default: skip the same one, else fail]
     #[arg(long, value_name = "WHAT", help_heading = "What is there")]
@@ -82,6 +87,10 @@ pub(crate) struct PutArgs {
     #[arg(long, help_heading = "FTP")]
     pub(crate) ascii: bool,
 
+    /// In which dialect files go over HTTP
+    #[arg(long, value_name = "NAME", default_value = "auto", help_heading = "HTTP")]
+    pub(crate) protocol: ProtocolChoice,
+
     /// How progress is shown [default: bar on a terminal, else plain]
     #[arg(long, value_name = "HOW", help_heading = "Output")]
     pub(crate) progress: Option<ProgressChoice>,
@@ -93,6 +102,19 @@ pub(crate) struct PutArgs {
     /// Log to standard error what is done (twice: everything)
     #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet", help_heading = "Output")]
     pub(crate) verbose: u8,
+}
+
+/// `--protocol`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProtocolChoice {
+    /// The best that the server offers when it is asked (OPTIONS)
+    Auto,
+    /// The resumable uploads of the IETF's draft
+    Draft,
+    /// tus 1.0.0
+    Tus,
+    /// PUT, in pieces where the server takes them (Content-Range)
+    Put,
 }
 
 /// `--if-exists`.

@@ -9,13 +9,13 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use haul_store::UploadRecords;
-use haul_transfer::put::{From, IfExists, MakeFolders, PutJob, Tree, Verify, url_in_folder};
+use haul_transfer::put::{From, IfExists, MakeFolders, Protocol, PutJob, Tree, Verify, url_in_folder};
 use haul_transfer::{ClientOptions, is_text};
 use url::Url;
 
 use super::{PER_HOST, ftp, needs_password, reach};
 use crate::args::ProgressChoice;
-use crate::args::put::{IfExistsChoice, PutArgs, VerifyChoice};
+use crate::args::put::{IfExistsChoice, ProtocolChoice, PutArgs, VerifyChoice};
 use crate::screen::text::safe;
 use crate::usage::Usage;
 use crate::value;
@@ -52,9 +52,7 @@ impl std::convert::From<Usage> for Unplanned {
 /// The plan that `args` ask for.
 pub(crate) fn put(args: PutArgs, world: &mut World<'_>) -> Result<PutPlan, Unplanned> {
     let (url, files) = operands(&args.operands)?;
-    if !matches!(url.scheme(), "ftp" | "ftps") {
-        return no(format!("haul put cannot send to {}:// URLs yet; it speaks ftp and ftps", url.scheme()));
-    }
+    check(&args, &url)?;
     if args.verify != VerifyChoice::Auto && (args.ascii || is_text(&url)) {
         return no(
             "--verify speaks of what is compared, but what a server makes of text is another file than ours",
@@ -80,6 +78,9 @@ pub(crate) fn put(args: PutArgs, world: &mut World<'_>) -> Result<PutPlan, Unpla
             if into_folder {
                 return no("standard input has no name; the URL has to end in one");
             }
+            if args.checksum.is_some() {
+                return no("--checksum is checked before a byte is sent, but standard input comes once");
+            }
             if args.restart || args.verify != VerifyChoice::Auto {
                 return no("--restart and --verify speak of what can be resumed, but standard input cannot");
             }
@@ -92,6 +93,9 @@ pub(crate) fn put(args: PutArgs, world: &mut World<'_>) -> Result<PutPlan, Unpla
             jobs.push(job(&args, From::File(file.clone()), url, 0));
         }
     }
+    if args.checksum.is_some() && jobs.len() > 1 {
+        return no(format!("--checksum speaks of one file, but there are {}", jobs.len()));
+    }
     let mut seen = HashSet::new();
     if let Some(twice) = jobs.iter().find(|job| !seen.insert(job.url.as_str())) {
         return no(format!("two files would become {}", haul_transfer::place(&twice.url)));
@@ -103,6 +107,21 @@ pub(crate) fn put(args: PutArgs, world: &mut World<'_>) -> Result<PutPlan, Unpla
         ..reach(args.reach, world)?
     };
     Ok(PutPlan { jobs, left_out, at_once: args.jobs, client })
+}
+
+/// What goes with the scheme of a URL, and what does not.
+fn check(args: &PutArgs, url: &Url) -> Result<(), Unplanned> {
+    let http = matches!(url.scheme(), "http" | "https");
+    if http && args.ascii {
+        return no("--ascii speaks of FTP: HTTP sends files as they are");
+    }
+    if !http && args.protocol != ProtocolChoice::Auto {
+        return no("--protocol speaks of HTTP");
+    }
+    if args.checksum.is_some() && args.ascii {
+        return no("--checksum speaks of the file, but what a server makes of text is another one");
+    }
+    Ok(())
 }
 
 /// Where to, and what.
@@ -165,6 +184,13 @@ fn job(args: &PutArgs, from: From, url: Url, own: usize) -> PutJob {
             IfExistsChoice::Fail => IfExists::Fail,
         }),
         text: args.ascii,
+        protocol: match args.protocol {
+            ProtocolChoice::Auto => Protocol::Auto,
+            ProtocolChoice::Draft => Protocol::Draft,
+            ProtocolChoice::Tus => Protocol::Tus,
+            ProtocolChoice::Put => Protocol::Put,
+        },
+        checksum: args.checksum.clone(),
         restart: args.restart,
         temporary: args.temp_name,
         make_folders: match own {
@@ -227,7 +253,11 @@ mod tests {
             ("a b ftp://h/x", "2 files cannot all become one"),
             ("ftp://h/x", "say what to send"),
             ("a b", "has no scheme"),
-            ("a http://h/x", "cannot send to http:// URLs yet"),
+            ("a gopher://h/x", "no scheme that haul speaks"),
+            ("--ascii a http://h/x", "--ascii speaks of FTP"),
+            ("--protocol tus a ftp://h/x", "--protocol speaks of HTTP"),
+            ("--checksum md5=d41d8cd98f00b204e9800998ecf8427e - http://h/x", "comes once"),
+            ("--checksum md5=d41d8cd98f00b204e9800998ecf8427e a b http://h/", "speaks of one file"),
             ("- ftp://h/d/", "standard input has no name"),
             ("- --restart ftp://h/d", "standard input cannot"),
             ("a x/a ftp://h/", "two files would become ftp://h/a"),

@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use haul_core::{
     Modified,
     transfer::Trouble,
@@ -295,7 +296,7 @@ impl Sink for FtpSink {
             return Err(Fault::Failed(Failed::new(Trouble::Busy, message)));
         };
         let can = Can { hash: hash && !self.no_hash, read_back: !self.no_reading };
-        Ok(Seen { there, modified, can })
+        Ok(Seen { there, modified, can, lost: false })
     }
 
     async fn compare(&mut self, name: Name, size: u64, how: How, with: &LocalFile) -> Result<Found, Fault> {
@@ -327,7 +328,7 @@ impl Sink for FtpSink {
         Ok(found)
     }
 
-    async fn begin(&mut self, name: Name, at: u64, way: Way) -> Result<(), Fault> {
+    async fn begin(&mut self, name: Name, at: u64, way: Way, _whole: Option<u64>) -> Result<(), Fault> {
         let path = self.file.path(name).to_vec();
         let command = match way {
             Way::Begin | Way::Restart => Command::stor(&path),
@@ -366,7 +367,7 @@ impl Sink for FtpSink {
         }
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+    async fn write(&mut self, bytes: Bytes) -> Result<(), Fault> {
         let (Some(session), Some(data)) = (&mut self.session, &mut self.data) else {
             return Err(Fault::Failed(Failed::new(Trouble::Broken, "there is no data connection")));
         };

@@ -8,11 +8,18 @@ mod ftp_compare;
 mod ftp_file;
 mod ftp_look;
 mod ftp_words;
+mod http;
 
+use bytes::Bytes;
 use haul_core::upload::{Found, How, Local, Name, Refusal, Seen, Way};
 
 pub(crate) use ftp::FtpSink;
 pub(crate) use ftp_file::FtpFile;
+pub use http::Protocol;
+pub(crate) use http::{HttpPlan, HttpSink};
+
+use haul_store::UploadDialect;
+use url::Url;
 
 use super::local::LocalFile;
 use crate::source::Failed;
@@ -33,6 +40,17 @@ pub(crate) struct Sealed {
     pub(crate) modified: Option<i64>,
 }
 
+/// An unfinished upload that has a URL of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Resource {
+    /// The URL.
+    pub(crate) url: Url,
+    /// What is spoken there.
+    pub(crate) dialect: UploadDialect,
+    /// So many bytes the far end has said to be safe.
+    pub(crate) acknowledged: u64,
+}
+
 /// Something that takes a file.
 pub(crate) trait Sink: Send {
     /// What is there under a name. With `settle` only a size that holds still counts.
@@ -47,11 +65,18 @@ pub(crate) trait Sink: Send {
         with: &LocalFile,
     ) -> impl Future<Output = Result<Found, Fault>> + Send;
 
-    /// Begins to send to `name` from `at` on; once it returns the far end has taken it.
-    fn begin(&mut self, name: Name, at: u64, way: Way) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Begins to send to `name` from `at` on what has `whole` bytes in the end, where that is known; once it returns the
+    /// far end has taken it, or has not said no.
+    fn begin(
+        &mut self,
+        name: Name,
+        at: u64,
+        way: Way,
+        whole: Option<u64>,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Hands over the next bytes. Not to be dropped in the middle, where the sink is to be used again.
-    fn write(&mut self, bytes: &[u8]) -> impl Future<Output = Result<(), Fault>> + Send;
+    fn write(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// That was the last of them; returns once the far end says that it has all.
     fn end(&mut self) -> impl Future<Output = Result<(), Fault>> + Send;
@@ -65,6 +90,11 @@ pub(crate) trait Sink: Send {
         local: Option<Local>,
         rename: bool,
     ) -> impl Future<Output = Result<Sealed, Fault>> + Send;
+
+    /// Where the far end has what is unfinished, if that is elsewhere than under its name.
+    fn resource(&self) -> Option<Resource> {
+        None
+    }
 
     /// Something that a user should know, once.
     fn remark(&mut self) -> Option<String>;

@@ -1,0 +1,315 @@
+//! What the server has: of an unfinished upload at that upload's own URL, of the file by HEAD.
+
+use std::time::{Instant, SystemTime};
+
+use haul_core::{
+    transfer::Trouble,
+    upload::{Can, Name, SETTLE, Seen, There},
+};
+use haul_proto::http::{
+    answer,
+    tus::{TUS_RESUMABLE, VERSION},
+    upload_client::{self, INTEROP, Said, Told, listing_path, question, safe},
+    upload_draft::INTEROP_VERSION,
+};
+use haul_store::UploadDialect;
+use http::{HeaderMap, HeaderValue, Method, header};
+use url::Url;
+
+use super::{
+    super::Fault,
+    HttpSink, Ranges, Target, Unfinished, Whose,
+    caller::Fields,
+    words::{self, contradiction},
+};
+use crate::source::Failed;
+
+/// A size that does not hold still for so long is that of a file which somebody else sends.
+const RESTLESS: std::time::Duration = std::time::Duration::from_secs(10);
+/// An upload that is kept for longer is not spoken of.
+const SOON: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
+
+/// What a look at an unfinished upload found.
+enum Looked {
+    /// It has so many bytes.
+    At(u64),
+    /// It is over, with so many bytes.
+    Over(u64),
+    /// There is no such upload.
+    Gone,
+}
+
+impl HttpSink {
+    /// What is there under a name.
+    pub(super) async fn look_at(&mut self, name: Name, settle: bool) -> Result<Seen, Fault> {
+        let mut lost = false;
+        if name == self.sent_to() && self.finished.is_none() {
+            if self.unfinished.is_some() {
+                match self.look_at_unfinished(settle).await? {
+                    Looked::At(offset) => return Ok(self.seen_unfinished(offset)),
+                    Looked::Over(size) => self.finished = Some(size),
+                    Looked::Gone => {
+                        self.unfinished = None;
+                        lost = true;
+                    }
+                }
+            }
+            if self.finished.is_none()
+                && let Some(offset) = self.look_elsewhere(settle).await?
+            {
+                return Ok(self.seen_unfinished(offset));
+            }
+        }
+        let there = self.settled_file(name, settle).await?;
+        let there = match (there, self.finished) {
+            // The server has all of it, and shows it elsewhere, or to others.
+            (There::Absent | There::Unknown, Some(_)) if self.unfinished.is_some() => {
+                self.finished.map_or(there, There::Size)
+            }
+            (there, _) => there,
+        };
+        let can = Can { hash: self.is_haul() && !self.no_hash, read_back: !self.no_reading };
+        Ok(Seen { there, modified: self.target.modified, can, lost })
+    }
+
+    fn seen_unfinished(&self, offset: u64) -> Seen {
+        let own = self.unfinished.as_ref().is_none_or(|unfinished| unfinished.whose == Whose::Run);
+        // What this run has sent needs no proof.
+        let can = Can { hash: self.is_haul() && !self.no_hash && !own, read_back: true };
+        Seen { there: There::Size(offset), modified: None, can, lost: false }
+    }
+
+    /// An unfinished upload of this file that nobody here knows of yet: only a server of haul's is asked for it.
+    async fn look_elsewhere(&mut self, settle: bool) -> Result<Option<u64>, Fault> {
+        if self.plan.resumes && self.is_haul() && !self.listed {
+            self.find().await?;
+            if self.unfinished.is_some()
+                && let Looked::At(offset) = self.look_at_unfinished(settle).await?
+            {
+                return Ok(Some(offset));
+            }
+            self.unfinished = None;
+        } else if self.ranges == Ranges::Hidden && !self.is_haul() {
+            return self.ask_how_far().await;
+        }
+        Ok(None)
+    }
+
+    /// Asks the list of unfinished uploads for the one of this file.
+    async fn find(&mut self) -> Result<(), Fault> {
+        let path = self.url_of_name(self.sent_to()).path().to_owned();
+        let Ok(list) = self.place.join(&listing_path(&path)) else { return Ok(()) };
+        let answered = self.caller.ask(Method::GET, &list, Vec::new()).await.map_err(Fault::Failed)?;
+        let (said, url) = (answered.said(), answered.url.clone());
+        match said {
+            Said::Yes => {}
+            Said::Later { .. } | Said::Unwell { .. } => return Err(words::fault(&answered)),
+            _ => return Ok(self.listed = true),
+        }
+        let body = answered.read(&self.caller.idle, self.caller.patience).await.unwrap_or_default();
+        self.listed = true;
+        let uploads: Vec<serde_json::Value> = serde_json::from_slice(&body).unwrap_or_default();
+        let first = uploads.first().and_then(|upload| upload["url"].as_str());
+        let Some(found) = first.and_then(|found| url.join(found).ok()) else { return Ok(()) };
+        self.unfinished = Some(Unfinished {
+            url: found,
+            // PUT goes to the path itself; what is there of it is asked in the draft.
+            dialect: self.dialect,
+            whose: Whose::Found,
+            offset: 0,
+            acknowledged: 0,
+            sized: false,
+            max_append: None,
+        });
+        Ok(())
+    }
+
+    /// The question of PUT: how far is it? (308)
+    async fn ask_how_far(&mut self) -> Result<Option<u64>, Fault> {
+        let Some(total) = self.sending_total else { return Ok(None) };
+        let Ok(value) = HeaderValue::try_from(question(total)) else { return Ok(None) };
+        let url = self.url_of_name(self.sent_to());
+        let asked = self.caller.ask(Method::PUT, &url, vec![(header::CONTENT_RANGE, value)]).await;
+        let answered = asked.map_err(Fault::Failed)?;
+        let told = match answered.said() {
+            Said::More => safe(&answered.headers),
+            Said::Later { .. } | Said::Unwell { .. } => return Err(words::fault(&answered)),
+            _ => None,
+        };
+        answered.read(&self.caller.idle, self.caller.patience).await;
+        match told {
+            Some(offset) if offset > self.moved.max(1) => Err(beyond(offset, self.moved)),
+            told => Ok(told),
+        }
+    }
+
+    /// What the upload's URL tells; with `settle` once it holds still.
+    async fn look_at_unfinished(&mut self, settle: bool) -> Result<Looked, Fault> {
+        let begun = Instant::now();
+        let mut before = self.head_of_unfinished().await?;
+        let tus = self.unfinished.as_ref().is_some_and(|unfinished| unfinished.dialect == UploadDialect::Tus);
+        // In the draft a look ends what was under way, and in the first place what is told is final.
+        while settle && tus && begun.elapsed() < RESTLESS {
+            let Looked::At(offset) = before else { return Ok(before) };
+            tokio::time::sleep(SETTLE).await;
+            before = self.head_of_unfinished().await?;
+            if matches!(before, Looked::At(now) if now == offset) {
+                break;
+            }
+        }
+        Ok(before)
+    }
+
+    async fn head_of_unfinished(&mut self) -> Result<Looked, Fault> {
+        let Some(unfinished) = self.unfinished.clone() else { return Ok(Looked::Gone) };
+        let fields = spoken(unfinished.dialect);
+        let answered = self.caller.ask(Method::HEAD, &unfinished.url, fields).await.map_err(Fault::Failed)?;
+        let told = told(unfinished.dialect, &answered.headers);
+        let said = answered.said();
+        match said {
+            Said::Yes => {}
+            Said::Later { .. } | Said::Unwell { .. } | Said::NeedsCredentials => {
+                return Err(words::fault(&answered));
+            }
+            // tus: 403, 404 and 410 alike mean that there is none.
+            _ => return Ok(Looked::Gone),
+        }
+        let words = answered.words();
+        answered.read(&self.caller.idle, self.caller.patience).await;
+        self.tell_expiry(&told);
+        let Some(offset) = told.offset else {
+            return Err(words::broken(format!("{words}, without a word on how far the upload is")));
+        };
+        self.heed_offset(offset)?;
+        if told.length.is_some_and(|length| offset > length) {
+            return Err(contradiction(format!(
+                "the server tells offset {offset} of an upload that is shorter"
+            )));
+        }
+        if let Some(known) = &mut self.unfinished {
+            known.sized = told.length.is_some();
+            known.max_append = told.max_append.or(known.max_append);
+        }
+        Ok(if told.complete == Some(true) { Looked::Over(offset) } else { Looked::At(offset) })
+    }
+
+    /// Takes note of an offset that the upload's URL tells, unless it cannot be.
+    pub(super) fn heed_offset(&mut self, offset: u64) -> Result<(), Fault> {
+        let moved = self.moved;
+        let Some(unfinished) = &mut self.unfinished else { return Ok(()) };
+        if unfinished.whose != Whose::Found && offset < unfinished.acknowledged {
+            return Err(contradiction(format!(
+                "the server had confirmed {} bytes of the upload, and now speaks of {offset}",
+                unfinished.acknowledged
+            )));
+        }
+        if unfinished.whose == Whose::Run && offset > moved {
+            return Err(beyond(offset, moved));
+        }
+        unfinished.offset = offset;
+        unfinished.acknowledged = unfinished.acknowledged.max(offset);
+        Ok(())
+    }
+
+    /// Says how long an unfinished upload is kept, once, where that is not long.
+    pub(super) fn tell_expiry(&mut self, told: &Told) {
+        let Some(kept) = told.kept.filter(|kept| *kept < SOON) else { return };
+        if !std::mem::replace(&mut self.expiry_told, true) {
+            let hours = kept.as_secs() / 3600;
+            let time = match hours {
+                0 => format!("{} min", kept.as_secs() / 60),
+                1..=71 => format!("{hours} h"),
+                _ => format!("{} days", hours / 24),
+            };
+            self.remarks.push(format!("the server keeps what is unfinished for {time}"));
+        }
+    }
+
+    /// What HEAD tells of the file, once it holds still where that is wanted.
+    async fn settled_file(&mut self, name: Name, settle: bool) -> Result<There, Fault> {
+        let begun = Instant::now();
+        let mut before = self.head_of_file(name).await?;
+        while settle && matches!(before, There::Size(_)) {
+            if begun.elapsed() > RESTLESS {
+                let message = "the file at the server goes on growing: somebody else writes to it";
+                return Err(Fault::Failed(Failed::new(Trouble::Busy, message)));
+            }
+            tokio::time::sleep(SETTLE).await;
+            let now = self.head_of_file(name).await?;
+            if now == before {
+                break;
+            }
+            before = now;
+        }
+        Ok(before)
+    }
+
+    /// What HEAD tells of the file.
+    pub(super) async fn head_of_file(&mut self, name: Name) -> Result<There, Fault> {
+        let url = self.url_of_name(name);
+        let answered = self.caller.ask(Method::HEAD, &url, Vec::new()).await.map_err(Fault::Failed)?;
+        let said = answered.said();
+        let there = match &said {
+            // A redirect to a folder's page tells of another thing.
+            Said::Yes if answered.url.path().ends_with('/') && !url.path().ends_with('/') => There::Unknown,
+            Said::Yes => length(&answered.headers).map_or(There::Unknown, There::Size),
+            Said::Gone => There::Absent,
+            Said::NeedsCredentials | Said::Later { .. } | Said::Unwell { .. } => {
+                return Err(words::fault(&answered));
+            }
+            // At the endpoint of tus there are uploads, and no files.
+            _ if self.dialect == UploadDialect::Tus => There::Absent,
+            _ => There::Unknown,
+        };
+        let entity = answer::entity(&answered.headers, None);
+        self.target = match there {
+            There::Absent => Target { exists: Some(false), ..Target::default() },
+            There::Unknown => Target::default(),
+            There::Size(_) => Target { exists: Some(true), etag: entity.etag, modified: entity.modified },
+        };
+        answered.read(&self.caller.idle, self.caller.patience).await;
+        Ok(there)
+    }
+
+    /// An upload's URL, as an answer to a request for `from` names it.
+    pub(super) fn resolve(from: &Url, location: &str) -> Result<Url, Fault> {
+        let mut url = super::caller::elsewhere(from, location).map_err(Fault::Failed)?;
+        // Whoever gives a name and a password with it shall not have ours, nor have them written down.
+        let _ = url.set_password(None);
+        let _ = url.set_username("");
+        url.set_fragment(None);
+        Ok(url)
+    }
+}
+
+/// Offsets behind what was sent are of bytes that nobody has.
+fn beyond(offset: u64, moved: u64) -> Fault {
+    contradiction(format!("the server tells that it has {offset} bytes, and {moved} were sent"))
+}
+
+/// The fields that say which dialect is spoken.
+pub(super) fn spoken(dialect: UploadDialect) -> Fields {
+    match dialect {
+        UploadDialect::Tus => vec![(TUS_RESUMABLE, HeaderValue::from_static(VERSION))],
+        UploadDialect::Draft | UploadDialect::Put => vec![(INTEROP_VERSION, INTEROP.value())],
+    }
+}
+
+/// What is told in a dialect.
+pub(super) fn told(dialect: UploadDialect, headers: &HeaderMap) -> Told {
+    match dialect {
+        UploadDialect::Tus => upload_client::tus(headers, SystemTime::now()),
+        UploadDialect::Draft | UploadDialect::Put => upload_client::draft(headers),
+    }
+}
+
+/// The Content-Length of an answer to HEAD.
+fn length(headers: &HeaderMap) -> Option<u64> {
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return None;
+    }
+    let mut lengths =
+        headers.get_all(header::CONTENT_LENGTH).iter().map(|value| value.to_str().ok()?.parse().ok());
+    let first = lengths.next()??;
+    lengths.all(|other| other == Some(first)).then_some(first)
+}

@@ -1,0 +1,532 @@
+//! Bytes on their way: in one request or in several, each no larger than the server takes, each answered before the next.
+//!
+//! The last bytes of the file wait for the end to be told: they make it whole, and the local file may have changed.
+
+use bytes::Bytes;
+use haul_core::upload::{Name, Refusal, There};
+use haul_proto::http::{
+    tus::{OFFSET_OCTETS, UPLOAD_CHECKSUM},
+    upload_client::{Checksum, Said, piece, resource, safe},
+    upload_draft::{PARTIAL_UPLOAD, UPLOAD_COMPLETE},
+    upload_field::{UPLOAD_LENGTH, UPLOAD_OFFSET},
+};
+use haul_store::UploadDialect;
+use http::{HeaderValue, Method, header};
+
+use super::{
+    super::Fault,
+    HttpSink, Ranges,
+    caller::{Answered, Fields},
+    look::{spoken, told},
+    running::{Ended, Running},
+    words::{self, contradiction},
+};
+
+/// What is sent under one checksum: it has to be known before its first byte goes.
+const CHECKED: u64 = 8 << 20;
+/// The pieces with which it is tried whether Content-Range is honoured.
+const TRIED: u64 = 64 << 10;
+
+/// How bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// All in one request, which is under way.
+    Once(UploadDialect),
+    /// Appended in the draft, so many bytes a request at most.
+    Draft { max: Option<u64> },
+    /// Appended in tus, or created with the content.
+    Tus { checksum: Option<Checksum>, creates: bool },
+    /// PUT with Content-Range.
+    Pieces(Probe),
+    /// There is nothing to send.
+    Nothing,
+}
+
+/// How much is known of pieces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Probe {
+    /// The first small one tells whether they are taken.
+    First,
+    /// The second one whether it is put behind the first.
+    Second,
+    /// They are.
+    Rest,
+}
+
+/// One sending.
+#[derive(Debug)]
+pub(super) struct Sending {
+    pub(super) name: Name,
+    /// Where it began.
+    from: u64,
+    /// The next byte that is handed over.
+    at: u64,
+    /// How many bytes the file has; `None` is not known.
+    pub(super) whole: Option<u64>,
+    pub(super) mode: Mode,
+    /// So many of the next bytes are there already.
+    pub(super) skip: u64,
+    pub(super) running: Option<Running>,
+    /// Where the request under way ends; `None` is not known.
+    pub(super) until: Option<u64>,
+    /// Bytes that are not handed over yet.
+    held: Vec<Bytes>,
+    held_len: u64,
+    /// What was tried with: it is sent again where it was not put in its place.
+    tried: Vec<Bytes>,
+    /// Fields of the first request.
+    pub(super) fields: Fields,
+}
+
+impl Sending {
+    pub(super) fn new(name: Name, at: u64, whole: Option<u64>, mode: Mode) -> Self {
+        Self {
+            name,
+            from: at,
+            at,
+            whole,
+            mode,
+            skip: 0,
+            running: None,
+            until: None,
+            held: Vec::new(),
+            held_len: 0,
+            tried: Vec::new(),
+            fields: Vec::new(),
+        }
+    }
+
+    /// How many bytes are gathered before they are sent; `None` where they pass.
+    fn gathers(&self) -> Option<u64> {
+        match self.mode {
+            Mode::Tus { checksum: Some(_), .. } => Some(CHECKED),
+            Mode::Tus { checksum: None, creates: true } => Some(CHECKED),
+            Mode::Pieces(Probe::First | Probe::Second) => Some(TRIED),
+            Mode::Once(_)
+            | Mode::Draft { .. }
+            | Mode::Tus { .. }
+            | Mode::Pieces(Probe::Rest)
+            | Mode::Nothing => None,
+        }
+    }
+
+    fn hold(&mut self, piece: Bytes) {
+        self.held_len += piece.len() as u64;
+        self.held.push(piece);
+    }
+
+    fn let_go(&mut self) -> Vec<Bytes> {
+        self.held_len = 0;
+        std::mem::take(&mut self.held)
+    }
+}
+
+fn none() -> Fault {
+    words::broken("there is no request under way")
+}
+
+impl HttpSink {
+    /// Takes the next bytes.
+    pub(super) async fn take(&mut self, mut bytes: Bytes) -> Result<(), Fault> {
+        loop {
+            let sending = self.sending.as_mut().ok_or_else(none)?;
+            if sending.skip > 0 {
+                let skipped = bytes.len().min(usize::try_from(sending.skip).unwrap_or(usize::MAX));
+                let _ = bytes.split_to(skipped);
+                sending.skip -= skipped as u64;
+                sending.at += skipped as u64;
+            }
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            let left = bytes.len() as u64;
+            if let Some(most) = sending.gathers() {
+                let room = usize::try_from(left.min(most - sending.held_len)).unwrap_or(bytes.len());
+                sending.hold(bytes.split_to(room));
+                let last = sending.whole == Some(sending.at + sending.held_len);
+                if sending.held_len == most && !last {
+                    Box::pin(self.flush()).await?;
+                }
+                continue;
+            }
+            // What came last waits, in case it was the end.
+            let held = sending.let_go();
+            for piece in held {
+                self.pass(piece).await?;
+            }
+            let sending = self.sending.as_mut().ok_or_else(none)?;
+            if sending.whole == Some(sending.at + left) {
+                sending.hold(bytes);
+                return Ok(());
+            }
+            self.pass(bytes.split_off(0)).await?;
+            bytes.clear();
+        }
+    }
+
+    /// Hands bytes over that pass, over as many requests as it takes.
+    async fn pass(&mut self, mut bytes: Bytes) -> Result<(), Fault> {
+        while !bytes.is_empty() {
+            let sending = self.sending.as_ref().ok_or_else(none)?;
+            if sending.running.is_none() {
+                self.open().await?;
+            }
+            let sending = self.sending.as_mut().ok_or_else(none)?;
+            let room = sending.until.map_or(u64::MAX, |until| until.saturating_sub(sending.at));
+            let part = bytes.split_to(usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len()));
+            let len = part.len() as u64;
+            if len == 0 {
+                return Err(words::broken("there is more than was told"));
+            }
+            let running = sending.running.take().ok_or_else(none)?;
+            // At least what is on its way may be told to be there.
+            self.moved = self.moved.max(sending.at + len);
+            let handed = running.hand(part, self.caller.patience).await;
+            let running = match handed {
+                Ok(running) => running,
+                Err(Ended::Failed(failed)) => return Err(Fault::Failed(failed)),
+                Err(Ended::Answered(answered)) => return Err(self.early(*answered).await),
+            };
+            let sending = self.sending.as_mut().ok_or_else(none)?;
+            sending.running = Some(running);
+            sending.at += len;
+            let ended = sending.until == Some(sending.at) && sending.until != sending.whole;
+            self.heed_interim()?;
+            if ended {
+                self.finish_request().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins the next request.
+    async fn open(&mut self) -> Result<(), Fault> {
+        let sending = self.sending.as_mut().ok_or_else(none)?;
+        let (at, whole, name, mode) = (sending.at, sending.whole, sending.name, sending.mode);
+        let mut fields = std::mem::take(&mut sending.fields);
+        let (method, url, until) = match mode {
+            Mode::Once(_) | Mode::Nothing => return Err(none()),
+            Mode::Draft { max } => {
+                let most = max.filter(|max| *max > 0).map_or(u64::MAX, |max| at.saturating_add(max));
+                let until = whole.map(|whole| whole.min(most));
+                let complete = if until == whole { "?1" } else { "?0" };
+                fields.extend(spoken(UploadDialect::Draft));
+                fields.push((UPLOAD_COMPLETE, HeaderValue::from_static(complete)));
+                fields.push((UPLOAD_OFFSET, HeaderValue::from(at)));
+                fields.push((header::CONTENT_TYPE, HeaderValue::from_static(PARTIAL_UPLOAD)));
+                (Method::PATCH, self.upload_url()?, until)
+            }
+            Mode::Tus { .. } => {
+                fields.extend(self.tus_append(at, whole));
+                (Method::PATCH, self.upload_url()?, whole)
+            }
+            Mode::Pieces(_) => {
+                let range = whole.and_then(|whole| piece(at, whole, whole));
+                let range = range.and_then(|range| HeaderValue::try_from(range).ok()).ok_or_else(none)?;
+                fields.push((header::CONTENT_RANGE, range));
+                (Method::PUT, self.url_of_name(name), whole)
+            }
+        };
+        let length = until.map(|until| until - at);
+        let started = self.caller.start(method, &url, fields, length, !self.plan.resumes).await;
+        let sending = self.sending.as_mut().ok_or_else(none)?;
+        sending.running = Some(started.map_err(Fault::Failed)?);
+        sending.until = until;
+        Ok(())
+    }
+
+    fn upload_url(&self) -> Result<url::Url, Fault> {
+        let known = self.unfinished.as_ref();
+        known.map(|known| known.url.clone()).ok_or_else(|| words::broken("the upload has no URL"))
+    }
+
+    /// The fields of a PATCH in tus.
+    fn tus_append(&self, at: u64, whole: Option<u64>) -> Fields {
+        let mut fields = spoken(UploadDialect::Tus);
+        fields.push((UPLOAD_OFFSET, HeaderValue::from(at)));
+        fields.push((header::CONTENT_TYPE, HeaderValue::from_static(OFFSET_OCTETS)));
+        let sized = self.unfinished.as_ref().is_none_or(|known| known.sized);
+        fields.extend(whole.filter(|_| !sized).map(|whole| (UPLOAD_LENGTH, HeaderValue::from(whole))));
+        fields
+    }
+
+    /// The end of the local file: what is held goes out, and the server says that it has all of it.
+    pub(super) async fn end_all(&mut self) -> Result<(), Fault> {
+        let sending = self.sending.as_mut().ok_or_else(none)?;
+        if sending.mode == Mode::Nothing {
+            self.sending = None;
+            return Ok(());
+        }
+        if sending.gathers().is_some() {
+            if sending.held_len > 0 || self.finished.is_none() {
+                Box::pin(self.flush()).await?;
+            }
+        } else {
+            for piece in sending.let_go() {
+                self.pass(piece).await?;
+            }
+            let sending = self.sending.as_ref().ok_or_else(none)?;
+            if sending.running.is_none() && self.finished.is_none() {
+                // All was there, and only the end was missing; or the file has no bytes.
+                self.open().await?;
+            }
+            if self.sending.as_ref().is_some_and(|sending| sending.running.is_some()) {
+                self.finish_request().await?;
+            }
+        }
+        let sending = self.sending.take().ok_or_else(none)?;
+        if self.finished.is_none() && sending.whole.is_some_and(|whole| sending.at < whole) {
+            return Err(words::broken("the server wants more than there is"));
+        }
+        Ok(())
+    }
+
+    /// Ends the request under way, and heeds its answer.
+    async fn finish_request(&mut self) -> Result<(), Fault> {
+        let sending = self.sending.as_mut().ok_or_else(none)?;
+        let running = sending.running.take().ok_or_else(none)?;
+        let interim = running.interim();
+        let answered = running.end(self.caller.patience).await;
+        // What was announced holds, however it ended.
+        if let (Some(location), _, limits) = interim
+            && self.unfinished.is_none()
+        {
+            let url = self.url_of_name(self.sent_to());
+            self.adopt(&url, Some(location), limits, UploadDialect::Draft)?;
+        }
+        self.heed_answer(answered.map_err(Fault::Failed)?).await
+    }
+
+    /// What the answer to a whole request means.
+    async fn heed_answer(&mut self, answered: Answered) -> Result<(), Fault> {
+        let said = answered.said();
+        let sending = self.sending.as_mut().ok_or_else(none)?;
+        let (at, whole, mode) = (sending.at, sending.whole, sending.mode);
+        let last = whole.is_none_or(|whole| at >= whole);
+        if said == Said::More && matches!(mode, Mode::Pieces(_)) && !last {
+            return self.heed_more(answered, at).await;
+        }
+        if said != Said::Yes {
+            if said == Said::Gone && !matches!(mode, Mode::Once(_) | Mode::Pieces(_)) {
+                let words = answered.words();
+                return Err(words::broken(format!("{words}: the upload is gone")));
+            }
+            return Err(self.early(answered).await);
+        }
+        let dialect = match mode {
+            Mode::Once(dialect) => dialect,
+            Mode::Draft { .. } => UploadDialect::Draft,
+            Mode::Tus { .. } => UploadDialect::Tus,
+            Mode::Pieces(_) | Mode::Nothing => UploadDialect::Put,
+        };
+        let told = told(dialect, &answered.headers);
+        let words = answered.words();
+        answered.read(&self.caller.idle, self.caller.patience).await;
+        if dialect != UploadDialect::Put {
+            match told.offset {
+                Some(offset) if offset > at => {
+                    return Err(contradiction(format!(
+                        "the server tells that it has {offset} bytes, and {at} were sent"
+                    )));
+                }
+                Some(offset) if offset < at => {
+                    return Err(words::broken(format!("{words}, and has {offset} bytes of {at}")));
+                }
+                _ => {}
+            }
+            if !last {
+                return self.heed_offset(at);
+            }
+            if dialect == UploadDialect::Draft && told.complete == Some(false) {
+                return Err(words::broken(format!("{words}, and does not call the upload complete")));
+            }
+        }
+        if last {
+            self.finished = Some(at);
+        }
+        Ok(())
+    }
+
+    /// 308: a piece is there, and more is wanted.
+    async fn heed_more(&mut self, answered: Answered, at: u64) -> Result<(), Fault> {
+        let told = safe(&answered.headers);
+        let words = answered.words();
+        answered.read(&self.caller.idle, self.caller.patience).await;
+        match told {
+            Some(offset) if offset == at => Ok(()),
+            Some(offset) if offset > at => {
+                Err(contradiction(format!("the server tells that it has {offset} bytes, and {at} were sent")))
+            }
+            _ => Err(words::broken(format!("{words}, and not at the end of what was sent"))),
+        }
+    }
+
+    /// Sends what was gathered, in a request of its own.
+    async fn flush(&mut self) -> Result<(), Fault> {
+        let sending = self.sending.as_mut().ok_or_else(none)?;
+        let (at, whole, name, mode) = (sending.at, sending.whole, sending.name, sending.mode);
+        let held = sending.let_go();
+        let len: u64 = held.iter().map(|piece| piece.len() as u64).sum();
+        let mut fields = std::mem::take(&mut sending.fields);
+        let (method, url) = match mode {
+            Mode::Tus { checksum, creates } => {
+                if creates {
+                    fields.extend(self.tus_creation(name, whole.unwrap_or(len)));
+                    fields.push((header::CONTENT_TYPE, HeaderValue::from_static(OFFSET_OCTETS)));
+                } else {
+                    fields.extend(self.tus_append(at, whole));
+                }
+                let value = checksum
+                    .and_then(|checksum| Self::checksum_value(checksum.name(), checksum.algorithm(), &held));
+                fields.extend(value.map(|value| (UPLOAD_CHECKSUM, value)));
+                let [folder, _] = self.endpoints(name);
+                if creates { (Method::POST, folder) } else { (Method::PATCH, self.upload_url()?) }
+            }
+            _ => {
+                let range = whole.and_then(|whole| piece(at, at + len, whole));
+                let range = range.and_then(|range| HeaderValue::try_from(range).ok()).ok_or_else(none)?;
+                fields.push((header::CONTENT_RANGE, range));
+                (Method::PUT, self.url_of_name(name))
+            }
+        };
+        let answered = self.send_gathered(method, &url, fields, held.clone()).await?;
+        self.moved = self.moved.max(at + len);
+        if let Mode::Pieces(probe) = mode {
+            let sending = self.sending.as_mut().ok_or_else(none)?;
+            sending.tried.extend(held);
+            return self.heed_probe(probe, answered, at, len).await;
+        }
+        if let Mode::Tus { creates: true, .. } = mode {
+            if matches!(answered.said(), Said::Gone | Said::NotThisWay) {
+                // That is no place for it: the careful way finds another, and the next try is not with the content.
+                answered.read(&self.caller.idle, self.caller.patience).await;
+                return self.create_apart(name, held, whole.unwrap_or(len)).await;
+            }
+            self.adopt(
+                &answered.url,
+                resource(&answered.headers),
+                told(UploadDialect::Tus, &answered.headers),
+                UploadDialect::Tus,
+            )?;
+        }
+        let sending = self.sending.as_mut().ok_or_else(none)?;
+        sending.at += len;
+        self.heed_answer(answered).await
+    }
+
+    /// Creates an upload of tus without content, and sends what was gathered behind that.
+    async fn create_apart(&mut self, name: Name, held: Vec<Bytes>, whole: u64) -> Result<(), Fault> {
+        if let Some(tus) = self.offer.as_mut().and_then(|offer| offer.tus.as_mut()) {
+            tus.creation_with_upload = false;
+        }
+        Box::pin(self.begin_at(name, 0, haul_core::upload::Way::Begin, Some(whole))).await?;
+        let sending = self.sending.as_mut().ok_or_else(none)?;
+        for piece in held {
+            sending.hold(piece);
+        }
+        if sending.gathers().is_some() {
+            return Box::pin(self.flush()).await;
+        }
+        for piece in sending.let_go() {
+            self.pass(piece).await?;
+        }
+        self.finish_request().await
+    }
+
+    /// One request with all that was gathered.
+    async fn send_gathered(
+        &mut self,
+        method: Method,
+        url: &url::Url,
+        fields: Fields,
+        held: Vec<Bytes>,
+    ) -> Result<Answered, Fault> {
+        let len = held.iter().map(|piece| piece.len() as u64).sum();
+        let mut running =
+            self.caller.start(method, url, fields, Some(len), false).await.map_err(Fault::Failed)?;
+        for piece in held {
+            running = match running.hand(piece, self.caller.patience).await {
+                Ok(running) => running,
+                Err(Ended::Answered(answered)) => return Ok(*answered),
+                Err(Ended::Failed(failed)) => return Err(Fault::Failed(failed)),
+            };
+        }
+        running.end(self.caller.patience).await.map_err(Fault::Failed)
+    }
+
+    /// Whether a piece with Content-Range went where it belongs.
+    ///
+    /// Who passes over the field takes each piece for the whole file: then the second one replaces the first.
+    async fn heed_probe(&mut self, probe: Probe, answered: Answered, at: u64, len: u64) -> Result<(), Fault> {
+        let said = answered.said();
+        let end = at + len;
+        let hidden = said == Said::More && safe(&answered.headers) == Some(end);
+        match said {
+            Said::Yes | Said::More | Said::NotThisWay | Said::No | Said::Conflict | Said::Gone => {
+                answered.read(&self.caller.idle, self.caller.patience).await;
+            }
+            _ => return Err(self.early(answered).await),
+        }
+        let sending = self.sending.as_mut().ok_or_else(none)?;
+        let (name, from) = (sending.name, sending.from);
+        if hidden {
+            self.ranges = Ranges::Hidden;
+            sending.at = end;
+            sending.mode = Mode::Pieces(Probe::Rest);
+            return Ok(sending.tried.clear());
+        }
+        let there = if said == Said::Yes { self.head_of_file(name).await? } else { There::Unknown };
+        if there == There::Size(end) {
+            let sending = self.sending.as_mut().ok_or_else(none)?;
+            sending.at = end;
+            self.finished = sending.whole.filter(|whole| *whole == end);
+            // Behind bytes of an earlier request one piece is proof enough.
+            if probe == Probe::First && from == 0 {
+                sending.mode = Mode::Pieces(Probe::Second);
+            } else {
+                self.ranges = Ranges::InPlace;
+                sending.mode = Mode::Pieces(Probe::Rest);
+                sending.tried.clear();
+            }
+            return Ok(());
+        }
+        self.ranges = Ranges::None;
+        if from > 0 {
+            return Err(Fault::Refused(Refusal::Way, super::create::no_pieces()));
+        }
+        self.fall_back().await
+    }
+
+    /// The whole file in one go after all, from its first byte on.
+    async fn fall_back(&mut self) -> Result<(), Fault> {
+        let mut sending = self.sending.take().ok_or_else(none)?;
+        self.remarks.push(super::create::no_pieces());
+        let tried = std::mem::take(&mut sending.tried);
+        let (name, whole) = (sending.name, sending.whole);
+        // What was tried with may be there now, and is ours.
+        let fields = match self.target.exists {
+            Some(true) => Fields::new(),
+            _ => self.conditions(name),
+        };
+        self.start_whole(Sending::new(name, 0, whole, Mode::Once(UploadDialect::Put)), fields).await?;
+        for piece in tried {
+            Box::pin(self.pass(piece)).await?;
+        }
+        Ok(())
+    }
+
+    /// What interim answers have told meanwhile.
+    pub(super) fn heed_interim(&mut self) -> Result<(), Fault> {
+        let Some(sending) = &self.sending else { return Ok(()) };
+        let Some(running) = &sending.running else { return Ok(()) };
+        let (location, offset, limits) = running.interim();
+        if self.unfinished.is_none() && location.is_some() {
+            let url = self.url_of_name(sending.name);
+            self.adopt(&url, location, limits, UploadDialect::Draft)?;
+        }
+        match offset {
+            Some(offset) => self.heed_offset(offset),
+            None => Ok(()),
+        }
+    }
+}
