@@ -63,7 +63,8 @@ impl HttpSink {
         };
         Ok(match (found, how) {
             (Found::Unable, How::Hash) => {
-                self.no_hash = true;
+                let known = if whose.is_some() { &mut self.no_hash_of_unfinished } else { &mut self.no_hash };
+                *known = true;
                 Found::Unable
             }
             // The URL was given to us for these very bytes, and its offset never goes back.

@@ -20,6 +20,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::{
+    super::super::job::MakeFolders,
     super::Fault,
     HttpSink, Ranges, Unfinished, Whose,
     caller::{Answered, Fields},
@@ -313,11 +314,25 @@ impl HttpSink {
                 Err(failed) => Fault::Failed(failed),
             },
             Said::Yes | Said::More => words::broken(format!("{words} before it had all of it")),
+            Said::Gone | Said::Conflict if self.creates(&url) => {
+                let advice = match self.plan.make_folders {
+                    MakeFolders::Never => "perhaps the folder is not there; --mkdir makes it",
+                    _ => "perhaps the folder could not be made",
+                };
+                Fault::Refused(Refusal::Denied, format!("{words}: {advice}"))
+            }
             said => words::of(said, words),
         };
         // Its reason may stand in a body that is still to come: it is not waited for.
         drop(answered);
         fault
+    }
+
+    /// Whether a request for this URL was to create a file or an upload, and not to go on with one.
+    fn creates(&self, url: &Url) -> bool {
+        let goes_on = self.unfinished.as_ref().is_some_and(|known| known.url == *url);
+        let piece = self.sending.as_ref().is_some_and(|sending| matches!(sending.mode, Mode::Pieces(_)));
+        !goes_on && !piece
     }
 
     /// The digest that a whole file is to have, as tus has it.

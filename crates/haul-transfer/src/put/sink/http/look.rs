@@ -63,7 +63,9 @@ impl HttpSink {
         let there = self.settled_file(name, settle).await?;
         let there = match (there, self.finished) {
             // The server has all of it, and shows it elsewhere, or to others.
-            (There::Absent | There::Unknown, Some(_)) if self.unfinished.is_some() => {
+            (There::Absent | There::Unknown, Some(_))
+                if self.unfinished.is_some() && name == self.sent_to() =>
+            {
                 self.finished.map_or(there, There::Size)
             }
             (there, _) => there,
@@ -75,7 +77,7 @@ impl HttpSink {
     fn seen_unfinished(&self, offset: u64) -> Seen {
         let own = self.unfinished.as_ref().is_none_or(|unfinished| unfinished.whose == Whose::Run);
         // What this run has sent needs no proof.
-        let can = Can { hash: self.is_haul() && !self.no_hash && !own, read_back: true };
+        let can = Can { hash: self.is_haul() && !self.no_hash_of_unfinished && !own, read_back: true };
         Seen { there: There::Size(offset), modified: None, can, lost: false }
     }
 

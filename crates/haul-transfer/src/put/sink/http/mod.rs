@@ -140,6 +140,8 @@ pub(crate) struct HttpSink {
     moved: u64,
     folders_made: bool,
     no_hash: bool,
+    /// It makes no digests of what is unfinished.
+    no_hash_of_unfinished: bool,
     no_reading: bool,
     expiry_told: bool,
     remarks: Vec<String>,
@@ -164,6 +166,7 @@ impl HttpSink {
             moved: 0,
             folders_made: false,
             no_hash: false,
+            no_hash_of_unfinished: false,
             no_reading: false,
             expiry_told: false,
             remarks: Vec::new(),

@@ -22,8 +22,8 @@ use super::{
     words::{self, contradiction},
 };
 
-/// What is sent under one checksum: it has to be known before its first byte goes.
-const CHECKED: u64 = 8 << 20;
+/// What is sent under one checksum: that has to be known before its first byte goes, and a cut costs all of it.
+const CHECKED: u64 = 4 << 20;
 /// The pieces with which it is tried whether Content-Range is honoured.
 const TRIED: u64 = 64 << 10;
 
@@ -389,8 +389,8 @@ impl HttpSink {
                 (Method::PUT, self.url_of_name(name))
             }
         };
-        let answered = self.send_gathered(method, &url, fields, held.clone()).await?;
         self.moved = self.moved.max(at + len);
+        let answered = self.send_gathered(method, &url, fields, held.clone()).await?;
         if let Mode::Pieces(probe) = mode {
             let sending = self.sending.as_mut().ok_or_else(none)?;
             sending.tried.extend(held);
