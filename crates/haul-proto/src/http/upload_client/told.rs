@@ -9,7 +9,7 @@ use crate::http::{
     date,
     field::{self, Single},
     tus::UPLOAD_EXPIRES,
-    upload_draft::{Limits, UPLOAD_COMPLETE, UPLOAD_LIMIT, integer_of, truth_of},
+    upload_draft::{Limits, UPLOAD_COMPLETE, integer_of, truth_of},
     upload_field::{UPLOAD_LENGTH, UPLOAD_OFFSET},
 };
 
@@ -30,7 +30,7 @@ pub struct Told {
 
 /// By the draft's fields.
 pub fn draft(headers: &HeaderMap) -> Told {
-    let limits = headers.contains_key(UPLOAD_LIMIT).then(|| Limits::of(headers)).unwrap_or_default();
+    let limits = Limits::of(headers);
     Told {
         offset: integer_of(headers, &UPLOAD_OFFSET),
         complete: truth_of(headers, &UPLOAD_COMPLETE),

@@ -34,6 +34,9 @@ impl HttpSink {
             self.ranges = Ranges::Hidden;
         }
         self.dialect = self.choose(&offer);
+        // A haul's URL of an upload is good in every dialect, another server's in its own.
+        self.unfinished = self.unfinished.take().filter(|known| offer.haul || known.dialect == self.dialect);
+        self.unfinished.iter_mut().for_each(|known| known.dialect = self.dialect);
         tracing::debug!(?offer, dialect = ?self.dialect, "what the server offers");
         self.offer = Some(offer);
         Ok(())

@@ -106,7 +106,10 @@ impl HttpSink {
         match said {
             Said::Yes => {}
             Said::Later { .. } | Said::Unwell { .. } => return Err(words::fault(&answered)),
-            _ => return Ok(self.listed = true),
+            _ => {
+                self.listed = true;
+                return Ok(());
+            }
         }
         let body = answered.read(&self.caller.idle, self.caller.patience).await.unwrap_or_default();
         self.listed = true;

@@ -473,7 +473,8 @@ impl HttpSink {
             self.ranges = Ranges::Hidden;
             sending.at = end;
             sending.mode = Mode::Pieces(Probe::Rest);
-            return Ok(sending.tried.clear());
+            sending.tried.clear();
+            return Ok(());
         }
         let there = if said == Said::Yes { self.head_of_file(name).await? } else { There::Unknown };
         if there == There::Size(end) {
