@@ -78,7 +78,7 @@ impl Offer {
                 let methods = members(headers, "allow");
                 methods.into_iter().map(|method| method.to_ascii_uppercase()).collect()
             }),
-            haul: server.is_some_and(|name| name == "haul"),
+            haul: server.is_some_and(|name| name == "haul" || name.as_bytes().starts_with(b"haul/")),
         }
     }
 
@@ -181,7 +181,8 @@ mod tests {
         ]);
         assert_eq!(tus.tus, Some(TusOffer::default()));
         assert!(!offer(&[("Upload-Draft-Interop-Version", "7")]).announces);
-        assert!(!offer(&[("Server", "haul/1 (something)")]).haul);
+        assert!(offer(&[("Server", "haul/0.1.0")]).haul);
+        assert!(!offer(&[("Server", "haulage/1")]).haul);
         // A limit that cannot be read is none, but a sign all the same.
         assert_eq!(offer(&[("Upload-Limit", "!!")]).draft, Some(Limits::default()));
     }

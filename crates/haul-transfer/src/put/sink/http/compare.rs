@@ -33,6 +33,8 @@ use crate::{
 
 /// A server may have to read a very large file for a digest.
 const HASHING: Duration = Duration::from_secs(1800);
+/// Who answers so soon without a digest has not begun with one.
+const AT_ONCE: Duration = Duration::from_secs(1);
 /// A whole answer is read up to the part that is wanted, if that is no further than this.
 const PASSED_OVER: u64 = 16 << 20;
 
@@ -57,7 +59,7 @@ impl HttpSink {
             return Ok(Found::Same);
         }
         let found = match how {
-            How::Hash => self.by_digest(&url, size, local, whose.is_some()).await?,
+            How::Hash => self.by_digest(&url, size, local).await?,
             How::Tail => self.by_reading(&url, (size.saturating_sub(BLOCK), size), local).await?,
             How::Whole => self.by_reading(&url, (0, size), local).await?,
         };
@@ -77,13 +79,7 @@ impl HttpSink {
         })
     }
 
-    async fn by_digest(
-        &mut self,
-        url: &Url,
-        size: u64,
-        local: &LocalFile,
-        unfinished: bool,
-    ) -> Result<Found, Fault> {
+    async fn by_digest(&mut self, url: &Url, size: u64, local: &LocalFile) -> Result<Found, Fault> {
         let wanted = "sha-256=10, sha-512=1";
         // It may take its time on both sides, so both begin at once.
         let waiting = Arc::new(());
@@ -94,6 +90,7 @@ impl HttpSink {
         });
         let begun = Instant::now();
         let theirs = loop {
+            let asked = Instant::now();
             let fields = vec![(WANT_REPR_DIGEST, HeaderValue::from_static(wanted))];
             let answered = self.caller.ask(Method::HEAD, url, fields).await.map_err(Fault::Failed)?;
             match answered.said() {
@@ -107,8 +104,8 @@ impl HttpSink {
             if let Some(digest) = digests.into_iter().find(sha256) {
                 break digest;
             }
-            // A haul that was not done in time goes on with it, and tells whoever asks next.
-            if unfinished || !self.is_haul() || begun.elapsed() > HASHING {
+            // A haul that was not done in time goes on with it, and tells whoever asks next; who answers at once makes none.
+            if !self.is_haul() || asked.elapsed() < AT_ONCE || begun.elapsed() > HASHING {
                 return Ok(Found::Unable);
             }
         };
