@@ -75,7 +75,8 @@ mod tests {
         assert_eq!(&piece[..], [7; 4]);
         let part = piece.split_to(1);
         drop(piece);
-        assert_ne!(buffers.take().as_ptr(), place, "a part of it is still held");
+        let other = buffers.take();
+        assert_ne!(other.as_ptr(), place, "a part of it is still held");
         drop(part);
         let again = buffers.take();
         assert_eq!((again.as_ptr(), again.len()), (place, 10));

@@ -32,11 +32,11 @@ fn is_drowsy(sink: &mut FtpSink) {
 async fn the_control_connection_is_kept_awake_while_bytes_flow() {
     let peer = FtpPeer::start(FtpBehaviour::proper());
     let mut sink = sink(&peer);
-    sink.begin(Name::Target, 0, Way::Begin).await.unwrap();
+    sink.begin(Name::Target, 0, Way::Begin, None).await.unwrap();
     for _ in 0..3 {
         is_drowsy(&mut sink);
-        sink.write(&PIECE).await.unwrap();
-        sink.write(&PIECE).await.unwrap();
+        sink.write(Bytes::from_static(&PIECE)).await.unwrap();
+        sink.write(Bytes::from_static(&PIECE)).await.unwrap();
     }
     sink.end().await.unwrap();
     assert_eq!(peer.count("NOOP"), 3);
@@ -49,12 +49,12 @@ async fn the_control_connection_is_kept_awake_while_bytes_flow() {
 async fn a_control_connection_that_falls_asleep_costs_no_bytes() {
     let peer = FtpPeer::start(FtpBehaviour::proper().control_cut(Which::Every, 100_000, Cut::Rst));
     let mut sink = sink(&peer);
-    sink.begin(Name::Target, 0, Way::Begin).await.unwrap();
-    sink.write(&PIECE).await.unwrap();
+    sink.begin(Name::Target, 0, Way::Begin, None).await.unwrap();
+    sink.write(Bytes::from_static(&PIECE)).await.unwrap();
     peer.wait_until_received(200_000, Duration::from_secs(20));
     for _ in 0..3 {
         is_drowsy(&mut sink);
-        sink.write(&PIECE).await.unwrap();
+        sink.write(Bytes::from_static(&PIECE)).await.unwrap();
     }
     assert!(sink.end().await.is_err(), "there is no confirmation");
     let seen = sink.look(Name::Target, true).await.unwrap();
@@ -66,8 +66,8 @@ async fn a_refusal_behind_the_bytes_says_that_nothing_is_under_way() {
     let refuses = Completion::Reply("451 not so".into());
     let peer = FtpPeer::start(FtpBehaviour::proper().completion(Which::Every, refuses));
     let mut sink = sink(&peer);
-    sink.begin(Name::Target, 0, Way::Begin).await.unwrap();
-    sink.write(&PIECE).await.unwrap();
+    sink.begin(Name::Target, 0, Way::Begin, None).await.unwrap();
+    sink.write(Bytes::from_static(&PIECE)).await.unwrap();
     assert!(sink.end().await.is_err());
     sink.look(Name::Target, true).await.unwrap();
     let asked = peer.count("SIZE");

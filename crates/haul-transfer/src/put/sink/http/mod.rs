@@ -12,6 +12,7 @@ mod caller;
 mod compare;
 mod create;
 mod explore;
+mod gather;
 mod look;
 mod running;
 mod send;

@@ -3,10 +3,10 @@
 //! The last bytes of the file wait for the end to be told: they make it whole, and the local file may have changed.
 
 use bytes::Bytes;
-use haul_core::upload::{Name, Refusal, There};
+use haul_core::upload::Name;
 use haul_proto::http::{
-    tus::{OFFSET_OCTETS, UPLOAD_CHECKSUM},
-    upload_client::{Checksum, Said, piece, resource, safe},
+    tus::OFFSET_OCTETS,
+    upload_client::{Checksum, Said, piece, safe},
     upload_draft::{PARTIAL_UPLOAD, UPLOAD_COMPLETE},
     upload_field::{UPLOAD_LENGTH, UPLOAD_OFFSET},
 };
@@ -15,7 +15,7 @@ use http::{HeaderValue, Method, header};
 
 use super::{
     super::Fault,
-    HttpSink, Ranges,
+    HttpSink,
     caller::{Answered, Fields},
     look::{spoken, told},
     running::{Ended, Running},
@@ -58,9 +58,9 @@ pub(super) enum Probe {
 pub(super) struct Sending {
     pub(super) name: Name,
     /// Where it began.
-    from: u64,
+    pub(super) from: u64,
     /// The next byte that is handed over.
-    at: u64,
+    pub(super) at: u64,
     /// How many bytes the file has; `None` is not known.
     pub(super) whole: Option<u64>,
     pub(super) mode: Mode,
@@ -70,10 +70,10 @@ pub(super) struct Sending {
     /// Where the request under way ends; `None` is not known.
     pub(super) until: Option<u64>,
     /// Bytes that are not handed over yet.
-    held: Vec<Bytes>,
-    held_len: u64,
+    pub(super) held: Vec<Bytes>,
+    pub(super) held_len: u64,
     /// What was tried with: it is sent again where it was not put in its place.
-    tried: Vec<Bytes>,
+    pub(super) tried: Vec<Bytes>,
     /// Fields of the first request.
     pub(super) fields: Fields,
 }
@@ -97,7 +97,7 @@ impl Sending {
     }
 
     /// How many bytes are gathered before they are sent; `None` where they pass.
-    fn gathers(&self) -> Option<u64> {
+    pub(super) fn gathers(&self) -> Option<u64> {
         match self.mode {
             Mode::Tus { checksum: Some(_), .. } => Some(CHECKED),
             Mode::Tus { checksum: None, creates: true } => Some(CHECKED),
@@ -110,18 +110,18 @@ impl Sending {
         }
     }
 
-    fn hold(&mut self, piece: Bytes) {
+    pub(super) fn hold(&mut self, piece: Bytes) {
         self.held_len += piece.len() as u64;
         self.held.push(piece);
     }
 
-    fn let_go(&mut self) -> Vec<Bytes> {
+    pub(super) fn let_go(&mut self) -> Vec<Bytes> {
         self.held_len = 0;
         std::mem::take(&mut self.held)
     }
 }
 
-fn none() -> Fault {
+pub(super) fn none() -> Fault {
     words::broken("there is no request under way")
 }
 
@@ -165,7 +165,7 @@ impl HttpSink {
     }
 
     /// Hands bytes over that pass, over as many requests as it takes.
-    async fn pass(&mut self, mut bytes: Bytes) -> Result<(), Fault> {
+    pub(super) async fn pass(&mut self, mut bytes: Bytes) -> Result<(), Fault> {
         while !bytes.is_empty() {
             let sending = self.sending.as_ref().ok_or_else(none)?;
             if sending.running.is_none() {
@@ -235,13 +235,13 @@ impl HttpSink {
         Ok(())
     }
 
-    fn upload_url(&self) -> Result<url::Url, Fault> {
+    pub(super) fn upload_url(&self) -> Result<url::Url, Fault> {
         let known = self.unfinished.as_ref();
         known.map(|known| known.url.clone()).ok_or_else(|| words::broken("the upload has no URL"))
     }
 
     /// The fields of a PATCH in tus.
-    fn tus_append(&self, at: u64, whole: Option<u64>) -> Fields {
+    pub(super) fn tus_append(&self, at: u64, whole: Option<u64>) -> Fields {
         let mut fields = spoken(UploadDialect::Tus);
         fields.push((UPLOAD_OFFSET, HeaderValue::from(at)));
         fields.push((header::CONTENT_TYPE, HeaderValue::from_static(OFFSET_OCTETS)));
@@ -282,7 +282,7 @@ impl HttpSink {
     }
 
     /// Ends the request under way, and heeds its answer.
-    async fn finish_request(&mut self) -> Result<(), Fault> {
+    pub(super) async fn finish_request(&mut self) -> Result<(), Fault> {
         let sending = self.sending.as_mut().ok_or_else(none)?;
         let running = sending.running.take().ok_or_else(none)?;
         let interim = running.interim();
@@ -298,7 +298,7 @@ impl HttpSink {
     }
 
     /// What the answer to a whole request means.
-    async fn heed_answer(&mut self, answered: Answered) -> Result<(), Fault> {
+    pub(super) async fn heed_answer(&mut self, answered: Answered) -> Result<(), Fault> {
         let said = answered.said();
         let sending = self.sending.as_mut().ok_or_else(none)?;
         let (at, whole, mode) = (sending.at, sending.whole, sending.mode);
@@ -359,161 +359,6 @@ impl HttpSink {
             }
             _ => Err(words::broken(format!("{words}, and not at the end of what was sent"))),
         }
-    }
-
-    /// Sends what was gathered, in a request of its own.
-    async fn flush(&mut self) -> Result<(), Fault> {
-        let sending = self.sending.as_mut().ok_or_else(none)?;
-        let (at, whole, name, mode) = (sending.at, sending.whole, sending.name, sending.mode);
-        let held = sending.let_go();
-        let len: u64 = held.iter().map(|piece| piece.len() as u64).sum();
-        let mut fields = std::mem::take(&mut sending.fields);
-        let (method, url) = match mode {
-            Mode::Tus { checksum, creates } => {
-                if creates {
-                    fields.extend(self.tus_creation(name, whole.unwrap_or(len)));
-                    fields.push((header::CONTENT_TYPE, HeaderValue::from_static(OFFSET_OCTETS)));
-                } else {
-                    fields.extend(self.tus_append(at, whole));
-                }
-                let value = checksum
-                    .and_then(|checksum| Self::checksum_value(checksum.name(), checksum.algorithm(), &held));
-                fields.extend(value.map(|value| (UPLOAD_CHECKSUM, value)));
-                let [folder, _] = self.endpoints(name);
-                if creates { (Method::POST, folder) } else { (Method::PATCH, self.upload_url()?) }
-            }
-            _ => {
-                let range = whole.and_then(|whole| piece(at, at + len, whole));
-                let range = range.and_then(|range| HeaderValue::try_from(range).ok()).ok_or_else(none)?;
-                fields.push((header::CONTENT_RANGE, range));
-                (Method::PUT, self.url_of_name(name))
-            }
-        };
-        self.moved = self.moved.max(at + len);
-        let answered = self.send_gathered(method, &url, fields, held.clone()).await?;
-        if let Mode::Pieces(probe) = mode {
-            let sending = self.sending.as_mut().ok_or_else(none)?;
-            sending.tried.extend(held);
-            return self.heed_probe(probe, answered, at, len).await;
-        }
-        if let Mode::Tus { creates: true, .. } = mode {
-            if matches!(answered.said(), Said::Gone | Said::NotThisWay) {
-                // That is no place for it: the careful way finds another, and the next try is not with the content.
-                answered.read(&self.caller.idle, self.caller.patience).await;
-                return self.create_apart(name, held, whole.unwrap_or(len)).await;
-            }
-            self.adopt(
-                &answered.url,
-                resource(&answered.headers),
-                told(UploadDialect::Tus, &answered.headers),
-                UploadDialect::Tus,
-            )?;
-        }
-        let sending = self.sending.as_mut().ok_or_else(none)?;
-        sending.at += len;
-        self.heed_answer(answered).await
-    }
-
-    /// Creates an upload of tus without content, and sends what was gathered behind that.
-    async fn create_apart(&mut self, name: Name, held: Vec<Bytes>, whole: u64) -> Result<(), Fault> {
-        if let Some(tus) = self.offer.as_mut().and_then(|offer| offer.tus.as_mut()) {
-            tus.creation_with_upload = false;
-        }
-        Box::pin(self.begin_at(name, 0, haul_core::upload::Way::Begin, Some(whole))).await?;
-        let sending = self.sending.as_mut().ok_or_else(none)?;
-        for piece in held {
-            sending.hold(piece);
-        }
-        if sending.gathers().is_some() {
-            return Box::pin(self.flush()).await;
-        }
-        for piece in sending.let_go() {
-            self.pass(piece).await?;
-        }
-        self.finish_request().await
-    }
-
-    /// One request with all that was gathered.
-    async fn send_gathered(
-        &mut self,
-        method: Method,
-        url: &url::Url,
-        fields: Fields,
-        held: Vec<Bytes>,
-    ) -> Result<Answered, Fault> {
-        let len = held.iter().map(|piece| piece.len() as u64).sum();
-        let mut running =
-            self.caller.start(method, url, fields, Some(len), false).await.map_err(Fault::Failed)?;
-        for piece in held {
-            running = match running.hand(piece, self.caller.patience).await {
-                Ok(running) => running,
-                Err(Ended::Answered(answered)) => return Ok(*answered),
-                Err(Ended::Failed(failed)) => return Err(Fault::Failed(failed)),
-            };
-        }
-        running.end(self.caller.patience).await.map_err(Fault::Failed)
-    }
-
-    /// Whether a piece with Content-Range went where it belongs.
-    ///
-    /// Who passes over the field takes each piece for the whole file: then the second one replaces the first.
-    async fn heed_probe(&mut self, probe: Probe, answered: Answered, at: u64, len: u64) -> Result<(), Fault> {
-        let said = answered.said();
-        let end = at + len;
-        let hidden = said == Said::More && safe(&answered.headers) == Some(end);
-        match said {
-            Said::Yes | Said::More | Said::NotThisWay | Said::No | Said::Conflict | Said::Gone => {
-                answered.read(&self.caller.idle, self.caller.patience).await;
-            }
-            _ => return Err(self.early(answered).await),
-        }
-        let sending = self.sending.as_mut().ok_or_else(none)?;
-        let (name, from) = (sending.name, sending.from);
-        if hidden {
-            self.ranges = Ranges::Hidden;
-            sending.at = end;
-            sending.mode = Mode::Pieces(Probe::Rest);
-            sending.tried.clear();
-            return Ok(());
-        }
-        let there = if said == Said::Yes { self.head_of_file(name).await? } else { There::Unknown };
-        if there == There::Size(end) {
-            let sending = self.sending.as_mut().ok_or_else(none)?;
-            sending.at = end;
-            self.finished = sending.whole.filter(|whole| *whole == end);
-            // Behind bytes of an earlier request one piece is proof enough.
-            if probe == Probe::First && from == 0 {
-                sending.mode = Mode::Pieces(Probe::Second);
-            } else {
-                self.ranges = Ranges::InPlace;
-                sending.mode = Mode::Pieces(Probe::Rest);
-                sending.tried.clear();
-            }
-            return Ok(());
-        }
-        self.ranges = Ranges::None;
-        if from > 0 {
-            return Err(Fault::Refused(Refusal::Way, super::create::no_pieces()));
-        }
-        self.fall_back().await
-    }
-
-    /// The whole file in one go after all, from its first byte on.
-    async fn fall_back(&mut self) -> Result<(), Fault> {
-        let mut sending = self.sending.take().ok_or_else(none)?;
-        self.remarks.push(super::create::no_pieces());
-        let tried = std::mem::take(&mut sending.tried);
-        let (name, whole) = (sending.name, sending.whole);
-        // What was tried with may be there now, and is ours.
-        let fields = match self.target.exists {
-            Some(true) => Fields::new(),
-            _ => self.conditions(name),
-        };
-        self.start_whole(Sending::new(name, 0, whole, Mode::Once(UploadDialect::Put)), fields).await?;
-        for piece in tried {
-            Box::pin(self.pass(piece)).await?;
-        }
-        Ok(())
     }
 
     /// What interim answers have told meanwhile.
