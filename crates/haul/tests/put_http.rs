@@ -5,14 +5,19 @@
 
 mod scene;
 
+use std::io::Write as _;
+
 use haul_testkit::{Content, Cut, HaulProcess, Link, Served};
 use scene::{
     MIB, SOON, Told, files,
-    served::serve,
-    upload::{PACE, SIZE, Upload},
-    uploading::{listed, offset},
+    served::{received, serve},
+    upload::{SIZE, Upload},
+    uploading::listed,
     wait_until,
 };
+
+/// How fast a run goes that shall be caught in the middle.
+const SLOWLY: &str = "6M";
 
 /// The dialects that resume.
 const DIALECTS: [&str; 3] = ["draft", "tus", "put"];
@@ -20,15 +25,15 @@ const DIALECTS: [&str; 3] = ["draft", "tus", "put"];
 /// A file of its own content, and a server.
 fn stage(seed: u64) -> (Upload, Served, Content) {
     let content = Content::new(seed, SIZE);
-    let upload = Upload::of("f.bin", content);
+    let upload = Upload::in_memory_of("f.bin", content);
     let server = serve(upload.root()).http().start();
     (upload, server, content)
 }
 
-/// Waits until the server has acknowledged so many bytes to whoever asks it.
+/// Waits until the server has so many bytes out of sight.
 #[track_caller]
-fn wait_until_acknowledged(server: &Served, bytes: u64) {
-    wait_until(|| offset(server.http_addr(), "/f.bin").unwrap_or(0) >= bytes);
+fn wait_until_received(server: &Served, bytes: u64) {
+    wait_until(|| received(server.root()) >= bytes);
 }
 
 /// How far a line of progress says that it is.
@@ -43,12 +48,12 @@ fn killed(haul: HaulProcess) {
     assert_eq!(end.signal, Some(9), "it was still at work\n{}", end.stderr);
 }
 
-/// Sends in a dialect, at a pace, and is killed when the server has acknowledged half.
+/// Sends in a dialect, at a pace, and is killed when the server has half of it.
 #[track_caller]
 fn killed_at_half(upload: &Upload, server: &Served, dialect: &str) {
     let url = server.http_url("/f.bin");
-    let haul = upload.put(&["--protocol", dialect, "--limit-rate", PACE, "f.bin", &url]).spawn();
-    wait_until_acknowledged(server, SIZE / 2);
+    let haul = upload.put(&["--protocol", dialect, "--limit-rate", SLOWLY, "f.bin", &url]).spawn();
+    wait_until_received(server, SIZE / 2);
     killed(haul);
 }
 
@@ -69,7 +74,7 @@ fn files_without_bytes_and_small_ones_are_sent() {
     for size in [0, 1, 70_000, MIB] {
         for dialect in ["draft", "tus", "put"] {
             let content = Content::new(size, size);
-            let upload = Upload::of("f.bin", content);
+            let upload = Upload::in_memory_of("f.bin", content);
             let server = serve(upload.root()).http().start();
             upload.run(&["--protocol", dialect, "f.bin", &server.http_url("/f.bin")], 0);
             content.assert_file_is(upload.far("f.bin"));
@@ -84,7 +89,8 @@ fn after_a_kill_the_same_command_goes_on_from_what_was_acknowledged() {
         killed_at_half(&upload, &server, dialect);
         assert!(!upload.far("f.bin").exists(), "{dialect}: nothing is shown before all is there");
         let told = upload.run(&["--protocol", dialect, "f.bin", &server.http_url("/f.bin")], 0);
-        assert!(told.kept() >= SIZE / 2, "{dialect}: {told}");
+        // A piece of tus whose checksum was not proved does not count.
+        assert!(told.kept() >= SIZE / 2 - 4 * MIB, "{dialect}: {told}");
         assert_eq!(told.kept() + told.fetched(), SIZE, "{dialect}: {told}");
         assert_eq!(told.verified(), "hash", "{dialect}: both sides made a checksum of the whole");
         content.assert_file_is(upload.far("f.bin"));
@@ -97,7 +103,7 @@ fn a_line_that_is_cut_again_and_again_costs_little() {
         let (upload, server, content) = stage(20 + number as u64);
         let link = Link::to(server.http_addr());
         let url = format!("http://a:secret@{}/f.bin", link.addr());
-        let haul = upload.put(&["--protocol", dialect, "--limit-rate", PACE, "f.bin", &url]).spawn();
+        let haul = upload.put(&["--protocol", dialect, "--limit-rate", SLOWLY, "f.bin", &url]).spawn();
         for cut in 1..=4 {
             haul.wait_for_line(|line| done(line) >= cut * 5 * MIB, SOON);
             link.kill_all(if cut % 2 == 0 { Cut::Rst } else { Cut::Fin });
@@ -114,8 +120,8 @@ fn a_server_that_is_killed_and_started_again_is_gone_on_with() {
     for (number, dialect) in ["draft", "tus"].into_iter().enumerate() {
         let (upload, server, content) = stage(30 + number as u64);
         let url = server.http_url("/f.bin");
-        let haul = upload.put(&["--protocol", dialect, "--limit-rate", PACE, "f.bin", &url]).spawn();
-        wait_until_acknowledged(&server, SIZE / 2);
+        let haul = upload.put(&["--protocol", dialect, "--limit-rate", SLOWLY, "f.bin", &url]).spawn();
+        wait_until_received(&server, SIZE / 2);
         let server = server.killed_and_started_again();
         let told = Told::by(haul.wait_at_most(SOON).expect_code(0));
         assert!(!told.says_begun_anew(), "{dialect}: {told}");
@@ -143,9 +149,11 @@ fn a_local_file_that_changes_in_mid_run_is_never_mixed() {
         let (upload, server, content) = stage(50 + number as u64);
         let changed = content.changed(1000);
         let url = server.http_url("/f.bin");
-        let haul = upload.put(&["--protocol", dialect, "--limit-rate", PACE, "f.bin", &url]).spawn();
-        wait_until_acknowledged(&server, SIZE / 2);
-        changed.write_to(upload.local("f.bin"));
+        let haul = upload.put(&["--protocol", dialect, "--limit-rate", SLOWLY, "f.bin", &url]).spawn();
+        wait_until_received(&server, SIZE / 2);
+        // In place: a file that is cut first is, for a moment, one without bytes.
+        let local = std::fs::OpenOptions::new().write(true).open(upload.local("f.bin"));
+        local.unwrap().write_all(&changed.bytes(0..SIZE)).unwrap();
         let told = Told::by(haul.wait_at_most(SOON).expect_code(0));
         assert!(told.says_begun_anew(), "{dialect}: {told}");
         changed.assert_file_is(upload.far("f.bin"));
@@ -174,7 +182,7 @@ fn an_end_that_nobody_heard_is_noticed() {
         let url = format!("http://a:secret@{}/f.bin", link.addr());
         // What comes back is held, so that the last answer is lost when the line is cut.
         let haul = upload.put(&["--protocol", dialect, "--limit-rate", "16M", "f.bin", &url]).spawn();
-        wait_until_acknowledged(&server, 8 * MIB);
+        wait_until_received(&server, 8 * MIB);
         link.stall_after(0);
         wait_until(|| upload.far("f.bin").exists());
         link.kill_all(Cut::Rst);
@@ -230,8 +238,8 @@ fn a_file_that_came_meanwhile_is_not_replaced() {
     for dialect in DIALECTS {
         let (upload, server, _) = stage(95);
         let url = server.http_url("/f.bin");
-        let haul = upload.put(&["--protocol", dialect, "--limit-rate", PACE, "f.bin", &url]).spawn();
-        wait_until_acknowledged(&server, SIZE / 2);
+        let haul = upload.put(&["--protocol", dialect, "--limit-rate", SLOWLY, "f.bin", &url]).spawn();
+        wait_until_received(&server, SIZE / 2);
         let other = Content::new(96, MIB);
         other.write_to(upload.far("f.bin"));
         haul.wait_at_most(SOON).expect_code(8);
@@ -245,7 +253,7 @@ fn a_file_that_came_meanwhile_is_not_replaced() {
 fn standard_input_is_sent_and_is_said_not_to_be_resumable() {
     let content = Content::new(100, 5 * MIB);
     for (name, dialect) in [("a", "auto"), ("b", "draft"), ("c", "put")] {
-        let upload = Upload::new();
+        let upload = Upload::in_memory();
         let server = serve(upload.root()).http().start();
         let url = server.http_url(&format!("/{name}"));
         let put = upload.put(&["--protocol", dialect, "-", &url]).input(content.bytes(0..5 * MIB));
@@ -258,7 +266,7 @@ fn standard_input_is_sent_and_is_said_not_to_be_resumable() {
 
 #[test]
 fn folders_are_made_and_trees_are_sent() {
-    let upload = Upload::new();
+    let upload = Upload::in_memory();
     std::fs::create_dir_all(upload.local("tree/deep/er")).unwrap();
     for name in ["tree/a", "tree/deep/er/b c"] {
         Content::new(110, 1000).write_to(upload.local(name));

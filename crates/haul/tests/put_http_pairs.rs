@@ -7,11 +7,14 @@ mod scene;
 
 use haul_testkit::{Content, Served};
 use scene::{
-    served::serve,
-    upload::{PACE, SIZE, Upload},
-    uploading::{listed, offset},
+    served::{received, serve},
+    upload::{SIZE, Upload},
+    uploading::listed,
     wait_until,
 };
+
+/// How fast a run goes that shall be caught in the middle.
+const SLOWLY: &str = "6M";
 
 const ALL: [&str; 4] = ["ftp", "put", "draft", "tus"];
 
@@ -34,13 +37,13 @@ fn strs(args: &[String]) -> Vec<&str> {
 #[track_caller]
 fn finished_over(first: &str, second: &str, seed: u64) {
     let content = Content::new(seed, SIZE);
-    let upload = Upload::of("f.bin", content);
+    let upload = Upload::in_memory_of("f.bin", content);
     std::fs::create_dir(upload.far("d")).unwrap();
     let server = serve(upload.root()).http().start();
-    let haul = upload.put(&strs(&args(&server, first, &["--limit-rate", PACE]))).spawn();
-    wait_until(|| offset(server.http_addr(), "/d/f.bin").unwrap_or(0) >= SIZE / 3);
+    let haul = upload.put(&strs(&args(&server, first, &["--limit-rate", SLOWLY]))).spawn();
+    wait_until(|| received(server.root()) >= SIZE / 2);
     assert_eq!(haul.kill_9().signal, Some(9));
-    let elsewhere = Upload::of("f.bin", content);
+    let elsewhere = Upload::in_memory_of("f.bin", content);
     let told = elsewhere.run(&strs(&args(&server, second, &[])), 0);
     assert!(told.kept() >= SIZE / 3, "{first}, then {second}: {told}");
     assert!(told.fetched() <= SIZE - SIZE / 3, "{first}, then {second}: {told}");
@@ -84,13 +87,13 @@ fn what_was_begun_in_tus_is_finished_over_each_other_one() {
 #[ignore = "haul serve does not read back what is unfinished yet"]
 fn what_is_no_beginning_of_the_file_is_left_alone_and_nothing_is_mixed() {
     for protocol in ["put", "draft", "tus"] {
-        let upload = Upload::of("f.bin", Content::new(30, SIZE));
+        let upload = Upload::in_memory_of("f.bin", Content::new(30, SIZE));
         std::fs::create_dir(upload.far("d")).unwrap();
         let server = serve(upload.root()).http().start();
-        let haul = upload.put(&strs(&args(&server, "ftp", &["--limit-rate", PACE]))).spawn();
-        wait_until(|| offset(server.http_addr(), "/d/f.bin").unwrap_or(0) >= SIZE / 3);
+        let haul = upload.put(&strs(&args(&server, "ftp", &["--limit-rate", SLOWLY]))).spawn();
+        wait_until(|| received(server.root()) >= SIZE / 2);
         assert_eq!(haul.kill_9().signal, Some(9));
-        let other = Upload::of("f.bin", Content::new(31, SIZE));
+        let other = Upload::in_memory_of("f.bin", Content::new(31, SIZE));
         other.run(&strs(&args(&server, protocol, &[])), 8);
         assert!(!upload.far("d/f.bin").exists(), "{protocol}");
         other.run(&strs(&args(&server, protocol, &["--if-exists", "overwrite"])), 0);

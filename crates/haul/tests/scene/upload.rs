@@ -22,6 +22,20 @@ impl Upload {
         Self { local: folder(), far: folder(), state: folder() }
     }
 
+    /// In memory where there is such a folder: a server tells an offset when it has synced it, and a busy disk may take
+    /// longer for that than the upload takes.
+    pub(crate) fn in_memory() -> Self {
+        let folder = || tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        Self { local: folder(), far: folder(), state: folder() }
+    }
+
+    /// That with a local file of this name and content.
+    pub(crate) fn in_memory_of(name: &str, content: Content) -> Self {
+        let upload = Self::in_memory();
+        content.write_to(upload.local(name));
+        upload
+    }
+
     /// The same with a local file of this name and content.
     pub(crate) fn of(name: &str, content: Content) -> Self {
         let upload = Self::new();
