@@ -9,7 +9,7 @@ use haul_testkit::{Content, Served};
 use scene::{
     served::{received, serve},
     upload::{SIZE, Upload},
-    uploading::listed,
+    uploading::{listed, offset},
     wait_until,
 };
 
@@ -43,6 +43,8 @@ fn finished_over(first: &str, second: &str, seed: u64) {
     let haul = upload.put(&strs(&args(&server, first, &["--limit-rate", SLOWLY]))).spawn();
     wait_until(|| received(server.root()) >= SIZE / 2);
     assert_eq!(haul.kill_9().signal, Some(9));
+    // An upload is listed once its end was noticed, or it was synced.
+    wait_until(|| offset(server.http_addr(), "/d/f.bin").unwrap_or(0) >= SIZE / 3);
     let elsewhere = Upload::in_memory_of("f.bin", content);
     let told = elsewhere.run(&strs(&args(&server, second, &[])), 0);
     assert!(told.kept() >= SIZE / 3, "{first}, then {second}: {told}");
@@ -93,6 +95,7 @@ fn what_is_no_beginning_of_the_file_is_left_alone_and_nothing_is_mixed() {
         let haul = upload.put(&strs(&args(&server, "ftp", &["--limit-rate", SLOWLY]))).spawn();
         wait_until(|| received(server.root()) >= SIZE / 2);
         assert_eq!(haul.kill_9().signal, Some(9));
+        wait_until(|| offset(server.http_addr(), "/d/f.bin").unwrap_or(0) >= SIZE / 3);
         let other = Upload::in_memory_of("f.bin", Content::new(31, SIZE));
         other.run(&strs(&args(&server, protocol, &[])), 8);
         assert!(!upload.far("d/f.bin").exists(), "{protocol}");

@@ -224,7 +224,7 @@ impl HttpSink {
             let time = match hours {
                 0 => format!("{} min", kept.as_secs() / 60),
                 1..=71 => format!("{hours} h"),
-                _ => format!("{} days", hours / 24),
+                _ => format!("{} days", (hours + 12) / 24),
             };
             self.remarks.push(format!("the server keeps what is unfinished for {time}"));
         }
