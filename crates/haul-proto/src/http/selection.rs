@@ -50,6 +50,16 @@ pub fn select(method: &Method, headers: &HeaderMap, current: &Current, now: Syst
     among(&specs, current.size())
 }
 
+/// Selects the bytes of what has no version that could be named and is `size` bytes long: If-Range, whatever it says, is
+/// not true of it, so that all is sent (§13.1.5).
+pub fn select_unversioned(method: &Method, headers: &HeaderMap, size: u64) -> Selection {
+    if *method != Method::GET || size == 0 || headers.contains_key(IF_RANGE) {
+        return Selection::Whole;
+    }
+    let specs = Single::of(headers, &RANGE).value().and_then(range_spec::parse);
+    specs.map_or(Selection::Whole, |specs| among(&specs, size))
+}
+
 /// Whether If-Range lets Range count (§13.1.5): it is not there, or names this version beyond doubt.
 fn is_same_version(headers: &HeaderMap, current: &Current, now: SystemTime) -> bool {
     let value = match Single::of(headers, &IF_RANGE) {
@@ -229,6 +239,19 @@ mod tests {
         let undated = Current::new(ETag { opaque: "a".into(), weak: false }, None, 9).unwrap();
         let fields = headers(&[(RANGE, "bytes=0-1"), (IF_RANGE, "Thu, 01 Jan 1970 00:00:00 GMT")]);
         assert_eq!(select(&Method::GET, &fields, &undated, at(800_000_000)), Selection::Whole);
+    }
+
+    #[test]
+    fn what_has_no_version_is_of_none_that_if_range_could_name() {
+        let select = |fields| select_unversioned(&Method::GET, &headers(fields), 10);
+        assert_eq!(select(&[(RANGE, "bytes=2-3")]), Selection::Part(ByteRange::new(2, 4).unwrap()));
+        assert_eq!(select(&[(RANGE, "bytes=10-")]), Selection::Unsatisfiable);
+        assert_eq!(select(&[(RANGE, "bytes=2-3"), (IF_RANGE, "\"a\"")]), Selection::Whole);
+        assert_eq!(select(&[]), Selection::Whole);
+        let head = select_unversioned(&Method::HEAD, &headers(&[(RANGE, "bytes=2-3")]), 10);
+        assert_eq!(head, Selection::Whole);
+        let empty = select_unversioned(&Method::GET, &headers(&[(RANGE, "bytes=0-")]), 0);
+        assert_eq!(empty, Selection::Whole);
     }
 
     #[test]

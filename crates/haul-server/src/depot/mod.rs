@@ -15,6 +15,7 @@
 //! Order within an upload: bytes are synced, then the ledger says so, then the offset is told; what is published is
 //! forgotten afterwards. A crash between any two of them leaves something that recovery puts right.
 
+mod beginning;
 mod begun;
 mod changes;
 mod names;
@@ -35,10 +36,11 @@ use std::{sync::Arc, time::Duration};
 
 use haul_store::{Durability, Ledger, MemoryLedger, Meta, Store};
 
-use self::{pending::Finished, seats::Seats};
+use self::{beginning::Readers, pending::Finished, seats::Seats};
 use crate::{ServerError, account::Account};
 
 pub use self::{
+    beginning::{Beginning, Kept},
     names::Names,
     order::{Announced, Condition, Older, Order},
     peek::Peek,
@@ -79,6 +81,7 @@ pub struct Depot {
     read_only: bool,
     seats: Seats,
     finished: Finished,
+    readers: Readers,
 }
 
 /// What is told of a name.
@@ -119,6 +122,7 @@ impl Depot {
             read_only: false,
             seats: Seats::default(),
             finished: Finished::default(),
+            readers: Readers::default(),
         });
         if !rules.in_place {
             recovery::recover(&depot).await?;
@@ -144,6 +148,7 @@ impl Depot {
             read_only: true,
             seats: Seats::default(),
             finished: Finished::default(),
+            readers: Readers::default(),
         })
     }
 

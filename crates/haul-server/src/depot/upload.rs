@@ -213,6 +213,7 @@ impl Upload {
             }
         };
         if matches!(self.plan.begin, Begin::Cut { .. }) {
+            self.depot.readers.cut(staged.id());
             // First the claim is taken back, then what it spoke of.
             let record = self.record(staged.as_ref(), at, true);
             self.depot.ledger.save(&lease, &record, Durability::Full).await?;

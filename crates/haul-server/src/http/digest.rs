@@ -21,7 +21,10 @@ use tokio::{
 };
 
 use super::{file, request::Client};
-use crate::sys;
+use crate::{
+    depot::{Beginning, Kept},
+    sys,
+};
 
 /// So many are remembered.
 const MOST: usize = 4096;
@@ -41,10 +44,19 @@ pub(crate) struct Digests {
     turns: Arc<Semaphore>,
 }
 
-/// The ETag has all that tells a version from another.
+/// The ETag has all that tells a version from another; an unfinished upload is told by its name and its offset.
 type Key = (String, Algorithm);
-/// `None` until it is computed, or where it could not be.
-type Known = watch::Receiver<Option<Digest>>;
+
+/// One of them.
+#[derive(Debug)]
+struct Known {
+    /// `None` until it is computed, or where it could not be.
+    told: Told,
+    /// Whether what it is of is still the same, where its key does not tell that.
+    kept: Option<Kept>,
+}
+
+type Told = watch::Receiver<Option<Digest>>;
 
 impl Default for Digests {
     fn default() -> Self {
@@ -55,11 +67,36 @@ impl Default for Digests {
 /// The digest of what was opened, if there is one in time.
 pub(super) async fn of(client: &Client, reading: &Reading, algorithm: Algorithm) -> Option<Digest> {
     let Body::File(file) = &reading.body else { return None };
-    let digests = &client.house.digests;
     let key = (file::current(reading).etag().opaque.clone(), algorithm);
-    let mut known = digests.ask(key, reading, file, algorithm);
-    let told = timeout(PATIENCE, known.wait_for(Option::is_some)).await;
-    told.ok()?.ok().and_then(|digest| digest.clone())
+    let (file, meta) = (Arc::clone(file), reading.meta.clone());
+    in_time(client.house.digests.ask(key, None, move || compute(&file, &meta, algorithm))).await
+}
+
+/// The digest of what is there of an unfinished upload, if there is one in time.
+pub(super) async fn of_beginning(
+    client: &Client,
+    beginning: &Beginning,
+    algorithm: Algorithm,
+) -> Option<Digest> {
+    let Body::File(file) = &beginning.body else { return None };
+    let (kept, len) = (beginning.kept.clone(), beginning.pending.offset);
+    // No ETag has a blank in it.
+    let key = (format!("upload {} {len}", beginning.pending.id), algorithm);
+    let (file, still) = (Arc::clone(file), kept.clone());
+    let computed = move || {
+        let digest = first(&file, len, algorithm)?;
+        if still.is_same() {
+            Ok(digest)
+        } else {
+            Err(io::Error::other("the upload was taken back meanwhile"))
+        }
+    };
+    in_time(client.house.digests.ask(key, Some(kept), computed)).await
+}
+
+async fn in_time(mut told: Told) -> Option<Digest> {
+    let known = timeout(PATIENCE, told.wait_for(Option::is_some)).await;
+    known.ok()?.ok().and_then(|digest| digest.clone())
 }
 
 impl Digests {
@@ -68,28 +105,29 @@ impl Digests {
     }
 
     /// Where the digest will be told; has it computed where nobody has.
-    fn ask(&self, key: Key, reading: &Reading, file: &Arc<File>, algorithm: Algorithm) -> Known {
+    fn ask(
+        &self,
+        key: Key,
+        kept: Option<Kept>,
+        compute: impl FnOnce() -> io::Result<Digest> + Send + 'static,
+    ) -> Told {
         let mut known = self.known();
-        if let Some(there) = known.get(&key)
-            // One that could not be computed is tried again.
-            && (there.borrow().is_some() || there.has_changed().is_ok())
-        {
-            return there.clone();
+        if let Some(there) = known.get(&key).filter(|there| there.counts()) {
+            return there.told.clone();
         }
-        let is_computed = |one: &Known| one.borrow().is_none() && one.has_changed().is_ok();
-        if known.values().filter(|one| is_computed(one)).count() >= MOST_WAITING {
+        if known.values().filter(|one| one.is_being_computed()).count() >= MOST_WAITING {
             // Each holds a file open.
             return watch::channel(None).1;
         }
         if known.len() >= MOST {
-            known.retain(|_, other| other.borrow().is_none() && other.has_changed().is_ok());
+            known.retain(|_, other| other.is_being_computed());
         }
         let (tell, told) = watch::channel(None);
-        known.insert(key, told.clone());
-        let (file, turns, meta) = (Arc::clone(file), Arc::clone(&self.turns), reading.meta.clone());
+        known.insert(key, Known { told: told.clone(), kept });
+        let turns = Arc::clone(&self.turns);
         tokio::spawn(async move {
             let Ok(turn) = turns.acquire_owned().await else { return };
-            let computed = spawn_blocking(move || compute(&file, &meta, algorithm)).await;
+            let computed = spawn_blocking(compute).await;
             drop(turn);
             match computed {
                 Ok(Ok(digest)) => drop(tell.send(Some(digest))),
@@ -101,11 +139,20 @@ impl Digests {
     }
 }
 
+impl Known {
+    fn is_being_computed(&self) -> bool {
+        self.told.borrow().is_none() && self.told.has_changed().is_ok()
+    }
+
+    /// One that could not be computed is tried again, and so is one of bytes that are not there any more.
+    fn counts(&self) -> bool {
+        (self.told.borrow().is_some() || self.told.has_changed().is_ok())
+            && self.kept.as_ref().is_none_or(Kept::is_same)
+    }
+}
+
 fn compute(file: &File, meta: &Meta, algorithm: Algorithm) -> io::Result<Digest> {
-    let computed = match algorithm {
-        Algorithm::Sha512 => whole::<Sha512>(file, meta.size, algorithm),
-        _ => whole::<Sha256>(file, meta.size, Algorithm::Sha256),
-    }?;
+    let computed = first(file, meta.size, algorithm)?;
     // One of half an old and half a new file is nobody's.
     let since = file.metadata()?.modified()?.duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
     let same = i64::try_from(since.as_secs()) == Ok(meta.modified.seconds)
@@ -113,10 +160,20 @@ fn compute(file: &File, meta: &Meta, algorithm: Algorithm) -> io::Result<Digest>
     if same { Ok(computed) } else { Err(io::Error::other("the file was changed meanwhile")) }
 }
 
-fn whole<D: sha2::Digest>(file: &File, size: u64, algorithm: Algorithm) -> io::Result<Digest> {
+/// Of its first `len` bytes.
+fn first(file: &File, len: u64, algorithm: Algorithm) -> io::Result<Digest> {
+    match algorithm {
+        Algorithm::Sha512 => made::<Sha512>(file, len, algorithm),
+        _ => made::<Sha256>(file, len, Algorithm::Sha256),
+    }
+}
+
+fn made<D: sha2::Digest>(file: &File, len: u64, algorithm: Algorithm) -> io::Result<Digest> {
     let (mut hasher, mut buffer, mut at) = (D::new(), vec![0; PIECE], 0);
-    while at < size {
-        let read = sys::read_at(file, &mut buffer, at)?;
+    while at < len {
+        // There may be more, which is not meant.
+        let most = usize::try_from(len - at).unwrap_or(PIECE).min(PIECE);
+        let read = sys::read_at(file, buffer.get_mut(..most).unwrap_or_default(), at)?;
         let piece = buffer.get(..read).filter(|piece| !piece.is_empty());
         let piece = piece.ok_or(io::ErrorKind::UnexpectedEof)?;
         hasher.update(piece);

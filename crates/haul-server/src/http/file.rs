@@ -18,7 +18,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use super::{
     answer::{Answer, Body},
     digest, folder,
-    leaving::{Leaving, Record, Segment, unended},
+    leaving::{Leaving, Origin, Record, Segment, unended},
     place::{Place, href},
     request::{Client, Request},
     trouble::{Answered, Trouble},
@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// A file that is shown runs nothing and asks for nothing (CSP3 §6.3.2): its page is nobody's.
-const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox");
+pub(super) const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox");
 /// It may be kept, and is asked for again each time: with its tag that costs little.
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
@@ -112,25 +112,11 @@ async fn send(
             let words = format!("it has {} bytes, and none of them was asked for", current.size());
             return Err(Trouble::new(StatusCode::RANGE_NOT_SATISFIABLE, words).with_all(answer.fields));
         }
-        Download::Send(Selection::Whole) => {
-            ByteRange::new(0, current.size()).map(Segment::File).into_iter().collect()
-        }
-        Download::Send(Selection::Part(part)) => vec![Segment::File(part)],
-        Download::Send(Selection::Parts(parts)) => {
-            let Some(several) = several(&parts, current.size(), &kind) else {
-                return Err(Trouble::new(StatusCode::INTERNAL_SERVER_ERROR, "no random numbers"));
-            };
-            answer = answer.told(header::CONTENT_TYPE, several.content_type());
-            several.into_segments().map(Segment::from).collect()
-        }
+        Download::Send(Selection::Whole) => Segments::whole(current.size(), &kind),
+        Download::Send(Selection::Part(part)) => Segments::one(part, &kind),
+        Download::Send(Selection::Parts(parts)) => Segments::several(&parts, current.size(), &kind)?,
     };
-    let first = segments.iter().find_map(|segment| match segment {
-        Segment::File(range) => Some(range.start()),
-        Segment::Text(_) => None,
-    });
-    if !answer.fields.contains_key(header::CONTENT_TYPE) {
-        answer = answer.with(header::CONTENT_TYPE, kind);
-    }
+    answer = answer.with(header::CONTENT_TYPE, segments.kind.clone());
     let shown = match request.asked("download") {
         Some(_) => Disposition::Attachment,
         None => Disposition::Inline,
@@ -139,12 +125,57 @@ async fn send(
         .told(header::CONTENT_DISPOSITION, disposition_value(shown, path.name()))
         .with(header::CONTENT_SECURITY_POLICY, SANDBOX);
     if request.method == Method::HEAD {
-        let length: u64 = segments.iter().map(Segment::len).sum();
-        return Ok(answer.with(header::CONTENT_LENGTH, length.into()));
+        return Ok(answer.with(header::CONTENT_LENGTH, segments.length().into()));
     }
-    let record = Record::new(client, unended(transfer(client, visitor, path, first.unwrap_or(0))));
-    answer.body = Body::Leaving(Box::new(Leaving::new(reading, visitor.clone(), segments, record)));
+    answer.body = segments.of(client, visitor, path, Origin::File(reading, visitor.clone()));
     Ok(answer)
+}
+
+/// What an answer has of something that leaves.
+pub(super) struct Segments {
+    /// Its media type.
+    pub(super) kind: HeaderValue,
+    all: Vec<Segment>,
+}
+
+impl Segments {
+    /// All of it.
+    pub(super) fn whole(size: u64, kind: &HeaderValue) -> Self {
+        let all = ByteRange::new(0, size).map(Segment::File).into_iter().collect();
+        Self { kind: kind.clone(), all }
+    }
+
+    /// One range.
+    pub(super) fn one(part: ByteRange, kind: &HeaderValue) -> Self {
+        Self { kind: kind.clone(), all: vec![Segment::File(part)] }
+    }
+
+    /// Several ranges in one message.
+    pub(super) fn several(parts: &[ByteRange], size: u64, kind: &HeaderValue) -> Result<Self, Trouble> {
+        let mut random = [0; 16];
+        let random = aws_lc_rs::rand::fill(&mut random).ok().map(|()| random);
+        let several =
+            random.and_then(|random| Byteranges::new(parts, size, Some(kind), &Boundary::new(random)));
+        let trouble = || Trouble::new(StatusCode::INTERNAL_SERVER_ERROR, "no random numbers");
+        let several = several.ok_or_else(trouble)?;
+        let kind = HeaderValue::try_from(several.content_type()).map_err(|_| trouble())?;
+        Ok(Self { kind, all: several.into_segments().map(Segment::from).collect() })
+    }
+
+    /// How many bytes there are in all.
+    pub(super) fn length(&self) -> u64 {
+        self.all.iter().map(Segment::len).sum()
+    }
+
+    /// Them, on their way out.
+    pub(super) fn of(self, client: &Client, visitor: &Visitor, path: &TreePath, origin: Origin) -> Body {
+        let first = self.all.iter().find_map(|segment| match segment {
+            Segment::File(range) => Some(range.start()),
+            Segment::Text(_) => None,
+        });
+        let record = Record::new(client, unended(transfer(client, visitor, path, first.unwrap_or(0))));
+        Body::Leaving(Box::new(Leaving::new(origin, self.all, record)))
+    }
 }
 
 impl Record {
@@ -179,13 +210,6 @@ impl From<byteranges::Segment> for Segment {
             byteranges::Segment::File(range) => Self::File(range),
         }
     }
-}
-
-/// Several ranges in one message.
-fn several(parts: &[ByteRange], size: u64, kind: &HeaderValue) -> Option<Byteranges> {
-    let mut random = [0; 16];
-    aws_lc_rs::rand::fill(&mut random).ok()?;
-    Byteranges::new(parts, size, Some(kind), &Boundary::new(random))
 }
 
 /// What a file of this name is. A text is one in UTF-8, as most are.

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     ServerError,
     by_system::Watching,
-    depot::Visitor,
+    depot::{Beginning, Visitor},
     house::House,
     log::{Direction, Ended, Event, Transfer},
     sys,
@@ -51,11 +51,35 @@ pub(super) enum Segment {
 
 /// A file on its way out.
 pub(super) struct Leaving {
-    reading: Reading,
-    visitor: Visitor,
+    from: Origin,
     segments: VecDeque<Segment>,
     length: u64,
     record: Record,
+}
+
+/// What leaves, and how it is known to be still the same.
+pub(super) enum Origin {
+    /// A finished file.
+    File(Reading, Visitor),
+    /// The first bytes of an unfinished upload.
+    Upload(Beginning),
+}
+
+impl Origin {
+    fn body(&self) -> &Body {
+        match self {
+            Self::File(reading, _) => &reading.body,
+            Self::Upload(beginning) => &beginning.body,
+        }
+    }
+
+    async fn unchanged(&self) -> Result<(), ServerError> {
+        match self {
+            Self::File(reading, visitor) => visitor.unchanged(reading).await,
+            Self::Upload(beginning) if beginning.kept.is_same() => Ok(()),
+            Self::Upload(_) => Err(ServerError::Other("the upload was taken back meanwhile".to_owned())),
+        }
+    }
 }
 
 /// What is written down of it, when it ends.
@@ -82,18 +106,13 @@ impl Watching for Sent {
 }
 
 impl Leaving {
-    pub(super) fn new(
-        reading: Reading,
-        visitor: Visitor,
-        segments: impl IntoIterator<Item = Segment>,
-        mut record: Record,
-    ) -> Self {
+    pub(super) fn new(from: Origin, segments: impl IntoIterator<Item = Segment>, mut record: Record) -> Self {
         let segments: VecDeque<Segment> = segments.into_iter().collect();
         let length = segments.iter().map(Segment::len).sum();
         if segments.is_empty() {
             record.transfer.ended = Ended::Complete;
         }
-        Self { reading, visitor, segments, length, record }
+        Self { from, segments, length, record }
     }
 
     /// How many bytes there are in all.
@@ -109,7 +128,7 @@ impl Leaving {
         let piece = match self.segments.pop_front()? {
             // What is behind the last range goes only when all of them are of one version.
             Segment::Text(text) if self.segments.is_empty() => {
-                let same = self.visitor.unchanged(&self.reading).await;
+                let same = self.from.unchanged().await;
                 same.map(|()| Piece::Bytes(text))
             }
             Segment::Text(text) => Ok(Piece::Bytes(text)),
@@ -128,7 +147,7 @@ impl Leaving {
 
     async fn piece(&mut self, range: ByteRange, lift: Option<&Lift>) -> Result<Piece, ServerError> {
         let len = range.end() - range.start();
-        if let (Some(lift), Body::File(file), true) = (lift, &self.reading.body, len > LITTLE) {
+        if let (Some(lift), Body::File(file), true) = (lift, self.from.body(), len > LITTLE) {
             let file = Arc::clone(file);
             let to = if self.segments.is_empty() { range.end() - TAIL } else { range.end() };
             let to = to.min(range.start() + MOST_AT_ONCE);
@@ -144,7 +163,7 @@ impl Leaving {
         }
         self.put_back(range.start() + read.len() as u64, range.end());
         if self.segments.is_empty() {
-            self.visitor.unchanged(&self.reading).await?;
+            self.from.unchanged().await?;
         }
         self.record.sent.sent(read.len());
         Ok(Piece::Bytes(read))
@@ -157,7 +176,7 @@ impl Leaving {
     }
 
     async fn read(&self, at: u64, most: usize) -> Result<Bytes, ServerError> {
-        match &self.reading.body {
+        match self.from.body() {
             Body::Pieces(pieces) => Ok(pieces.read(at, most).await?),
             Body::File(file) => read(file, at, most)
                 .await

@@ -25,6 +25,9 @@ use crate::depot::Visitor;
 /// The methods that places of the tree know.
 pub(super) const METHODS: &str = "GET, HEAD, OPTIONS, PUT, DELETE, MKCOL, MOVE, POST, PATCH";
 
+/// What this server is, in every answer (RFC 9110 §10.2.4): clients of haul's own rely on what it promises.
+const SERVER: HeaderValue = HeaderValue::from_static(concat!("haul/", env!("CARGO_PKG_VERSION")));
+
 /// The answer to a request. A failure is one, too.
 pub(super) async fn answer(client: &Arc<Client>, mut request: Request) -> Answer {
     let head = request.method == Method::HEAD;
@@ -33,7 +36,7 @@ pub(super) async fn answer(client: &Arc<Client>, mut request: Request) -> Answer
     let answered = Box::pin(serve(client, &mut request)).await;
     let mut answer = answered.unwrap_or_else(Answer::from);
     client.house.counts.answered(answer.status);
-    answer.fields.insert(header::SERVER, HeaderValue::from_static("haul"));
+    answer.fields.insert(header::SERVER, SERVER);
     answer.fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if speaks_tus {
         // In whatever is told to a client of it, refusals too.

@@ -175,6 +175,9 @@ pub trait Store: Send + Sync + 'static {
     fn stage<'a>(&'a self, target: &'a TreePath) -> Work<'a, Box<dyn Staged>>;
     /// Opens a staged file again; [`StoreError::NotFound`] where it is no more.
     fn staged<'a>(&'a self, id: &'a StageId) -> Work<'a, Box<dyn Staged>>;
+    /// Opens a staged file to be read, beside whoever writes it, who is not disturbed: only what is known to be safe is to
+    /// be read, and whether it was cut meanwhile is for the caller to know.
+    fn peek<'a>(&'a self, id: &'a StageId) -> Work<'a, Body>;
     /// Opens the finished file at `target` (created empty where there is none) to be written to in place, cut at
     /// `from`: the classic way, where whoever reads meanwhile sees what is there so far.
     fn in_place<'a>(&'a self, target: &'a TreePath, from: u64) -> Work<'a, Box<dyn Staged>>;

@@ -7,8 +7,8 @@ use std::sync::{
 
 use haul_core::Modified;
 use haul_store::{
-    Assent, Durability, Geometry, Lease, Listing, MemoryLedger, Reading, Source, StageId, Staged, Store,
-    Syncer, Taken, When, Work,
+    Assent, Body, Durability, Geometry, Lease, Listing, MemoryLedger, Reading, Source, StageId, Staged,
+    Store, Syncer, Taken, When, Work,
 };
 
 use super::*;
@@ -99,6 +99,9 @@ impl Store for Flaky {
         Box::pin(async move {
             Ok(Box::new(FlakyStaged(self.0.staged(id).await?, Arc::clone(&self.1))) as Box<dyn Staged>)
         })
+    }
+    fn peek<'a>(&'a self, id: &'a StageId) -> Work<'a, Body> {
+        self.0.peek(id)
     }
     fn in_place<'a>(&'a self, target: &'a TreePath, from: u64) -> Work<'a, Box<dyn Staged>> {
         self.0.in_place(target, from)

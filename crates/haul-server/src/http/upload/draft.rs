@@ -29,7 +29,7 @@ use super::{
         request::{Client, Request},
         trouble::{Answered, Trouble},
     },
-    Note, Protocol, Resource, state,
+    Note, Protocol, Resource, beginning, state,
 };
 use crate::{
     ServerError,
@@ -144,10 +144,14 @@ pub(in super::super) async fn at_upload(
     let interop = Interop::of(&request.fields);
     let asked = upload_draft::on_upload(&request.method, &request.fields, request.length());
     match asked.map_err(|wrong| refused(interop, &wrong))? {
+        upload_draft::Request::Query { interop } if request.method == Method::GET => {
+            beginning::get(client, request, &owner, resource, interop).await
+        }
         upload_draft::Request::Query { interop } => {
             let state = known(&owner, resource).await?;
             let fields = reply::offset(interop, state, &limits(visitor));
-            Ok(Answer::new(StatusCode::NO_CONTENT).with_all(fields))
+            let digest = beginning::told_digest(client, request, &owner, resource, state.offset()).await;
+            Ok(Answer::new(StatusCode::NO_CONTENT).with_all(fields).with_all(digest))
         }
         upload_draft::Request::Append(append) => more(client, request, &owner, resource, append).await,
         upload_draft::Request::Cancel { interop } => {

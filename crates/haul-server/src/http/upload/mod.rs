@@ -4,6 +4,7 @@
 //! Each upload has a URL, good in every dialect: a request there with Tus-Resumable is one of tus, any other is one of
 //! the draft.
 
+mod beginning;
 pub(super) mod draft;
 pub(super) mod list;
 mod note;

@@ -32,6 +32,7 @@ pub async fn all<B: Bench>(make: impl Fn() -> B) -> Result<(), StoreError> {
     what_is_published_is_read_whole(&make()).await?;
     a_staged_file_outlives_its_handle(&make()).await?;
     opening_it_again_ends_the_older_handle(&make()).await?;
+    what_is_staged_is_read_beside_its_writer(&make()).await?;
     taking::what_is_taken_is_all_that_came(&make()).await?;
     a_cut_forgets_what_lies_behind(&make()).await?;
     a_copy_has_the_bytes_of_the_finished_file(&make()).await?;
@@ -82,10 +83,14 @@ async fn begin(store: &dyn Store, at: &str, bytes: Bytes) -> Result<Box<dyn Stag
 
 /// All bytes of a finished file.
 pub async fn bytes_of(reading: &Reading) -> Result<Vec<u8>, StoreError> {
+    bytes_in(&reading.body).await
+}
+
+async fn bytes_in(body: &Body) -> Result<Vec<u8>, StoreError> {
     let mut bytes = Vec::new();
     loop {
         let at = bytes.len() as u64;
-        let piece = match &reading.body {
+        let piece = match body {
             Body::File(file) => {
                 let mut piece = vec![0; 1 << 16];
                 let read = crate::sys::read_at(file, &mut piece, at);
@@ -205,6 +210,23 @@ async fn opening_it_again_ends_the_older_handle(bench: &impl Bench) -> Result<()
     assert!(is_not_found(&store.stat(&path("a")).await));
     newer.publish(&path("a"), When::Always, Durability::Full).await?;
     assert_eq!(get(&*store, "a").await?, content(1, 0, 500));
+    Ok(())
+}
+
+async fn what_is_staged_is_read_beside_its_writer(bench: &impl Bench) -> Result<(), StoreError> {
+    let store = bench.open();
+    if !store.geometry().can_read {
+        return Ok(());
+    }
+    let mut staged = store.stage(&path("a")).await?;
+    staged.append(content(1, 0, 500)).await?;
+    let id = staged.id().clone();
+    let body = store.peek(&id).await?;
+    assert_eq!(bytes_in(&body).await?, content(1, 0, 500));
+    staged.append(content(1, 500, 900)).await?;
+    staged.publish(&path("a"), When::Always, Durability::Full).await?;
+    assert_eq!(bytes_in(&body).await?.get(..500), content(1, 0, 500).get(..500), "it stays the same file");
+    assert!(is_not_found(&store.peek(&id).await));
     Ok(())
 }
 

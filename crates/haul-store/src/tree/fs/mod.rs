@@ -221,6 +221,11 @@ impl Store for FsStore {
         hop(&self.tree.pool, move || Ok(Box::new(staged(&tree, id)?) as Box<dyn Staged>))
     }
 
+    fn peek<'a>(&'a self, id: &'a StageId) -> Work<'a, Body> {
+        let (tree, id) = (Arc::clone(&self.tree), id.clone());
+        hop(&self.tree.pool, move || find(&tree, &id).map(|found| Body::File(Arc::new(found.file))))
+    }
+
     fn in_place<'a>(&'a self, target: &'a TreePath, from: u64) -> Work<'a, Box<dyn Staged>> {
         self.hop(target, move |tree, target| {
             let opened = in_place(tree, target, from, Make::IfMissing)
@@ -268,9 +273,25 @@ fn staged(tree: &Arc<Tree>, id: StageId) -> Result<FsStaged, StoreError> {
         return in_place(tree, &target, u64::MAX, Make::Never)
             .map_err(|error| fault("opening", &target, error));
     }
-    let told = || PathBuf::from("an unfinished upload");
-    let failed = |error: io::Error| fault::sorted("opening", told(), error);
-    let (at, name) = home::parsed(&id).ok_or_else(|| failed(Errno::NOENT.into()))?;
+    let Found { home, name, file } = find(tree, &id)?;
+    let told = PathBuf::from(UNFINISHED);
+    let len = file.metadata().map_err(|error| fault::sorted("opening", told.clone(), error))?.len();
+    Ok(FsStaged::new(Arc::clone(tree), id, file, Place::Staged { home, name }, told, len))
+}
+
+/// What errors call a staged file that was opened again.
+const UNFINISHED: &str = "an unfinished upload";
+
+/// A staged file that was found by its id.
+struct Found {
+    home: Arc<home::Home>,
+    name: String,
+    file: File,
+}
+
+fn find(tree: &Tree, id: &StageId) -> Result<Found, StoreError> {
+    let failed = |error: io::Error| fault::sorted("opening", PathBuf::from(UNFINISHED), error);
+    let (at, name) = home::parsed(id).ok_or_else(|| failed(Errno::NOENT.into()))?;
     let found = match look_for(tree, &at, name) {
         // A mount moves with the folder that it is in.
         Err(error) if error.kind() == io::ErrorKind::NotFound && !at.is_root() => {
@@ -284,9 +305,7 @@ fn staged(tree: &Arc<Tree>, id: StageId) -> Result<FsStaged, StoreError> {
         found => found,
     };
     let (home, file) = found.map_err(failed)?;
-    let len = file.metadata().map_err(failed)?.len();
-    let place = Place::Staged { home, name: name.to_owned() };
-    Ok(FsStaged::new(Arc::clone(tree), id, file, place, told(), len))
+    Ok(Found { home, name: name.to_owned(), file })
 }
 
 fn look_for(tree: &Tree, at: &TreePath, name: &str) -> io::Result<(Arc<home::Home>, File)> {

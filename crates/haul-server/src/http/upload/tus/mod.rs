@@ -30,7 +30,7 @@ use super::{
         request::{Client, Request},
         trouble::{Answered, Trouble},
     },
-    Note, Resource, moment, state,
+    Note, Resource, beginning, moment, state,
 };
 use crate::depot::{Named, Visitor};
 
@@ -66,7 +66,7 @@ pub(in super::super) async fn at_upload(
     match read(request)? {
         tus::Request::Options => Ok(super::options(request, visitor)),
         tus::Request::Create(_) => Err(Trouble::method("OPTIONS, HEAD, PATCH, DELETE")),
-        tus::Request::Head => head(&owner, resource).await,
+        tus::Request::Head => head(client, request, &owner, resource).await,
         tus::Request::Patch(asked) => patch::patch(client, request, &owner, resource, asked).await,
         tus::Request::Delete => delete(&owner, resource).await,
     }
@@ -93,7 +93,7 @@ fn refused(refusal: &Refusal) -> Trouble {
 }
 
 /// How far it is.
-async fn head(owner: &Visitor, resource: &Resource) -> Answered {
+async fn head(client: &Client, request: &Request, owner: &Visitor, resource: &Resource) -> Answered {
     let named = owner.named_unless_lively(&resource.path, &resource.id, SILENT).await?;
     let state = state(&named).ok_or_else(|| put::gone(&named))?;
     let note = note(owner, resource, &named)?;
@@ -103,7 +103,8 @@ async fn head(owner: &Visitor, resource: &Resource) -> Answered {
     };
     let concat = if resource.part { Some(HeaderValue::from_static("partial")) } else { note.concat };
     let fields = reply::head(state, note.metadata.as_ref(), concat.as_ref(), expires);
-    Ok(Answer::new(StatusCode::OK).with_all(fields))
+    let digest = beginning::told_digest(client, request, owner, resource, state.offset()).await;
+    Ok(Answer::new(StatusCode::OK).with_all(fields).with_all(digest))
 }
 
 /// What was noted of an upload when it was created.
