@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use haul_core::{
-    TreePath,
+    ByteRange, RangeSet, TreePath,
     receiving::{Declared, recovered},
 };
 use haul_store::{Durability, StageId, StoreError, Unfinished, UploadKey, boot};
@@ -80,14 +80,18 @@ async fn one(depot: &Depot, key: &UploadKey, record: &Unfinished) -> Result<Opti
     let relied_on = if same_boot { there } else { there.min(record.offset) };
     let declared = Declared::earlier(record.declared);
     let offset = recovered(record.offset, record.settled, relied_on, declared);
-    if record.settled && offset == record.offset {
+    if record.settled && offset == record.offset && record.beyond.end() <= there {
         return Ok(Some(record.stage.clone()));
     }
-    staged.cut(offset).await?;
+    // What is behind the offset was synced when it was recorded. What lies between is nothing.
+    let beyond: RangeSet = ByteRange::new(offset, there).map_or_else(RangeSet::new, |kept| {
+        if offset == record.offset { record.beyond.covered(kept).collect() } else { RangeSet::new() }
+    });
+    staged.cut(beyond.end().max(offset)).await?;
     // First it is safe, then it is told.
     let safe = staged.sync().await?;
     let settled =
-        Unfinished { offset: offset.min(safe), settled: true, boot: boot().to_owned(), ..record.clone() };
+        Unfinished { offset: offset.min(safe), beyond, settled: true, boot: boot().to_owned(), ..record.clone() };
     let (lease, _) = depot.ledger.claim(key).await?;
     depot.ledger.save(&lease, &settled, Durability::Full).await?;
     Ok(Some(record.stage.clone()))

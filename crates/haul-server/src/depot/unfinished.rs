@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use haul_core::Modified;
+use haul_core::{Modified, RangeSet};
 use haul_store::{Durability, Kind, Meta, StageId, StoreError, Unfinished, UploadKey};
 use tokio::time::timeout;
 
@@ -86,7 +86,7 @@ impl Depot {
         if let Some(record) = &known {
             // To forget is not synced: should a power cut bring the record back, then without an offset that somebody
             // could take for that of another file.
-            let nothing = Unfinished { offset: 0, settled: true, ..record.clone() };
+            let nothing = Unfinished { offset: 0, beyond: RangeSet::new(), settled: true, ..record.clone() };
             match self.ledger.save(&lease, &nothing, Durability::Full).await {
                 Ok(()) => {}
                 // Somebody makes room by this: bytes first.

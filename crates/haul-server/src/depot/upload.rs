@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use haul_core::{
-    TreePath,
+    RangeSet, TreePath,
     receiving::{Begin, Completion, Control, DataEnd, Declared, Ended, Settle, held, settle, told},
 };
 use haul_store::{
@@ -212,8 +212,13 @@ impl Upload {
                 return Err(StoreError::NotFound { path: PathBuf::from(self.plan.target.to_string()) });
             }
         };
-        if matches!(self.plan.begin, Begin::Cut { .. }) {
+        let cuts = matches!(self.plan.begin, Begin::Cut { .. });
+        if cuts {
             self.depot.readers.cut(staged.id());
+        }
+        // Whoever goes on by an offset sends all that is behind it.
+        let beyond = self.plan.earlier.as_ref().is_some_and(|earlier| !earlier.beyond.is_empty());
+        if cuts || beyond {
             // First the claim is taken back, then what it spoke of.
             let record = self.record(staged.as_ref(), at, true);
             self.depot.ledger.save(&lease, &record, Durability::Full).await?;
@@ -267,6 +272,7 @@ impl Upload {
         Unfinished {
             stage: staged.id().clone(),
             offset: offset.min(counts),
+            beyond: RangeSet::new(),
             // The last word, too, if the server should end now.
             settled: settled || self.withheld.is_some(),
             boot: boot().to_owned(),

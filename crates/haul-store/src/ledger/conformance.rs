@@ -2,7 +2,7 @@
 //! its own, on an executor of its own. What outlives a process or the machine's power is its own affair and its own
 //! tests'.
 
-use haul_core::TreePath;
+use haul_core::{ByteRange, RangeSet, TreePath};
 
 use super::{Ledger, Unfinished, UploadKey};
 use crate::{Durability, StageId, StoreError};
@@ -31,11 +31,16 @@ pub fn key(owner: &str, raw: &str) -> UploadKey {
     UploadKey { owner: owner.to_owned(), path: path(raw.as_bytes()) }
 }
 
+fn ranges(ranges: &[(u64, u64)]) -> RangeSet {
+    ranges.iter().filter_map(|(from, to)| ByteRange::new(*from, *to)).collect()
+}
+
 /// A record that differs by its number.
 pub fn record(number: u64) -> Unfinished {
     Unfinished {
         stage: StageId(format!("stage-{number}")),
         offset: number,
+        beyond: ranges(&[(number + 1, number + 3), (number + 9, number + 10)][..number as usize % 3]),
         settled: number.is_multiple_of(2),
         boot: "this one".to_owned(),
         declared: (number > 5).then_some(number * 2),
@@ -180,7 +185,8 @@ async fn every_value_comes_back<L: Ledger>(ledger: &L) -> Result<(), StoreError>
     let odd = UploadKey { owner: "anonymous@2001:db8::1".to_owned(), path: path(b"caf\xe9/' \"%_\xff") };
     let full = Unfinished {
         stage: StageId("0123abcd".to_owned()),
-        offset: u64::MAX,
+        offset: 1 << 63,
+        beyond: ranges(&[((1 << 63) + 1, u64::MAX - 1), (u64::MAX - 1, u64::MAX)]),
         settled: true,
         boot: String::new(),
         declared: Some(u64::MAX - 1),

@@ -11,7 +11,7 @@ mod sqlite;
 
 use std::path::PathBuf;
 
-use haul_core::TreePath;
+use haul_core::{RangeSet, TreePath};
 
 use crate::{Durability, StageId, StoreError, Work};
 
@@ -34,6 +34,8 @@ pub struct Unfinished {
     pub stage: StageId,
     /// The offset that may be told and that a client may go on from: so many bytes are there and synced.
     pub offset: u64,
+    /// What else is there and synced, behind the offset and not touching it: of an upload that came in ranges.
+    pub beyond: RangeSet,
     /// Whether the last run of it was settled: then `offset` is final, and no byte is held back again.
     pub settled: bool,
     /// The run of the machine in which it was last written: in the same one, unsynced bytes are there as well.

@@ -5,14 +5,14 @@
 
 use std::path::{Path, PathBuf};
 
-use haul_core::TreePath;
+use haul_core::{ByteRange, RangeSet, TreePath};
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::super::records::Records;
 use crate::{Durability, StageId, StoreError, Unfinished, UploadKey, sys};
 
 /// The format of the tables.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 /// `Haul`, in SQLite's header.
 const APPLICATION: i32 = 0x4861_756c;
 
@@ -22,16 +22,19 @@ const DAMAGED: &str = "the ledger of unfinished uploads is damaged; move it away
 const CREATE: &str = "CREATE TABLE uploads (
     owner TEXT NOT NULL, path BLOB NOT NULL, stage TEXT NOT NULL, offset INTEGER NOT NULL, settled INTEGER NOT NULL,
     boot TEXT NOT NULL, declared INTEGER, base_unique BLOB, base_size INTEGER, base_seconds INTEGER,
-    base_nanos INTEGER, touched INTEGER NOT NULL, note BLOB, PRIMARY KEY (path, owner)) STRICT, WITHOUT ROWID";
+    base_nanos INTEGER, touched INTEGER NOT NULL, note BLOB, beyond BLOB,
+    PRIMARY KEY (path, owner)) STRICT, WITHOUT ROWID";
 /// What version 1 had not.
 const ADD_NOTE: &str = "ALTER TABLE uploads ADD COLUMN note BLOB";
+/// What version 2 had not.
+const ADD_BEYOND: &str = "ALTER TABLE uploads ADD COLUMN beyond BLOB";
 const SAVE: &str =
     "INSERT OR REPLACE INTO uploads (owner, path, stage, offset, settled, boot, declared, base_unique,
-    base_size, base_seconds, base_nanos, touched, note)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    base_size, base_seconds, base_nanos, touched, note, beyond)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 const ALL: &str =
     "SELECT owner, path, stage, offset, settled, boot, declared, base_unique, base_size, base_seconds,
-    base_nanos, touched, note FROM uploads";
+    base_nanos, touched, note, beyond FROM uploads";
 const FORGET: &str = "DELETE FROM uploads WHERE path = ?1 AND owner = ?2";
 const KEYS: &str = "SELECT owner, path FROM uploads WHERE substr(path, 1, ?1) = ?2";
 const RENAME: &str = "UPDATE OR REPLACE uploads SET path = ?3 WHERE path = ?1 AND owner = ?2";
@@ -160,7 +163,9 @@ fn open(path: &Path, journal: Journal) -> Result<Connection, StoreError> {
         connection.pragma_update(None, "cache_size", -512)?;
         if version < VERSION {
             let transaction = connection.transaction()?;
-            transaction.execute_batch(if version == 0 { CREATE } else { ADD_NOTE })?;
+            for step in missing(version) {
+                transaction.execute_batch(step)?;
+            }
             transaction.pragma_update(None, "application_id", APPLICATION)?;
             transaction.pragma_update(None, "user_version", VERSION)?;
             transaction.commit()?;
@@ -174,6 +179,15 @@ fn open(path: &Path, journal: Journal) -> Result<Connection, StoreError> {
     // Also where it was there: whoever created it may not have come so far as this.
     sys::sync_dir(folder).map_err(|error| StoreError::at("syncing", folder, error))?;
     Ok(connection)
+}
+
+/// What a database of this version lacks.
+fn missing(version: i32) -> &'static [&'static str] {
+    match version {
+        0 => &[CREATE],
+        1 => &[ADD_NOTE, ADD_BEYOND],
+        _ => &[ADD_BEYOND],
+    }
 }
 
 /// Everything that is in it.
@@ -213,8 +227,20 @@ fn record(row: &Row<'_>) -> Result<Option<(UploadKey, Unfinished)>, rusqlite::Er
         base,
         touched: row.get(11)?,
         note: row.get::<_, Option<Vec<u8>>>(12)?.unwrap_or_default(),
+        beyond: row.get::<_, Option<Vec<u8>>>(13)?.map(|kept| ranges(&kept)).unwrap_or_default(),
     };
     Ok(Some((UploadKey { owner: row.get(0)?, path }, record)))
+}
+
+/// Ranges as they are kept: for each its first byte and the one behind its last, 8 bytes each, the highest first.
+fn kept(ranges: &RangeSet) -> Vec<u8> {
+    ranges.iter().flat_map(|range| [range.start(), range.end()]).flat_map(u64::to_be_bytes).collect()
+}
+
+/// What [`kept`] was made of; what is no range says nothing.
+fn ranges(kept: &[u8]) -> RangeSet {
+    let numbers: Vec<u64> = kept.as_chunks().0.iter().map(|eight| u64::from_be_bytes(*eight)).collect();
+    numbers.as_chunks().0.iter().filter_map(|[from, to]| ByteRange::new(*from, *to)).collect()
 }
 
 /// Writes one record.
@@ -238,6 +264,7 @@ pub(super) fn save(
         base.map(|(.., nanos)| nanos),
         record.touched,
         record.note,
+        (!record.beyond.is_empty()).then(|| kept(&record.beyond)),
     ];
     transaction.prepare(SAVE)?.execute(values).map(drop)
 }

@@ -97,38 +97,47 @@ fn what_a_newer_haul_wrote_is_left_alone() {
     put(&SqliteLedger::open(folder.path()).unwrap(), "a", 1, Durability::Full);
     let path = folder.path().join("uploads.db");
     let other = rusqlite::Connection::open(&path).unwrap();
-    other.pragma_update(None, "user_version", 3).unwrap();
+    other.pragma_update(None, "user_version", 4).unwrap();
     drop(other);
     let before = std::fs::read(&path).unwrap();
     let refused = SqliteLedger::open(folder.path());
-    assert!(matches!(refused, Err(StoreError::NewerFormat { version: 3, .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::NewerFormat { version: 4, .. })), "{refused:?}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
 #[test]
 fn what_an_older_haul_wrote_is_read_and_gone_on_with() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("uploads.db");
-    let older = rusqlite::Connection::open(&path).unwrap();
-    let table = "CREATE TABLE uploads (
-        owner TEXT NOT NULL, path BLOB NOT NULL, stage TEXT NOT NULL, offset INTEGER NOT NULL,
-        settled INTEGER NOT NULL, boot TEXT NOT NULL, declared INTEGER, base_unique BLOB, base_size INTEGER,
-        base_seconds INTEGER, base_nanos INTEGER, touched INTEGER NOT NULL,
-        PRIMARY KEY (path, owner)) STRICT, WITHOUT ROWID;
-        INSERT INTO uploads VALUES ('ann', CAST('a' AS BLOB), 's', 7, 1, 'b', 9, NULL, NULL, NULL, NULL, 5);
-        PRAGMA user_version = 1";
-    older.execute_batch(table).unwrap();
-    drop(older);
-    let ledger = SqliteLedger::open(folder.path()).unwrap();
-    let key = key("ann", "a");
-    let (lease, known) = wait(ledger.claim(&key)).unwrap();
-    let known: Unfinished = known.unwrap();
-    assert_eq!((known.offset, known.declared, known.note.as_slice()), (7, Some(9), &b""[..]));
-    let noted = Unfinished { note: b"tus".to_vec(), ..known };
-    wait(ledger.save(&lease, &noted, Durability::Full)).unwrap();
-    drop(ledger);
-    let again = SqliteLedger::open(folder.path()).unwrap();
-    assert_eq!(wait(again.load(&key)).unwrap(), Some(noted));
+    // Version 1 had no note, version 2 no ranges.
+    for (version, column, value) in [(1, "", ""), (2, "note BLOB,", ", CAST('put' AS BLOB)")] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uploads.db");
+        let older = rusqlite::Connection::open(&path).unwrap();
+        let table = format!(
+            "CREATE TABLE uploads (
+            owner TEXT NOT NULL, path BLOB NOT NULL, stage TEXT NOT NULL, offset INTEGER NOT NULL,
+            settled INTEGER NOT NULL, boot TEXT NOT NULL, declared INTEGER, base_unique BLOB, base_size INTEGER,
+            base_seconds INTEGER, base_nanos INTEGER, touched INTEGER NOT NULL, {column}
+            PRIMARY KEY (path, owner)) STRICT, WITHOUT ROWID;
+            INSERT INTO uploads
+            VALUES ('ann', CAST('a' AS BLOB), 's', 7, 1, 'b', 9, NULL, NULL, NULL, NULL, 5{value});
+            PRAGMA user_version = {version}"
+        );
+        older.execute_batch(&table).unwrap();
+        drop(older);
+        let ledger = SqliteLedger::open(folder.path()).unwrap();
+        let key = key("ann", "a");
+        let (lease, known) = wait(ledger.claim(&key)).unwrap();
+        let known: Unfinished = known.unwrap();
+        let note: &[u8] = if version == 1 { b"" } else { b"put" };
+        assert_eq!((known.offset, known.declared, known.note.as_slice()), (7, Some(9), note));
+        assert!(known.beyond.is_empty());
+        let beyond = haul_core::ByteRange::new(8, 9).into_iter().collect();
+        let noted = Unfinished { note: b"tus".to_vec(), beyond, ..known };
+        wait(ledger.save(&lease, &noted, Durability::Full)).unwrap();
+        drop(ledger);
+        let again = SqliteLedger::open(folder.path()).unwrap();
+        assert_eq!(wait(again.load(&key)).unwrap(), Some(noted), "{version}");
+    }
 }
 
 #[test]
