@@ -45,8 +45,8 @@ pub use tree::conformance as tree_conformance;
 pub use tree::fs::{FsStore, Resolver};
 pub use tree::pool::{Job, Pool};
 pub use tree::{
-    Assent, Body, Durability, Entry, Kind, Listing, Meta, Pieces, Reading, Source, StageId, Staged, Store,
-    Syncer, Taken, Then, When, Work,
+    Assent, Body, Durability, Entry, Kind, Listing, Meta, Pieces, Reading, Scattered, Source, StageId,
+    Staged, Store, Stretch, Syncer, Taken, Then, When, Work,
 };
 pub use uploads::{
     Remembered, UploadClaim, UploadDialect, UploadRecord, UploadRecords, UploadResource, UploadStage,

@@ -13,10 +13,12 @@
 
 mod begin;
 mod declared;
+mod lanes;
 mod settle;
 mod takeover;
 
 pub use begin::{Begin, PastEnd, There, Wish, begin};
 pub use declared::Declared;
+pub use lanes::{Claim, claim};
 pub use settle::{Completion, Control, DataEnd, Ended, Settle, held, recovered, settle, told};
 pub use takeover::{Takeover, takeover};

@@ -90,8 +90,13 @@ async fn one(depot: &Depot, key: &UploadKey, record: &Unfinished) -> Result<Opti
     staged.cut(beyond.end().max(offset)).await?;
     // First it is safe, then it is told.
     let safe = staged.sync().await?;
-    let settled =
-        Unfinished { offset: offset.min(safe), beyond, settled: true, boot: boot().to_owned(), ..record.clone() };
+    let settled = Unfinished {
+        offset: offset.min(safe),
+        beyond,
+        settled: true,
+        boot: boot().to_owned(),
+        ..record.clone()
+    };
     let (lease, _) = depot.ledger.claim(key).await?;
     depot.ledger.save(&lease, &settled, Durability::Full).await?;
     Ok(Some(record.stage.clone()))

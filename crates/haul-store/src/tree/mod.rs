@@ -12,6 +12,7 @@ pub mod conformance;
 #[cfg(unix)]
 pub(crate) mod fs;
 pub(crate) mod pool;
+mod stretch;
 
 use std::{fs::File, future::Future, pin::Pin, sync::Arc};
 
@@ -19,6 +20,8 @@ use bytes::Bytes;
 use haul_core::{Modified, TreePath};
 
 use crate::{Geometry, StoreError};
+
+pub use stretch::Stretch;
 
 /// What a method here comes to.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -258,6 +261,11 @@ pub trait Staged: Send + Sync {
     }
     /// What makes its bytes safe beside [`Self::append`]: holds the same file, knows no length.
     fn syncer(&self) -> Arc<dyn Syncer>;
+    /// What fills stretches of it beside each other, wherever they are; `None` where that cannot be. Its length then is
+    /// where the last byte is that was ever written: what lies before and was not written is whatever it is.
+    fn scattered(&self) -> Option<Arc<dyn Scattered>> {
+        None
+    }
     /// Makes it visible as `target`, whole, at once, with the mode, group and access list that a file created there
     /// would have, and a date that no earlier version of that name had (to the second); what it has become. After an
     /// error it is still staged, unless the error came after the name was given.
@@ -275,6 +283,16 @@ pub trait Staged: Send + Sync {
     ) -> Work<'a, Meta>;
     /// Removes it.
     fn discard(self: Box<Self>) -> Work<'static, ()>;
+}
+
+/// Fills stretches of a staged file beside each other. It is over with the handle that it is of: whoever opens the file
+/// again, publishes or discards it waits for what is just being written, and nothing is written any more.
+pub trait Scattered: Send + Sync {
+    /// Writes at the place that the stretch has come to: all of it, or as many bytes as are left of the stretch; how many.
+    /// After an error none of them counts.
+    fn write<'a>(&'a self, stretch: &'a Arc<Stretch>, bytes: Bytes) -> Work<'a, u64>;
+    /// As [`Staged::take`], into the stretch: [`Then::Enough`] also where it is full.
+    fn take<'a>(&'a self, stretch: &'a Arc<Stretch>, source: Box<dyn Source>, most: u64) -> Work<'a, Taken>;
 }
 
 /// Makes bytes safe beside the writer.

@@ -4,6 +4,7 @@
 //! It asks for what the [`Geometry`](crate::Geometry) promises and no more. Links, access lists, what a crash leaves:
 //! that is an implementation's own affair and its own tests'.
 
+mod scattered;
 mod taking;
 
 use std::sync::{
@@ -34,6 +35,9 @@ pub async fn all<B: Bench>(make: impl Fn() -> B) -> Result<(), StoreError> {
     opening_it_again_ends_the_older_handle(&make()).await?;
     what_is_staged_is_read_beside_its_writer(&make()).await?;
     taking::what_is_taken_is_all_that_came(&make()).await?;
+    scattered::stretches_are_filled_beside_each_other(&make()).await?;
+    scattered::who_opens_it_again_ends_who_fills_it(&make()).await?;
+    scattered::a_stretch_takes_no_more_than_it_has_room_for(&make()).await?;
     a_cut_forgets_what_lies_behind(&make()).await?;
     a_copy_has_the_bytes_of_the_finished_file(&make()).await?;
     a_sync_tells_how_much_is_safe(&make()).await?;

@@ -20,6 +20,7 @@ mod handles;
 mod home;
 mod listing;
 mod publish;
+mod scattered;
 mod seen;
 mod staged;
 mod take;

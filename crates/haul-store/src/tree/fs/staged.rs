@@ -12,7 +12,7 @@ use std::{
     os::fd::AsFd,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
 };
@@ -25,11 +25,12 @@ use super::{
     fault::sorted,
     home::Home,
     publish::{self, Terms},
+    scattered::FsScattered,
     tree::Tree,
 };
 use crate::{
-    Assent, Body, Durability, Meta, Reading, Source, StageId, Staged, StoreError, Syncer, Taken, When, Work,
-    sys, tree::pool::hop,
+    Assent, Body, Durability, Meta, Reading, Scattered, Source, StageId, Staged, StoreError, Syncer, Taken,
+    When, Work, sys, tree::pool::hop,
 };
 
 /// The most bytes that are read or copied in one go.
@@ -55,6 +56,8 @@ pub(super) struct Received {
     tail: Mutex<Tail>,
     /// As in `tail`, to be read without waiting for a write.
     len: AtomicU64,
+    /// Had by whoever writes beside others; whoever ends all that waits until nobody has it.
+    pub(super) beside: RwLock<()>,
 }
 
 /// Where its bytes lie.
@@ -112,7 +115,7 @@ impl FsStaged {
     ) -> Self {
         let tail = Tail { len, safe: len, version: 0, cuts: 0, saved: None, named: false, over: None };
         let (tail, len) = (Mutex::new(tail), AtomicU64::new(len));
-        let received = Arc::new(Received { tree, file, place, told, tail, len });
+        let received = Arc::new(Received { tree, file, place, told, tail, len, beside: RwLock::new(()) });
         received.tree.open.enter(&id, &received);
         Self { id, received }
     }
@@ -187,6 +190,13 @@ impl Staged for FsStaged {
 
     fn syncer(&self) -> Arc<dyn Syncer> {
         Arc::new(FsSyncer(Arc::clone(&self.received)))
+    }
+
+    fn scattered(&self) -> Option<Arc<dyn Scattered>> {
+        match self.received.place {
+            Place::Staged { .. } => Some(Arc::new(FsScattered(Arc::clone(&self.received)))),
+            Place::InPlace { .. } => None,
+        }
     }
 
     fn publish_if<'a>(
@@ -265,11 +275,18 @@ impl Received {
     /// As [`Self::close`], whatever happened before.
     pub(super) fn leave(&self) {
         self.lock().over.get_or_insert(Over::Left);
+        self.wait_for_others();
+    }
+
+    /// Returns when nothing is being written beside.
+    fn wait_for_others(&self) {
+        drop(self.beside.write().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Lets nothing more be written, not even by a call that nobody waits for any more; waits for one that runs.
     pub(super) fn close(&self) -> Result<(), StoreError> {
         self.usable()?.over = Some(Over::Left);
+        self.wait_for_others();
         Ok(())
     }
 
@@ -311,6 +328,22 @@ impl Received {
             }
         }
         Ok(at)
+    }
+
+    /// Bytes up to `end` may be written from now on, wherever.
+    pub(super) fn reach(&self, end: u64) -> Result<(), StoreError> {
+        let mut tail = self.usable()?;
+        tail.version += 1;
+        if end > tail.len {
+            tail.len = end;
+            self.len.store(end, SeqCst);
+        }
+        Ok(())
+    }
+
+    /// Something was changed that no sync has saved which began before.
+    pub(super) fn touched(&self) {
+        self.lock().version += 1;
     }
 
     fn copy_file(&self, from: &File, upto: u64) -> Result<(), StoreError> {
