@@ -24,6 +24,9 @@ pub enum ServerError {
         /// How many there are.
         end: u64,
     },
+    /// A range of an upload that is none there, or no part of it any more. In words.
+    #[error("{0}")]
+    Unfit(String),
     /// This account has as many unfinished uploads as it may, and this would be another.
     #[error("{unfinished} uploads are unfinished already")]
     TooMany {

@@ -44,6 +44,8 @@ pub struct Features {
     pub md5: bool,
     /// `RANG STREAM` (draft-bryan-ftp-range-08).
     pub rang: bool,
+    /// `RANG STOR`: several sessions may fill one file, each a range of it (haul serve's own, docs/ftp-commands.md).
+    pub rang_stor: bool,
     /// `MODE Z`.
     pub mode_z: bool,
     /// `HOST` (RFC 7151).
@@ -118,7 +120,10 @@ impl Features {
             "EPRT" => self.eprt = true,
             "HASH" => self.hash.extend(starred(rest).map(algorithm)),
             "MD5" => self.md5 = true,
-            "RANG" => self.rang |= has_word(rest, &["STREAM"]),
+            "RANG" => {
+                self.rang |= has_word(rest, &["STREAM"]);
+                self.rang_stor |= has_word(rest, &["STOR"]);
+            }
             "MODE" => self.mode_z |= has_word(rest, &["Z"]),
             "HOST" => self.host = true,
             "CLNT" => self.clnt = true,

@@ -18,6 +18,7 @@
 mod beginning;
 mod begun;
 mod changes;
+mod lane;
 mod names;
 mod order;
 mod peek;
@@ -31,6 +32,7 @@ mod told;
 mod unfinished;
 mod upload;
 mod visitor;
+mod woven;
 
 use std::{sync::Arc, time::Duration};
 
@@ -41,6 +43,7 @@ use crate::{ServerError, account::Account};
 
 pub use self::{
     beginning::{Beginning, Kept},
+    lane::{Ended, Lane, Piece, Ranges},
     names::Names,
     order::{Announced, Condition, Older, Order},
     peek::Peek,

@@ -57,6 +57,7 @@ impl Peek {
             From::Unfinished(staged) => Ok(staged.read(at, most).await?),
             From::Receiving(seat) => match &*seat.turn.lock().await {
                 Phase::Open(upload) => Ok(upload.read(at, most).await?),
+                Phase::Lanes(woven) => Ok(woven.read(at, most).await?),
                 // It has ended meanwhile; what it is now is to be opened anew.
                 Phase::Busy | Phase::Over => Err(ServerError::Busy),
             },

@@ -162,7 +162,7 @@ impl Depot {
 
     /// Whether the owner of this seat may have one more unfinished upload, beside those that are remembered and those
     /// that are just being received and will be, if they do not come to their end.
-    async fn has_room_for_another(&self, seat: &Seat) -> Result<(), ServerError> {
+    pub(super) async fn has_room_for_another(&self, seat: &Seat) -> Result<(), ServerError> {
         let mut unknown = self.seats.begins(seat);
         if unknown.len() + self.ledger.count(&seat.key.owner).await? >= self.rules.max_unfinished {
             // Before the others are counted: who is remembered in between counts twice, and not never.
@@ -256,7 +256,7 @@ impl Receiving {
         let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
         match &mut *sitting.seat.turn.lock().await {
             Phase::Open(upload) => Ok(upload.name().await?),
-            Phase::Busy | Phase::Over => Err(fenced(sitting).into()),
+            Phase::Busy | Phase::Lanes(_) | Phase::Over => Err(fenced(sitting).into()),
         }
     }
 
@@ -265,7 +265,7 @@ impl Receiving {
         let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
         match &mut *sitting.seat.turn.lock().await {
             Phase::Open(upload) => Ok(upload.prepare().await?),
-            Phase::Busy | Phase::Over => Err(fenced(sitting).into()),
+            Phase::Busy | Phase::Lanes(_) | Phase::Over => Err(fenced(sitting).into()),
         }
     }
 
@@ -275,7 +275,7 @@ impl Receiving {
         let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
         match &mut *sitting.seat.turn.lock().await {
             Phase::Open(upload) => Ok(upload.withhold().await?),
-            Phase::Busy | Phase::Over => Err(fenced(sitting).into()),
+            Phase::Busy | Phase::Lanes(_) | Phase::Over => Err(fenced(sitting).into()),
         }
     }
 
@@ -284,7 +284,7 @@ impl Receiving {
         let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
         match &mut *sitting.seat.turn.lock().await {
             Phase::Open(upload) => upload.vouch(),
-            Phase::Busy | Phase::Over => return Err(fenced(sitting).into()),
+            Phase::Busy | Phase::Lanes(_) | Phase::Over => return Err(fenced(sitting).into()),
         }
         Ok(())
     }
@@ -297,7 +297,7 @@ impl Receiving {
         let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
         match &mut *sitting.seat.turn.lock().await {
             Phase::Open(upload) => upload.append(bytes).await?,
-            Phase::Busy | Phase::Over => return Err(fenced(sitting).into()),
+            Phase::Busy | Phase::Lanes(_) | Phase::Over => return Err(fenced(sitting).into()),
         }
         self.offset += len;
         Ok(())
@@ -309,7 +309,7 @@ impl Receiving {
         let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
         let taken = match &mut *sitting.seat.turn.lock().await {
             Phase::Open(upload) => upload.take(source, most).await?,
-            Phase::Busy | Phase::Over => return Err(fenced(sitting).into()),
+            Phase::Busy | Phase::Lanes(_) | Phase::Over => return Err(fenced(sitting).into()),
         };
         self.offset += taken.bytes;
         Ok(taken.then)
@@ -320,7 +320,7 @@ impl Receiving {
         let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
         match &mut *sitting.seat.turn.lock().await {
             Phase::Open(upload) => Ok(upload.rest().await?),
-            Phase::Busy | Phase::Over => Err(fenced(sitting).into()),
+            Phase::Busy | Phase::Lanes(_) | Phase::Over => Err(fenced(sitting).into()),
         }
     }
 
@@ -329,7 +329,7 @@ impl Receiving {
         let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
         match &mut *sitting.seat.turn.lock().await {
             Phase::Open(upload) => Ok(upload.sync().await?),
-            Phase::Busy | Phase::Over => Err(fenced(sitting).into()),
+            Phase::Busy | Phase::Lanes(_) | Phase::Over => Err(fenced(sitting).into()),
         }
     }
 
@@ -343,7 +343,7 @@ impl Receiving {
             let mut turn = sitting.seat.turn.lock().await;
             let published = match &mut *turn {
                 Phase::Open(upload) => upload.publish_now(assent).await,
-                Phase::Busy | Phase::Over => Err(fenced(&sitting).into()),
+                Phase::Busy | Phase::Lanes(_) | Phase::Over => Err(fenced(&sitting).into()),
             };
             if let Ok(None) = published {
                 drop(turn);
@@ -364,7 +364,7 @@ impl Receiving {
             let phase = std::mem::replace(&mut *sitting.seat.turn.lock().await, Phase::Over);
             match phase {
                 Phase::Open(upload) => upload.keep_all().await,
-                Phase::Busy | Phase::Over => Err(fenced(&sitting).into()),
+                Phase::Busy | Phase::Lanes(_) | Phase::Over => Err(fenced(&sitting).into()),
             }
         });
         ended.await.unwrap_or_else(|error| Err(gone(&error)))
@@ -401,7 +401,7 @@ async fn end(sitting: Sitting, data: DataEnd, control: Control) -> Result<Settle
     let phase = std::mem::replace(&mut *sitting.seat.turn.lock().await, Phase::Over);
     match phase {
         Phase::Open(upload) => upload.finish(data, control).await,
-        Phase::Busy | Phase::Over => Err(fenced(&sitting).into()),
+        Phase::Busy | Phase::Lanes(_) | Phase::Over => Err(fenced(&sitting).into()),
     }
 }
 

@@ -23,13 +23,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Depot, Seen, unfinished, upload::Upload};
+use super::{Depot, Seen, unfinished, upload::Upload, woven::Woven};
 use crate::ServerError;
 
 /// What is done to an upload at the moment is waited for, for so long …
-const AT_WORK: Duration = Duration::from_secs(10);
+pub(super) const AT_WORK: Duration = Duration::from_secs(10);
 /// … and looked at so often.
-const BREATH: Duration = Duration::from_millis(2);
+pub(super) const BREATH: Duration = Duration::from_millis(2);
 
 /// All seats that are taken.
 #[derive(Default)]
@@ -56,6 +56,8 @@ pub(super) enum Phase {
     Busy,
     /// Receives.
     Open(Box<Upload>),
+    /// Receives on several lanes.
+    Lanes(Arc<Woven>),
     /// It is being settled, or was taken over.
     Over,
 }
@@ -224,6 +226,12 @@ impl Depot {
             let Some(other) = self.seats.of(&key) else { continue };
             match self.judge(&other, came, patience) {
                 Judged::Taken(upload) => self.put_down(upload, &other).await,
+                Judged::Woven(woven) => {
+                    // In a task, to the end, as below.
+                    if let Err(error) = tokio::spawn(async move { woven.put_down().await }).await {
+                        tracing::warn!(%error, "an upload that was taken over could not be kept");
+                    }
+                }
                 Judged::Wait(time) => {
                     let mut over = other.over.subscribe();
                     // Whether it is over or the time is, what is next is seen by looking again.
@@ -249,11 +257,12 @@ impl Depot {
     fn judge(&self, other: &Seat, came: Instant, patience: Duration) -> Judged {
         // Who is at work is not idle, however long a disk takes.
         let turn = other.turn.try_lock().ok();
-        let mut open = turn.filter(|phase| matches!(**phase, Phase::Open(_)));
+        let mut open = turn.filter(|phase| matches!(**phase, Phase::Open(_) | Phase::Lanes(_)));
         let idle = open.as_ref().map(|_| other.pace().last.elapsed()).unwrap_or_default();
         match (takeover(idle, came.elapsed(), patience), open.as_mut()) {
             (Takeover::Take, Some(phase)) => match std::mem::replace(&mut **phase, Phase::Over) {
                 Phase::Open(upload) => Judged::Taken(upload),
+                Phase::Lanes(woven) => Judged::Woven(woven),
                 Phase::Busy | Phase::Over => Judged::Busy,
             },
             // Only where nobody is waited for at all.
@@ -284,6 +293,7 @@ impl Depot {
 /// What comes of looking at who has the seat.
 enum Judged {
     Taken(Box<Upload>),
+    Woven(Arc<Woven>),
     Wait(Duration),
     Busy,
 }

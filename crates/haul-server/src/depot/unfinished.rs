@@ -65,11 +65,18 @@ impl Depot {
         if let Some(seat) = self.seats.of(key) {
             // In a task: what was begun is done, even if nobody waits for it any more.
             let catching = tokio::spawn(async move {
-                if let Phase::Open(upload) = &mut *seat.turn.lock().await {
-                    return upload.catch_up().await;
+                let woven = match &mut *seat.turn.lock().await {
+                    Phase::Open(upload) => return upload.catch_up().await,
+                    Phase::Lanes(woven) => Some(Arc::clone(woven)),
+                    Phase::Busy | Phase::Over => None,
+                };
+                match woven {
+                    Some(woven) => woven.catch_up().await,
+                    None => {
+                        seat.left().await;
+                        Ok(())
+                    }
                 }
-                seat.left().await;
-                Ok(())
             });
             // What cannot be made safe is not told; whoever receives it hears of that.
             let _ = timeout(CATCHING_UP, catching).await;

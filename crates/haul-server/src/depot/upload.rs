@@ -31,11 +31,11 @@ use super::{
 use crate::ServerError;
 
 /// What is there is made safe at the latest after so long …
-const SYNC_AFTER: Duration = Duration::from_secs(5);
+pub(super) const SYNC_AFTER: Duration = Duration::from_secs(5);
 /// … or so many bytes.
-const SYNC_BYTES: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
+pub(super) const SYNC_BYTES: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 /// Who asks how far it is has it made safe, if that was not done for so long.
-const ASKED_AGAIN: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_millis(500) };
+pub(super) const ASKED_AGAIN: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_millis(500) };
 /// An upload is remembered after so long …
 const SAVE_AFTER: Duration = Duration::from_millis(200);
 /// … or so many bytes: most small files are whole before, and cost the ledger nothing.

@@ -157,6 +157,7 @@ impl Visitor {
         if let Some(seat) = depot.seats.of(&key) {
             let readable = match &*seat.turn.lock().await {
                 Phase::Open(upload) => upload.readable(),
+                Phase::Lanes(_) => seat.told(),
                 Phase::Busy | Phase::Over => None,
             };
             return readable.map(|len| Peek::receiving(seat, len)).ok_or(ServerError::Busy);

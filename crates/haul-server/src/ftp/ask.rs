@@ -2,7 +2,8 @@
 
 use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
-use haul_proto::ftp::server::{Ask, Login, Outcome, Password, Trouble};
+use haul_core::TreePath;
+use haul_proto::ftp::server::{Ask, Login, Outcome, Password, Ranges, Trouble};
 
 use super::{entry::entry, list, sum, trouble::trouble};
 use crate::{
@@ -71,6 +72,7 @@ async fn answered(visitor: &Visitor, ask: Ask) -> Result<Outcome, Trouble> {
         Ask::SetMode(path, mode) => visitor.set_mode(&path, mode).await.map(done).map_err(told),
         Ask::Sum { path, kind, from, to } => sum::sum(visitor, &path, kind, from, to).await,
         Ask::AsciiSize(path) => sum::ascii_size(visitor, &path).await,
+        Ask::Ranges(path) => ranges(visitor, &path).await,
         Ask::Space(path) => visitor.space(&path).await.map(Outcome::Space).map_err(told),
         Ask::Login { .. }
         | Ask::Listen { .. }
@@ -80,4 +82,12 @@ async fn answered(visitor: &Visitor, ask: Ask) -> Result<Outcome, Trouble> {
         | Ask::Figures
         | Ask::Abort => Err(Trouble::Local("that is not for the depot".to_owned())),
     }
+}
+
+/// What is there of an unfinished upload; where there is none it is not found.
+async fn ranges(visitor: &Visitor, path: &TreePath) -> Result<Outcome, Trouble> {
+    let ranges = visitor.ranges(path).await.map_err(|error| trouble(&error))?;
+    let ranges = ranges.ok_or(Trouble::NotFound)?;
+    let there = ranges.there.iter().map(|range| (range.start(), range.end())).collect();
+    Ok(Outcome::Ranges(Ranges { upload: ranges.id, size: ranges.declared, there }))
 }

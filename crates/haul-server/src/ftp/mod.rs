@@ -26,6 +26,7 @@ mod settings;
 mod socket;
 mod sum;
 mod taking;
+mod target;
 mod tickets;
 mod tls;
 mod transfer;

@@ -22,12 +22,13 @@ use super::{
     data::{Came, Stream},
     figures::Figures,
     taking,
+    target::Target,
     transfer::{Halt, Halted, halt},
     trouble::trouble,
 };
 use crate::{
     ServerError,
-    depot::{Control, DataEnd, Receiving, Settled},
+    depot::{Control, DataEnd, Ended, Lane, Receiving, Settled},
     sys,
 };
 
@@ -46,12 +47,12 @@ const LOOK_AFTER: Duration = Duration::from_secs(2);
 
 /// An upload whose data connection is yet to come.
 pub(super) struct Arriving {
-    receiving: Receiving,
+    receiving: Target,
 }
 
 /// An upload whose data connection has ended.
 pub(super) struct Received {
-    receiving: Receiving,
+    receiving: Target,
     /// How it ended.
     pub(super) ending: Ending,
     /// When it did …
@@ -76,7 +77,7 @@ pub(super) enum Why {
 }
 
 impl Arriving {
-    pub(super) fn new(receiving: Receiving) -> Self {
+    pub(super) fn new(receiving: Target) -> Self {
         Self { receiving }
     }
 
@@ -136,7 +137,7 @@ pub(super) async fn pour(
 
 /// An upload between its connection and its place.
 struct Pouring<'a> {
-    receiving: &'a mut Receiving,
+    receiving: &'a mut Target,
     form: Form,
     figures: &'a Arc<Figures>,
     text: FromWire,
@@ -314,7 +315,7 @@ impl Pouring<'_> {
 /// Waits for bytes, as long as that may take; what came before is made safe meanwhile.
 async fn quiet<T>(
     stall: Duration,
-    receiving: &mut Receiving,
+    receiving: &mut Target,
     coming: impl Future<Output = T>,
 ) -> Result<T, Ending> {
     let mut coming = pin!(coming);
@@ -333,7 +334,7 @@ fn incomplete(why: Incomplete) -> Ending {
     Ending::Unclean(Why::Incomplete(why))
 }
 
-async fn append(receiving: &mut Receiving, piece: Bytes) -> Result<(), Ending> {
+async fn append(receiving: &mut Target, piece: Bytes) -> Result<(), Ending> {
     if piece.is_empty() {
         return Ok(());
     }
@@ -350,6 +351,11 @@ impl Received {
         self.receiving.sync().await
     }
 
+    /// Whether how the control connection fares says something of it: a part of a file is what came, whoever ends it.
+    pub(super) fn is_judged(&self) -> bool {
+        matches!(self.receiving, Target::Whole(_)) && matches!(self.ending, Ending::Clean)
+    }
+
     /// It cannot be made safe.
     pub(super) fn failed(&mut self, error: &ServerError) {
         self.ending = Ending::Unclean(Why::Told(Transferred::Failed(trouble(error))));
@@ -362,9 +368,16 @@ impl Received {
         figures: &Figures,
     ) -> Result<Transferred, Box<Self>> {
         let Self { receiving, ending, ended, took } = self;
+        let receiving = match receiving {
+            Target::Whole(receiving) => receiving,
+            receiving @ Target::Lane(_) => return Err(Box::new(Self { receiving, ending, ended, took })),
+        };
         match receiving.publish_now(assent).await {
             Ok(Ok(_)) => Ok(Transferred::Complete(figures.line())),
-            Ok(Err(receiving)) => Err(Box::new(Self { receiving, ending, ended, took })),
+            Ok(Err(receiving)) => {
+                let receiving = Target::Whole(receiving);
+                Err(Box::new(Self { receiving, ending, ended, took }))
+            }
             Err(error) => Ok(Transferred::Failed(trouble(&error))),
         }
     }
@@ -377,19 +390,50 @@ impl Received {
             Ending::Clean => (DataEnd::Clean, None),
             Ending::Unclean(why) => (DataEnd::Unclean, Some(why)),
         };
-        match (receiving.settle(data, control).await, why) {
-            (Ok(Settled::Published(_)), _) => Transferred::Complete(figures.line()),
-            (Ok(Settled::Kept { at, .. }), Some(Why::Told(Transferred::Failed(Trouble::NoSpace)))) => {
-                Transferred::Kept { at, why: Incomplete::NoSpace }
-            }
-            (Ok(Settled::Kept { .. }), Some(Why::Told(told))) => told,
-            (Ok(Settled::Kept { at, .. }), Some(Why::Aborted)) => Transferred::Aborted { at: Some(at) },
-            (Ok(Settled::Kept { at, .. }), Some(Why::Incomplete(why))) => Transferred::Kept { at, why },
-            (Ok(Settled::Kept { at, declared }), None) => {
-                let why = declared.map_or(Incomplete::Gone, |declared| Incomplete::Short { declared });
-                Transferred::Kept { at, why }
-            }
-            (Err(error), _) => Transferred::Failed(trouble(&error)),
+        match receiving {
+            Target::Whole(receiving) => whole(receiving, data, control, why, figures).await,
+            Target::Lane(lane) => part(lane, why, figures).await,
         }
     }
+}
+
+async fn whole(
+    receiving: Receiving,
+    data: DataEnd,
+    control: Control,
+    why: Option<Why>,
+    figures: &Figures,
+) -> Transferred {
+    match (receiving.settle(data, control).await, why) {
+        (Ok(Settled::Published(_)), _) => Transferred::Complete(figures.line()),
+        (Ok(Settled::Kept { at, .. }), Some(Why::Told(Transferred::Failed(Trouble::NoSpace)))) => {
+            Transferred::Kept { at, why: Incomplete::NoSpace }
+        }
+        (Ok(Settled::Kept { .. }), Some(Why::Told(told))) => told,
+        (Ok(Settled::Kept { at, .. }), Some(Why::Aborted)) => Transferred::Aborted { at: Some(at) },
+        (Ok(Settled::Kept { at, .. }), Some(Why::Incomplete(why))) => Transferred::Kept { at, why },
+        (Ok(Settled::Kept { at, declared }), None) => {
+            let why = declared.map_or(Incomplete::Gone, |declared| Incomplete::Short { declared });
+            Transferred::Kept { at, why }
+        }
+        (Err(error), _) => Transferred::Failed(trouble(&error)),
+    }
+}
+
+/// A range of a file: what came of it is told, whatever ended it.
+async fn part(lane: Lane, why: Option<Why>, figures: &Figures) -> Transferred {
+    let (kept, upload) = match lane.end().await {
+        Ok(Ended::Published(_)) => return Transferred::Complete(figures.line()),
+        Ok(Ended::Part { kept, id }) => (kept.map(|range| (range.start(), range.end())), id),
+        Err(error) => return Transferred::Failed(trouble(&error)),
+    };
+    let why = match why {
+        None => None,
+        Some(Why::Incomplete(why)) => Some(why),
+        Some(Why::Aborted) => Some(Incomplete::Aborted),
+        Some(Why::Told(Transferred::Failed(Trouble::NoSpace))) => Some(Incomplete::NoSpace),
+        Some(Why::Told(Transferred::Failed(Trouble::NoRange(_)))) => Some(Incomplete::Full),
+        Some(Why::Told(told)) => return told,
+    };
+    Transferred::Part { kept, upload, why }
 }

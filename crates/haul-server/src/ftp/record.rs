@@ -118,7 +118,7 @@ pub(super) fn command(what: &What) -> String {
     let (verb, path) = match what {
         What::Retrieve(wanted) => ("RETR", &wanted.path),
         What::Store { path, wish, .. } => match wish {
-            StoreWish::Anew | StoreWish::From(_) => ("STOR", path),
+            StoreWish::Anew | StoreWish::From(_) | StoreWish::Range { .. } => ("STOR", path),
             StoreWish::Append => ("APPE", path),
             StoreWish::Unique => ("STOU", path),
         },
@@ -136,6 +136,10 @@ fn ended(how: &Transferred) -> Ended {
     match how {
         Transferred::Complete(_) => Ended::Complete,
         Transferred::Kept { at, why } => Ended::Kept { at: *at, why: incomplete(*why) },
+        Transferred::Part { kept, why, .. } => Ended::Kept {
+            at: kept.map_or(0, |(_, to)| to),
+            why: why.map_or_else(|| "a range of a file, the rest is to come".to_owned(), incomplete),
+        },
         Transferred::Aborted { at: Some(at) } => Ended::Kept { at: *at, why: "ABOR".to_owned() },
         Transferred::Aborted { at: None } => failed("ABOR"),
         Transferred::NoData(why) | Transferred::NotProtected(why) | Transferred::Broken(why) => failed(why),
@@ -150,6 +154,8 @@ fn incomplete(why: Incomplete) -> String {
         Incomplete::Short { declared } => format!("{declared} bytes were declared"),
         Incomplete::Stalled => "nothing came for too long".to_owned(),
         Incomplete::NoSpace => "no space left".to_owned(),
+        Incomplete::Full => "more came than the range has, or has left".to_owned(),
+        Incomplete::Aborted => "ABOR".to_owned(),
         Incomplete::Stopping => "the server is being stopped".to_owned(),
     }
 }
@@ -171,8 +177,10 @@ fn words(trouble: &Trouble) -> String {
         Trouble::Changed => "it has changed meanwhile".to_owned(),
         Trouble::Fenced => "a newer session took over".to_owned(),
         Trouble::Stopping => "the server is being stopped".to_owned(),
-        Trouble::Busy(why) | Trouble::TooLarge(why) | Trouble::CannotListen(why) | Trouble::Local(why) => {
-            why.clone()
-        }
+        Trouble::Busy(why)
+        | Trouble::NoRange(why)
+        | Trouble::TooLarge(why)
+        | Trouble::CannotListen(why)
+        | Trouble::Local(why) => why.clone(),
     }
 }

@@ -15,8 +15,8 @@ use std::{
 use haul_store::{Source, Then};
 use tokio_rustls::server::TlsStream;
 
-use super::{data::Stream, decrypt, figures::Figures, socket::Socket};
-use crate::{ServerError, depot::Receiving, sys};
+use super::{data::Stream, decrypt, figures::Figures, socket::Socket, target::Target};
+use crate::{ServerError, sys};
 
 /// So many bytes are taken before the depot looks after them …
 const MOST: u64 = 16 << 20;
@@ -119,7 +119,7 @@ pub(super) async fn ready(stream: &Stream) -> io::Result<()> {
 /// Takes what has come and goes on coming. The stream comes back, unless the system does not give it back.
 pub(super) async fn turn(
     stream: Stream,
-    receiving: &mut Receiving,
+    receiving: &mut Target,
     figures: &Arc<Figures>,
 ) -> (Result<Then, ServerError>, Option<Stream>) {
     let lent = match Lent::new(stream) {

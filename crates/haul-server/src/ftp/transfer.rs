@@ -11,6 +11,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use haul_core::{ByteRange, TreePath};
 use haul_proto::ftp::server::{Form, Outcome, StoreWish, Transfer, Transferred, Trouble, What};
 use tokio::sync::watch;
 
@@ -21,12 +22,13 @@ use super::{
     receive::{self, Arriving, Received},
     retrieve::{self, Leaving},
     settings::Times,
+    target::Target,
     tls::{self, Own},
     trouble::trouble,
 };
 use crate::{
     ServerError,
-    depot::{Visitor, Wish},
+    depot::{Piece, Visitor, Wish},
 };
 
 /// Why a transfer is ended before its end.
@@ -89,11 +91,16 @@ pub(super) async fn prepare(errand: &Errand) -> Result<(Outcome, Cargo), Trouble
             let size = (errand.transfer.form == Form::Image).then_some(leaving.size());
             (Outcome::Started { size, name: None }, Cargo::Leaving(leaving))
         }
+        What::Store { path, wish: StoreWish::Range { from, to, of }, declared } => {
+            lane(visitor, path, (*from, *to), of.clone(), *declared).await?
+        }
         What::Store { path, wish, declared } => {
             let told = |error: ServerError| trouble(&error);
             let (path, wish, name) = match wish {
                 StoreWish::Anew => (path.clone(), Wish::Anew, None),
                 StoreWish::From(at) => (path.clone(), Wish::From(*at), None),
+                // Told above: no range is empty.
+                StoreWish::Range { .. } => return Err(Trouble::Local("a range is no file".to_owned())),
                 StoreWish::Append => (path.clone(), Wish::Append, None),
                 StoreWish::Unique => {
                     let found = visitor.unique(path).await.map_err(told)?;
@@ -102,7 +109,7 @@ pub(super) async fn prepare(errand: &Errand) -> Result<(Outcome, Cargo), Trouble
                 }
             };
             let receiving = visitor.receive(&path, wish, *declared).await.map_err(told)?;
-            let arriving = Arriving::new(receiving);
+            let arriving = Arriving::new(Target::Whole(receiving));
             (Outcome::Started { size: None, name }, Cargo::Arriving(Box::new(arriving)))
         }
         What::List { path, glob, style, scope } => {
@@ -111,6 +118,20 @@ pub(super) async fn prepare(errand: &Errand) -> Result<(Outcome, Cargo), Trouble
         }
     };
     Ok((started, cargo))
+}
+
+/// A range of a file that several sessions fill.
+async fn lane(
+    visitor: &Visitor,
+    path: &TreePath,
+    (from, to): (u64, u64),
+    of: Option<String>,
+    total: Option<u64>,
+) -> Result<(Outcome, Cargo), Trouble> {
+    let range = ByteRange::new(from, to).ok_or_else(|| Trouble::NoRange("it is empty".to_owned()))?;
+    let lane = visitor.lane(path, Piece { range, total, of }).await.map_err(|error| trouble(&error))?;
+    let started = Outcome::StartedPart { upload: lane.id() };
+    Ok((started, Cargo::Arriving(Box::new(Arriving::new(Target::Lane(lane))))))
 }
 
 /// Makes the data connection and moves the bytes.

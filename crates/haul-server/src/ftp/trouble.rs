@@ -12,6 +12,7 @@ pub(super) fn trouble(error: &ServerError) -> Trouble {
         ServerError::BadPath(_) => Trouble::BadName,
         ServerError::Unfinished { at } => Trouble::Unfinished { at: *at },
         ServerError::PastEnd { end } => Trouble::PastEnd { end: *end },
+        ServerError::Unfit(words) => Trouble::NoRange(words.clone()),
         ServerError::TooMany { unfinished } => Trouble::TooMany { unfinished: *unfinished },
         ServerError::Busy => Trouble::Busy(error.to_string()),
         ServerError::Store(error) => of_store(error),

@@ -109,6 +109,7 @@ impl From<ServerError> for Trouble {
             ServerError::PastEnd { end } => Self::new(StatusCode::CONFLICT, words)
                 .and("offset", end)
                 .with(HeaderName::from_static("upload-offset"), end.into()),
+            ServerError::Unfit(words) => Self::new(StatusCode::CONFLICT, words),
             ServerError::TooMany { .. } => Self::new(StatusCode::INSUFFICIENT_STORAGE, words),
             ServerError::Busy => Self::new(StatusCode::CONFLICT, words)
                 .with(header::RETRY_AFTER, HeaderValue::from_static("2")),

@@ -82,6 +82,12 @@ impl Stretch {
         able
     }
 
+    /// Whether nothing is just being written to it.
+    pub fn is_idle(&self) -> bool {
+        let edges = self.edges();
+        edges.at == edges.ahead
+    }
+
     /// Ends it where its writer is; where it will end once what is just being written is there.
     pub fn stop(&self) -> u64 {
         let mut edges = self.edges();

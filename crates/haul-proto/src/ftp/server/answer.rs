@@ -111,6 +111,7 @@ impl From<&Trouble> for Answer {
             Trouble::PastEnd { end } => {
                 Self::new(554, format!("The restart point is past the end, which is at {end}."))
             }
+            Trouble::NoRange(why) => Self::new(554, format!("That range cannot be sent: {why}.")),
             Trouble::Changed => Self::new(451, "The file has changed meanwhile: begin anew."),
             Trouble::Fenced => Self::new(451, "A newer session writes this file now."),
             Trouble::TooLarge(why) => Self::new(550, format!("It is too large: {why}")),
@@ -129,6 +130,7 @@ impl From<&Transferred> for Answer {
         match end {
             Transferred::Complete(figures) => Self::new(226, figures),
             Transferred::Kept { at, why } => kept(*at, *why),
+            Transferred::Part { kept, upload, why } => part(*kept, upload, *why),
             Transferred::NoData(why) => Self::new(425, format!("There is no data connection: {why}")),
             Transferred::NotProtected(why) => Self::new(522, format!("TLS on the data connection: {why}")),
             Transferred::Broken(why) => Self::new(426, format!("The data connection broke: {why}")),
@@ -142,15 +144,31 @@ impl From<&Transferred> for Answer {
 }
 
 fn kept(at: u64, why: Incomplete) -> Answer {
-    let (code, why) = match why {
+    let (code, why) = incomplete(why);
+    Answer::new(code, format!("{why}; {at} bytes are kept, go on with REST {at} or APPE."))
+}
+
+/// As RANG says it: of nothing `1 0`.
+fn part(kept: Option<(u64, u64)>, upload: &str, why: Option<Incomplete>) -> Answer {
+    let (first, last) = kept.map_or((1, 0), |(from, to)| (from, to.saturating_sub(1)));
+    let safe = format!("RANG {first} {last} {upload} is safe.");
+    match why.map(incomplete) {
+        None => Answer::new(250, safe),
+        Some((code, why)) => Answer::new(code, format!("{why}; {safe}")),
+    }
+}
+
+fn incomplete(why: Incomplete) -> (u16, String) {
+    match why {
         Incomplete::Broken => (426, "The data connection broke".to_owned()),
         Incomplete::Gone => (426, "The control connection was gone".to_owned()),
         Incomplete::Short { declared } => (451, format!("Of {declared} bytes declared not all came")),
         Incomplete::Stalled => (426, "Nothing came for too long".to_owned()),
         Incomplete::NoSpace => (552, "There is no space left".to_owned()),
+        Incomplete::Full => (451, "More came than the range has, or has left".to_owned()),
+        Incomplete::Aborted => (426, "Aborted".to_owned()),
         Incomplete::Stopping => (421, "The server is being stopped".to_owned()),
-    };
-    Answer::new(code, format!("{why}; {at} bytes are kept, go on with REST {at} or APPE."))
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,6 @@ pub mod session;
 pub mod step;
 
 pub use step::{
-    Ask, Data, Family, Form, Incomplete, Listed, Login, May, Outcome, Password, Retrieve, Scope, Step,
-    StoreWish, Style, Sum, SumValue, Terms, Tls, Transfer, Transferred, Trouble, What,
+    Ask, Data, Family, Form, Incomplete, Listed, Login, May, Outcome, Password, Ranges, Retrieve, Scope,
+    Step, StoreWish, Style, Sum, SumValue, Terms, Tls, Transfer, Transferred, Trouble, What,
 };

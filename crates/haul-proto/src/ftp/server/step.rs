@@ -78,6 +78,8 @@ pub enum Ask {
     },
     /// How many bytes TYPE A would send of this: [`Outcome::AsciiSize`].
     AsciiSize(TreePath),
+    /// What is there of an unfinished upload: [`Outcome::Ranges`].
+    Ranges(TreePath),
     /// How many bytes may still be written: [`Outcome::Space`].
     Space(TreePath),
     /// Who is there: [`Outcome::Who`].
@@ -196,7 +198,7 @@ pub struct Retrieve {
 }
 
 /// From where a file is received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreWish {
     /// STOR.
     Anew,
@@ -206,6 +208,15 @@ pub enum StoreWish {
     Append,
     /// STOU.
     Unique,
+    /// RANG, STOR: a part of a file that several sessions fill.
+    Range {
+        /// The first byte.
+        from: u64,
+        /// The byte behind the last one.
+        to: u64,
+        /// The unfinished upload that RANG names; `None`: it is begun anew.
+        of: Option<String>,
+    },
 }
 
 /// How names are listed.
@@ -265,12 +276,30 @@ pub enum Outcome {
         /// The name that STOU found.
         name: Option<Vec<u8>>,
     },
+    /// A part of a file begins to be received, of the unfinished upload of this name.
+    StartedPart {
+        /// Printable, without blanks.
+        upload: String,
+    },
+    /// What is there of an unfinished upload.
+    Ranges(Ranges),
     /// A transfer has ended.
     Transferred(Transferred),
     /// How far a transfer is, one line.
     Figures(String),
     /// It can't be done.
     Refused(Trouble),
+}
+
+/// What is there of an unfinished upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ranges {
+    /// Its name: printable, without blanks.
+    pub upload: String,
+    /// The size that was declared for the whole file.
+    pub size: Option<u64>,
+    /// What is safe, in order: the first byte of each, and the one behind its last.
+    pub there: Vec<(u64, u64)>,
 }
 
 /// Whether somebody may come in.
@@ -358,6 +387,15 @@ pub enum Transferred {
         /// Why it is not complete.
         why: Incomplete,
     },
+    /// A part of a file was received, which is not whole yet.
+    Part {
+        /// What of it is safe: the first byte, and the one behind the last.
+        kept: Option<(u64, u64)>,
+        /// The name of the unfinished upload.
+        upload: String,
+        /// Why the part is not whole, where its client did not end it.
+        why: Option<Incomplete>,
+    },
     /// The data connection could not be made, or somebody else's came: 425.
     NoData(String),
     /// TLS on the data connection failed or was not resumed: 425 or 522.
@@ -389,6 +427,10 @@ pub enum Incomplete {
     Stalled,
     /// The disk is full.
     NoSpace,
+    /// More came than a range has, or than is left of it since another session has its tail.
+    Full,
+    /// ABOR was said.
+    Aborted,
     /// The server is being stopped.
     Stopping,
 }
@@ -431,6 +473,8 @@ pub enum Trouble {
         /// Where the end is.
         end: u64,
     },
+    /// 554: a range that the file has not, or that is there already. In words.
+    NoRange(String),
     /// 451: it changed while it was sent, or what it was to be combined with.
     Changed,
     /// 451: a newer session writes it.
@@ -456,6 +500,8 @@ pub struct Terms {
     pub tls: Tls,
     /// The most failed logins on one connection.
     pub logins: u32,
+    /// Whether several sessions may fill one file, each a range of it (RANG, STOR).
+    pub weaves: bool,
 }
 
 /// TLS on the control connection.

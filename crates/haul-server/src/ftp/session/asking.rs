@@ -90,8 +90,10 @@ impl Conversation {
             Done::Prepared(prepared) => match *prepared {
                 Ok((started, errand, cargo)) => {
                     let record = self.running.as_mut().and_then(|running| running.record.as_mut());
-                    if let (Some(record), Outcome::Started { name, .. }) = (record, &started) {
-                        record.begun(cargo.from(), name.as_deref());
+                    let name =
+                        if let Outcome::Started { name, .. } = &started { name.as_deref() } else { None };
+                    if let Some(record) = record {
+                        record.begun(cargo.from(), name);
                     }
                     self.session.complete(started);
                     self.doing =

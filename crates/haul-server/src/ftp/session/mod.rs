@@ -126,7 +126,13 @@ impl Conversation {
             (Kind::Explicit, Some(protection)) if protection.is_required() => Tls::Required,
             (Kind::Explicit, Some(_)) => Tls::Offered,
         };
-        let terms = Terms { peer, banner: settings.banner.clone(), tls, logins: settings.limits.logins };
+        let terms = Terms {
+            peer,
+            banner: settings.banner.clone(),
+            tls,
+            logins: settings.limits.logins,
+            weaves: house.depot.weaves(),
+        };
         let phase = house.stop.watch();
         Box::new(Self {
             house,

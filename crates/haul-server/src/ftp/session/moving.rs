@@ -13,7 +13,7 @@ use super::{
     super::{
         data::Way,
         figures::Figures,
-        receive::{Ending, Received},
+        receive::Received,
         record::{self, Record},
         transfer::{self, Errand, Halt},
         watch,
@@ -64,7 +64,7 @@ impl Conversation {
     /// The data of an upload has ended.
     pub(super) fn received(&mut self, mut received: Box<Received>) {
         let lenient = self.visitor.as_ref().map(|visitor| visitor.account().completion);
-        if !matches!(received.ending, Ending::Clean) || lenient == Some(Completion::Lenient) {
+        if !received.is_judged() || lenient == Some(Completion::Lenient) {
             return self.settle(received, Fate::Gone);
         }
         let length = watch::length(self.round_trip.at_most(), received.took);

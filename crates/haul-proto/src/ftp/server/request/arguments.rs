@@ -146,17 +146,29 @@ pub(super) fn rest(argument: &[u8]) -> Read {
     digits::number(argument).map(Request::Rest).ok_or(WRONG)
 }
 
-/// RANG (draft-bryan-ftp-range): the first and the last byte; `1 0` is none.
+/// RANG (draft-bryan-ftp-range): the first and the last byte; `1 0` is none. A third word names the unfinished upload that
+/// a STOR means: it is ours, and printable.
 pub(super) fn rang(argument: &[u8]) -> Read {
-    let numbers: Option<Vec<u64>> = digits::words(argument).map(digits::number).collect();
-    match numbers.as_deref() {
-        Some([1, 0]) => Ok(Request::Rang(Range::Reset)),
+    let words: Vec<&[u8]> = digits::words(argument).collect();
+    let (numbers, of) = match words.as_slice() {
+        [first, last] => ([first, last], None),
+        [first, last, of] => ([first, last], Some(name(of)?)),
+        _ => return Err(WRONG),
+    };
+    match (numbers.map(|word| digits::number(word)), of) {
+        ([Some(1), Some(0)], None) => Ok(Request::Rang(Range::Reset)),
         // The end is the byte behind the last one, and has to be a number, too.
-        Some([first, last]) if first <= last && *last < u64::MAX => {
-            Ok(Request::Rang(Range::Of(*first, *last)))
+        ([Some(first), Some(last)], of) if first <= last && last < u64::MAX => {
+            Ok(Request::Rang(Range::Of(first, last, of)))
         }
         _ => Err(WRONG),
     }
+}
+
+/// The name of an unfinished upload.
+fn name(word: &[u8]) -> Result<String, Refusal> {
+    let graphic = word.iter().all(u8::is_ascii_graphic);
+    std::str::from_utf8(word).ok().filter(|_| graphic).map(str::to_owned).ok_or(WRONG)
 }
 
 /// ALLO: bytes, and perhaps the largest record, which no file has. Clients that know no size say 0.
@@ -214,6 +226,8 @@ pub(super) fn site(argument: &[u8]) -> Read {
         b"CHMOD" => chmod(rest),
         b"UTIME" => utime(rest),
         b"HELP" => Ok(Request::SiteHelp),
+        b"RANG" if rest.is_empty() => Err(Refusal::Syntax("SITE RANG path")),
+        b"RANG" => Ok(Request::Ranges(rest.to_vec())),
         b"WHO" => Ok(Request::Who),
         b"" => Err(WRONG),
         _ => Err(Refusal::Argument("No such SITE command, try SITE HELP.")),

@@ -126,6 +126,8 @@ pub enum Request {
     },
     /// `SITE HELP`.
     SiteHelp,
+    /// `SITE RANG path`.
+    Ranges(Vec<u8>),
     /// `SITE WHO`.
     Who,
     /// `HASH path`.
@@ -163,12 +165,12 @@ pub enum Move {
 }
 
 /// What RANG says (draft-bryan-ftp-range).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Range {
     /// `RANG 1 0`: none.
     Reset,
-    /// The first byte, and the last one.
-    Of(u64, u64),
+    /// The first byte, and the last one; for STOR also the unfinished upload that is meant.
+    Of(u64, u64, Option<String>),
 }
 
 /// What OPTS says.

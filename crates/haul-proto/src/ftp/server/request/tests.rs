@@ -193,9 +193,11 @@ fn restart_points_are_digits() {
         "REST 1 2",
         "REST 0x1",
     ]);
-    assert_eq!(read("RANG 0 49"), Request::Rang(Range::Of(0, 49)));
-    assert_eq!(read("RANG 7 7"), Request::Rang(Range::Of(7, 7)));
+    assert_eq!(read("RANG 0 49"), Request::Rang(Range::Of(0, 49, None)));
+    assert_eq!(read("RANG 7 7"), Request::Rang(Range::Of(7, 7, None)));
     assert_eq!(read("RANG 1 0"), Request::Rang(Range::Reset));
+    assert_eq!(read("RANG 1 2 0a@2f"), Request::Rang(Range::Of(1, 2, Some("0a@2f".to_owned()))));
+    assert_eq!(read("SITE RANG a b"), Request::Ranges(b"a b".to_vec()));
     wrong(&[
         "RANG",
         "RANG 1",
@@ -203,7 +205,9 @@ fn restart_points_are_digits() {
         "RANG 2 0",
         "RANG 0 18446744073709551615",
         "RANG a b",
-        "RANG 1 2 3",
+        "RANG 1 2 3 4",
+        "RANG 1 0 3",
+        "RANG 1 2 é",
     ]);
     assert_eq!(read("ALLO 5"), Request::Allo(Some(5)));
     assert_eq!(read("ALLO 5 R 80"), Request::Allo(Some(5)));
@@ -328,7 +332,7 @@ fn what_our_own_client_sends_is_read() {
     use crate::ftp::{Command, command};
     let line = |command: &Command| Request::parse(command.wire().strip_suffix(b"\r\n").unwrap()).unwrap();
     let part = haul_core::ByteRange::new(3, 9).unwrap();
-    assert_eq!(line(&Command::rang(part)), Request::Rang(Range::Of(3, 8)));
+    assert_eq!(line(&Command::rang(part)), Request::Rang(Range::Of(3, 8, None)));
     let crc = Command::x_hash(Kind::Crc32, b"a b", Some(part)).unwrap();
     assert_eq!(line(&crc), Request::XHash { kind: Kind::Crc32, path: b"a b".to_vec(), part: Some((3, 9)) });
     let date = Command::mfmt(at(897_904_845), b"a").unwrap();

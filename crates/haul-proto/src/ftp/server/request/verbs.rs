@@ -81,7 +81,7 @@ pub static VERBS: &[Verb] = &[
     open("FEAT", "FEAT", Nothing(Request::Feat)),
     open("OPTS", "OPTS UTF8 ON | OPTS MLST [facts] | OPTS HASH [algorithm]", Words(read::opts)),
     open("HELP", "HELP [command]", Optional(Request::Help)),
-    row("SITE", "SITE CHMOD | SITE UTIME | SITE HELP | SITE WHO", Raw(read::site)),
+    row("SITE", "SITE CHMOD | SITE UTIME | SITE RANG | SITE HELP | SITE WHO", Raw(read::site)),
     row("SMNT", "SMNT path", NotDone("Nothing can be mounted.")),
     open("LANG", "LANG [language]", NotDone("Replies are in English.")),
     // How data travels.
@@ -93,7 +93,7 @@ pub static VERBS: &[Verb] = &[
     row("EPRT", "EPRT |protocol|address|port|", Words(read::eprt)),
     row("EPSV", "EPSV [1 | 2 | ALL]", Words(read::epsv)),
     row("REST", "REST offset", Words(read::rest)),
-    row("RANG", "RANG first last", Words(read::rang)),
+    row("RANG", "RANG first last [upload]", Words(read::rang)),
     row("ALLO", "ALLO bytes [R bytes]", Words(read::allo)),
     // Transfers.
     row("RETR", "RETR path", Bytes(|path| Request::Move(Move::Retr(path)))),

@@ -6,7 +6,7 @@ use crate::ftp::{
     hash::Kind,
     server::{
         request::{Opts, VERBS, Verb},
-        step::{Ask, Data, Form, Tls},
+        step::{Ask, Data, Form, Ranges, Tls},
     },
 };
 use haul_core::Algorithm;
@@ -36,6 +36,9 @@ impl Session {
         lines.push(format!("HASH {hashes}"));
         lines.extend(["HOST", "MDTM", "MFMT"].map(str::to_owned));
         lines.push(self.facts.feature());
+        if self.terms.weaves {
+            lines.push("RANG STOR".to_owned());
+        }
         lines.extend(["RANG STREAM", "REST STREAM", "SIZE", "TVFS", "UTF8"].map(str::to_owned));
         lines.extend(["XCRC", "XMD5", "XSHA1", "XSHA256", "XSHA512"].map(str::to_owned));
         Next::Say(Answer::of_lines(211, "Features:", &lines, "End."))
@@ -71,10 +74,10 @@ impl Session {
             Some(Data::Passive) => "A data connection is waited for.".to_owned(),
             Some(Data::Active(to)) => format!("Data goes to {to}."),
         };
-        let restart = match self.restart {
+        let restart = match &self.restart {
             Restart::None => "No restart point.".to_owned(),
             Restart::At(offset) => format!("Restarting at {offset}."),
-            Restart::Part(from, to) => format!("Bytes {from} to {} only.", to.saturating_sub(1)),
+            Restart::Part(from, to, _) => format!("Bytes {from} to {} only.", to.saturating_sub(1)),
         };
         let tls = match (self.protection.of_control(), self.protection.of_data()) {
             (false, _) => "No TLS.",
@@ -98,6 +101,15 @@ impl Session {
         let path = self.place(raw.unwrap_or_default())?;
         Ok(Next::Ask(Ask::Space(path), Purpose::Space))
     }
+}
+
+/// The reply to SITE RANG: facts as MLST has them, then each range as RANG says it.
+pub(super) fn ranges(ranges: &Ranges) -> Next {
+    let size = ranges.size.map(|size| format!("size={size};")).unwrap_or_default();
+    let facts = format!("upload={};{size}", ranges.upload);
+    let there = ranges.there.iter().map(|(from, to)| format!("{from} {}", to.saturating_sub(1)));
+    let lines: Vec<String> = std::iter::once(facts).chain(there).collect();
+    Next::Say(Answer::of_lines(213, "There is:", &lines, "End."))
 }
 
 /// The reply to AVBL.
@@ -128,10 +140,11 @@ pub(super) fn help(of: Option<&[u8]>) -> Heard {
 }
 
 /// The commands of SITE.
-const SITE: [&str; 5] = [
+const SITE: [&str; 6] = [
     "SITE CHMOD octal-mode path",
     "SITE UTIME YYYYMMDDhhmm[ss] path",
     "SITE UTIME path access modification creation UTC",
+    "SITE RANG path",
     "SITE WHO",
     "SITE HELP",
 ];

@@ -127,6 +127,8 @@ enum Purpose {
     Sum(sums::Wanted),
     /// AVBL.
     Space,
+    /// SITE RANG.
+    Ranges,
     /// SITE WHO.
     Who,
 }
@@ -313,6 +315,7 @@ impl Session {
             Request::Opts(opts) => Ok(self.opts(opts)),
             Request::Help(of) => about::help(of.as_deref()),
             Request::SiteHelp => Ok(about::site_help()),
+            Request::Ranges(path) => Ok(Next::Ask(Ask::Ranges(self.place(&path)?), Purpose::Ranges)),
             Request::Who => Ok(Next::Ask(Ask::Who, Purpose::Who)),
             Request::Status => Ok(self.status()),
             Request::Avbl(path) => self.avbl(path.as_deref()),
@@ -359,6 +362,7 @@ impl Session {
             (Purpose::Do(answer), Outcome::Done) => Next::Say(answer),
             (Purpose::AsciiSize, Outcome::AsciiSize(size)) => say(213, size.to_string()),
             (Purpose::Sum(wanted), Outcome::Sum(sum)) => wanted.answer(&sum),
+            (Purpose::Ranges, Outcome::Ranges(there)) => about::ranges(&there),
             (Purpose::Space, Outcome::Space(space)) => about::space(space),
             (Purpose::Who, Outcome::Who(lines)) => {
                 Next::Say(Answer::of_lines(211, "Who is here:", &lines, "End."))

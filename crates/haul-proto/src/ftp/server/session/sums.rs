@@ -22,7 +22,7 @@ impl Session {
     /// Of what RANG says, or of all.
     pub(super) fn hash(&mut self, raw: Vec<u8>) -> Heard {
         let (from, to) = match mem::replace(&mut self.restart, Restart::None) {
-            Restart::Part(from, to) => (from, Some(to)),
+            Restart::Part(from, to, _) => (from, Some(to)),
             other => {
                 self.restart = other;
                 (0, None)

@@ -15,14 +15,14 @@ use crate::ftp::server::{
 };
 
 /// Where the next transfer begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Restart {
     /// At the first byte.
     None,
     /// REST.
     At(u64),
-    /// RANG: the first byte, and the one behind the last.
-    Part(u64, u64),
+    /// RANG: the first byte, and the one behind the last, and for STOR the upload that is meant.
+    Part(u64, u64, Option<String>),
 }
 
 /// A transfer that was asked for.
@@ -69,10 +69,11 @@ impl Session {
                 self.restart = Restart::None;
                 Ok(say(350, "The whole file."))
             }
-            Range::Of(first, last) => {
+            Range::Of(first, last, of) => {
                 self.may_restart(true)?;
-                self.restart = Restart::Part(first, last.saturating_add(1));
-                Ok(say(350, format!("From byte {first} to byte {last}.")))
+                let named = of.as_ref().map(|of| format!(" of {of}")).unwrap_or_default();
+                self.restart = Restart::Part(first, last.saturating_add(1), of);
+                Ok(say(350, format!("From byte {first} to byte {last}{named}.")))
             }
         }
     }
@@ -105,16 +106,26 @@ impl Session {
     fn prepare(&mut self, how: Move) -> Result<(What, Shown), Answer> {
         match how {
             Move::Retr(path) => {
-                let (from, to) = self.part()?;
+                let (from, to) = match self.restart()? {
+                    Restart::None => (0, None),
+                    Restart::At(from) => (from, None),
+                    Restart::Part(from, to, _) => (from, Some(to)),
+                };
                 let what = Retrieve { path: self.place(&path)?, from, to };
                 Ok((What::Retrieve(what), Shown::Sent(path)))
             }
             Move::Stor(path) => {
                 let declared = self.declared();
-                let wish = match self.part()? {
-                    (_, Some(_)) => return refuse(503, "RANG is for RETR and HASH; REST is for STOR."),
-                    (0, None) => StoreWish::Anew,
-                    (from, None) => StoreWish::From(from),
+                let wish = match self.restart()? {
+                    Restart::Part(..) if !self.terms.weaves => {
+                        return refuse(503, "RANG is for RETR and HASH; REST is for STOR.");
+                    }
+                    Restart::Part(_, _, None) if declared.is_none() => {
+                        return refuse(503, "ALLO tells the size of the file first, or RANG the upload.");
+                    }
+                    Restart::Part(from, to, of) => StoreWish::Range { from, to, of },
+                    Restart::None => StoreWish::Anew,
+                    Restart::At(from) => StoreWish::From(from),
                 };
                 Ok((What::Store { path: self.new_place(&path)?, wish, declared }, Shown::Received(path)))
             }
@@ -148,16 +159,12 @@ impl Session {
     }
 
     /// The restart point is used up, in whatever way it is.
-    fn part(&mut self) -> Result<(u64, Option<u64>), Answer> {
+    fn restart(&mut self) -> Result<Restart, Answer> {
         let restart = mem::replace(&mut self.restart, Restart::None);
         if restart != Restart::None && self.form == Form::Ascii {
             return refuse(501, "There is no restart in TYPE A: TYPE I and REST come first.");
         }
-        Ok(match restart {
-            Restart::None => (0, None),
-            Restart::At(from) => (from, None),
-            Restart::Part(from, to) => (from, Some(to)),
-        })
+        Ok(restart)
     }
 
     fn no_restart(&mut self, why: &str) -> Result<(), Answer> {
@@ -203,6 +210,11 @@ impl Session {
                 self.reply(moving.preliminary(size, name));
                 self.doing = Doing::Moving(moving);
             }
+            Outcome::StartedPart { upload } if !moving.begun => {
+                moving.begun = true;
+                self.reply(moving.part(&upload));
+                self.doing = Doing::Moving(moving);
+            }
             Outcome::Figures(figures) if moving.begun => {
                 if mem::take(&mut moving.figures) {
                     self.reply(Answer::of_lines(211, "A transfer is running.", &[figures], "End."));
@@ -233,7 +245,9 @@ impl Session {
             self.steps.push_back(Step::Ask(Ask::Unlisten));
         }
         match end {
-            Transferred::Kept { why: Incomplete::Stopping, .. } | Transferred::Failed(Trouble::Stopping) => {
+            Transferred::Kept { why: Incomplete::Stopping, .. }
+            | Transferred::Part { why: Some(Incomplete::Stopping), .. }
+            | Transferred::Failed(Trouble::Stopping) => {
                 self.go(Next::Bye(end.into()));
             }
             end => {
@@ -289,6 +303,16 @@ pub(super) fn request(line: &Line) -> Option<Request> {
 }
 
 impl Moving {
+    /// The 150 of a part: whoever joins says the upload's name.
+    fn part(&self, upload: &str) -> Answer {
+        let path = match &self.shown {
+            Shown::Received(path) => path.as_slice(),
+            Shown::Sent(_) | Shown::Unique | Shown::List | Shown::Folder => &[],
+        };
+        let opening = format!("Upload {upload}: opening BINARY mode data connection for ");
+        Answer::new(150, [opening.as_bytes(), path, b"."].concat())
+    }
+
     /// The 150. A size stands in parentheses: clients look for it there.
     fn preliminary(&self, size: Option<u64>, name: Option<Vec<u8>>) -> Answer {
         let mode = match self.form {

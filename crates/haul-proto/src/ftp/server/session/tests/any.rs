@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::ftp::server::{
     request::VERBS,
-    step::{Incomplete, Sum, SumValue, Transferred},
+    step::{Incomplete, Ranges, Sum, SumValue, Transferred},
 };
 
 /// Something that happens to a session.
@@ -50,6 +50,9 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         Just("TYPE I"),
         Just("PORT 192,0,2,7,200,10"),
         Just("SITE WHO"),
+        Just("SITE RANG a"),
+        Just("RANG 5 9 0a"),
+        Just("ALLO 20"),
     ];
     prop_oneof![4 => known.prop_map(|line| line.as_bytes().to_vec()), 4 => near, 1 => any::<Vec<u8>>()]
 }
@@ -80,7 +83,8 @@ fn trouble(pick: u8) -> Trouble {
 }
 
 fn transferred(pick: u8) -> Outcome {
-    Outcome::Transferred(match pick % 5 {
+    Outcome::Transferred(match pick % 6 {
+        5 => Transferred::Part { kept: None, upload: "0a\r\n226 x".into(), why: None },
         0 => Transferred::Complete("done\r\n".into()),
         1 => Transferred::Kept { at: 5, why: Incomplete::Broken },
         2 => Transferred::Aborted { at: None },
@@ -91,8 +95,9 @@ fn transferred(pick: u8) -> Outcome {
 
 /// Some outcome, whatever was asked.
 fn stray(pick: u8) -> Outcome {
-    match pick % 9 {
+    match pick % 10 {
         0 => Outcome::Done,
+        9 => Outcome::StartedPart { upload: "0a".into() },
         1 => Outcome::Seen(file(u64::from(pick))),
         2 => Outcome::Listed { entries: vec![file(1), folder()], now: i64::MIN },
         3 => Outcome::Space(None),
@@ -134,6 +139,10 @@ fn answer(ask: &Ask, pick: u8) -> Outcome {
         }
         Ask::AsciiSize(_) => Outcome::AsciiSize(5),
         Ask::Space(_) => Outcome::Space(Some(5)),
+        Ask::Ranges(_) => {
+            let there = vec![(0, 5), (9, u64::MAX)];
+            Outcome::Ranges(Ranges { upload: "0a\r\n226 x".into(), size: None, there })
+        }
         Ask::Who => stray(7),
         Ask::Unlisten | Ask::Transfer(_) | Ask::Figures | Ask::Abort => {
             unreachable!("they are answered elsewhere")
@@ -154,7 +163,7 @@ struct Driver {
 impl Driver {
     fn new(tls: Tls) -> Self {
         let peer = "192.0.2.7".parse().unwrap();
-        let session = Session::new(Terms { peer, banner: "hi\nthere".into(), tls, logins: 3 });
+        let session = Session::new(Terms { peer, banner: "hi\nthere".into(), tls, logins: 3, weaves: true });
         Self { session, owed: Owed::Nothing, listening: false, lines: 0, finals: 0 }
     }
 

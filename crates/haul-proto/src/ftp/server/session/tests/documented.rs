@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::ftp::server::{
     request::VERBS,
-    step::{Incomplete, StoreWish, Sum, SumValue, Transfer, Transferred, What},
+    step::{Incomplete, Ranges, StoreWish, Sum, SumValue, Transfer, Transferred, What},
 };
 
 const PAGE: &str = include_str!("../../../../../../../docs/ftp-commands.md");
@@ -71,6 +71,11 @@ fn situations() -> Vec<fn() -> Driven> {
             ftp
         },
         || {
+            let mut ftp = ready();
+            assert_eq!(ftp.says("RANG 5 9 0a"), 350);
+            ftp
+        },
+        || {
             let mut ftp = Driven::inside();
             assert_eq!(ftp.says("EPSV ALL"), 200);
             ftp
@@ -108,7 +113,7 @@ fn arguments(verb: &str) -> &'static [&'static str] {
         "EPRT" => &["|1|192.0.2.7|6275|", "|3|x|1|"],
         "EPSV" => &["", "1", "3", "ALL"],
         "REST" => &["5"],
-        "RANG" => &["1 5", "1 0"],
+        "RANG" => &["1 5", "1 5 0a@2f", "1 0"],
         "ALLO" => &["5", "0"],
         "AUTH" => &["TLS", "X"],
         "PBSZ" => &["0"],
@@ -120,6 +125,7 @@ fn arguments(verb: &str) -> &'static [&'static str] {
             "UTIME 19980615100045 a",
             "UTIME 19980615100045 .haul",
             "HELP",
+            "RANG a",
             "WHO",
         ],
         "HELP" => &["", "USER", "SMNT"],
@@ -151,8 +157,15 @@ fn outcomes(ask: &Ask) -> Vec<Outcome> {
         Ask::Sum { .. } => vec![Outcome::Sum(Sum { value: SumValue::Crc32(1), from: 0, to: 1 })],
         Ask::AsciiSize(_) => vec![Outcome::AsciiSize(1)],
         Ask::Space(_) => vec![Outcome::Space(Some(1)), Outcome::Space(None)],
+        Ask::Ranges(_) => {
+            let there = Ranges { upload: why(), size: Some(9), there: vec![(0, 5)] };
+            vec![Outcome::Ranges(there)]
+        }
         Ask::Who => return vec![Outcome::Who(vec![why()])],
         Ask::Figures => return vec![Outcome::Figures(why())],
+        Ask::Transfer(Transfer { what: What::Store { wish: StoreWish::Range { .. }, .. }, .. }) => {
+            vec![Outcome::StartedPart { upload: why() }]
+        }
         Ask::Transfer(_) => vec![Outcome::Started { size: Some(1), name: None }],
         Ask::Unlisten | Ask::Abort => Vec::new(),
     };
@@ -186,8 +199,10 @@ fn outcomes(ask: &Ask) -> Vec<Outcome> {
             let mut bad =
                 vec![Trouble::Denied, Trouble::Busy(why()), Trouble::NoSpace, Trouble::Local(why())];
             bad.push(Trouble::TooMany { unfinished: 1 });
-            if matches!(wish, StoreWish::From(_)) {
-                bad.push(Trouble::PastEnd { end: 1 });
+            match wish {
+                StoreWish::From(_) => bad.push(Trouble::PastEnd { end: 1 }),
+                StoreWish::Range { .. } => bad.extend([Trouble::NoRange(why()), Trouble::NotFound]),
+                StoreWish::Anew | StoreWish::Append | StoreWish::Unique => {}
             }
             bad
         }
@@ -206,6 +221,10 @@ fn ends(what: &What) -> Vec<Outcome> {
         Transferred::Broken(why()),
         Transferred::Failed(Trouble::Local(why())),
     ];
+    if matches!(what, What::Store { wish: StoreWish::Range { .. }, .. }) {
+        let part = |why| Transferred::Part { kept: Some((0, 5)), upload: "0a".to_owned(), why };
+        ends.extend([part(None), part(Some(Incomplete::Full))]);
+    }
     if matches!(what, What::Store { .. }) {
         ends.push(Transferred::Kept { at: 1, why: Incomplete::Short { declared: 2 } });
         ends.push(Transferred::Failed(Trouble::NoSpace));

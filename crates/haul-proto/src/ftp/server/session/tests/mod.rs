@@ -31,8 +31,9 @@ impl Driven {
 
     fn from(peer: &str, tls: Tls) -> Self {
         let peer = peer.parse().unwrap();
-        let mut driven =
-            Self { session: Session::new(Terms { peer, banner: "haul".into(), tls, logins: 3 }) };
+        let mut driven = Self {
+            session: Session::new(Terms { peer, banner: "haul".into(), tls, logins: 3, weaves: true }),
+        };
         assert_eq!(driven.code(), 220);
         driven
     }
