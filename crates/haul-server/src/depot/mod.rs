@@ -10,6 +10,7 @@
 //!     ├── receive ── a seat ──> Upload ── bytes ── settle ──> published, or kept in the ledger
 //!     │               │            └─ beside: sync, then the record
 //!     │               └─ taken already: wait, take over, or Busy
+//!     ├── lane ── a seat that lanes share ──> Woven ── the same, of ranges
 //!     └── changes ── the seats of what is concerned, first
 //! ```
 //! Order within an upload: bytes are synced, then the ledger says so, then the offset is told; what is published is

@@ -7,8 +7,8 @@ use std::sync::{
 
 use haul_core::Modified;
 use haul_store::{
-    Assent, Body, Durability, Geometry, Lease, Listing, MemoryLedger, Reading, Source, StageId, Staged,
-    Store, Syncer, Taken, When, Work,
+    Assent, Body, Durability, Geometry, Lease, Listing, MemoryLedger, Reading, Scattered, Source, StageId,
+    Staged, Store, Syncer, Taken, When, Work,
 };
 
 use super::*;
@@ -165,6 +165,9 @@ impl Staged for FlakyStaged {
     }
     fn syncer(&self) -> Arc<dyn Syncer> {
         Arc::new(FlakySyncer(self.0.syncer(), Arc::clone(&self.1)))
+    }
+    fn scattered(&self) -> Option<Arc<dyn Scattered>> {
+        self.0.scattered()
     }
     fn publish_if<'a>(
         self: Box<Self>,
@@ -460,4 +463,57 @@ async fn a_folder_that_has_its_new_name_takes_its_uploads_along_also_if_that_cou
     faults.names.store(true, SeqCst);
     assert!(ann.rename(&path("f"), &path("g")).await.is_err());
     assert_eq!((size(&ann, "f/a").await, size(&ann, "g/a").await), (None, Some(999)));
+}
+
+#[tokio::test]
+async fn of_lanes_nothing_is_claimed_that_could_not_be_made_safe() {
+    let bench = Bench::new();
+    let (server, faults) = flaky(&bench).await;
+    let ann = server.ann();
+    let range = |from, to| haul_core::ByteRange::new(from, to).unwrap();
+    let piece = |from, to, of| Piece { range: range(from, to), total: Some(2000), of };
+    let mut lane = ann.lane(&path("a"), piece(500, 1000, None)).await.unwrap();
+    let id = lane.id();
+    lane.append(content(500, 700).into()).await.unwrap();
+    lane.end().await.unwrap();
+    let told = |there: haul_core::RangeSet| there.iter().collect::<Vec<_>>();
+    let mut other = ann.lane(&path("a"), piece(1500, 2000, Some(id.clone()))).await.unwrap();
+    other.append(content(1500, 1900).into()).await.unwrap();
+    faults.sync.store(true, SeqCst);
+    assert!(other.end().await.is_err());
+    faults.sync.store(false, SeqCst);
+    assert_eq!(told(ann.ranges(&path("a")).await.unwrap().unwrap().there), [range(500, 700)]);
+    // It is sent again, and all is well.
+    for (from, to) in [(1500, 2000), (0, 500), (700, 1500)] {
+        let mut lane = ann.lane(&path("a"), piece(from, to, Some(id.clone()))).await.unwrap();
+        lane.append(content(from, to).into()).await.unwrap();
+        lane.end().await.unwrap();
+    }
+    assert_eq!(bench.published("a").unwrap(), content(0, 2000));
+}
+
+#[tokio::test]
+async fn lanes_that_cannot_be_published_are_kept_and_one_more_byte_publishes_them() {
+    let bench = Bench::new();
+    bench.put("a", b"old");
+    let (server, faults) = flaky(&bench).await;
+    let ann = server.ann();
+    let range = |from, to| haul_core::ByteRange::new(from, to).unwrap();
+    let piece = |from, to, of| Piece { range: range(from, to), total: Some(1000), of };
+    let mut lane = ann.lane(&path("a"), piece(500, 1000, None)).await.unwrap();
+    let id = lane.id();
+    lane.append(content(500, 1000).into()).await.unwrap();
+    lane.end().await.unwrap();
+    faults.publish.store(true, SeqCst);
+    let mut last = ann.lane(&path("a"), piece(0, 500, Some(id.clone()))).await.unwrap();
+    last.append(content(0, 500).into()).await.unwrap();
+    assert!(is_full(&last.end().await));
+    assert_eq!(bench.published("a").unwrap(), b"old");
+    let there: Vec<_> = ann.ranges(&path("a")).await.unwrap().unwrap().there.iter().collect();
+    assert_eq!(there, [range(0, 499), range(500, 1000)]);
+    faults.publish.store(false, SeqCst);
+    let mut byte = ann.lane(&path("a"), piece(499, 500, Some(id))).await.unwrap();
+    byte.append(content(499, 500).into()).await.unwrap();
+    assert!(matches!(byte.end().await, Ok(Ended::Published(_))));
+    assert_eq!(bench.published("a").unwrap(), content(0, 1000));
 }

@@ -4,6 +4,7 @@ mod changes;
 mod faults;
 mod journeys;
 mod killed;
+mod lanes;
 mod looks;
 mod named;
 mod receiving;

@@ -27,7 +27,8 @@
 //!
 //! **The type and REST.** A session begins in TYPE A (RFC 959 §5.1), where an offset means nothing. Who has *said* TYPE A
 //! gets 501 to REST n (but not to REST 0). Who has said no TYPE gets 350, since that is how people test for resume, and a
-//! TYPE I may still come; if it does not, the RETR or STOR that follows is refused with 501. RANG is the same. REST then
+//! TYPE I may still come; if it does not, the RETR or STOR that follows is refused with 501. RANG is the same; before STOR it makes it
+//! a part of a file. REST then
 //! APPE is refused with 503: servers differ in what it means. After each of these the restart point is forgotten.
 
 mod about;
