@@ -10,7 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use haul_testkit::{Caller, Content, caller::Data, caller::Reply};
+use haul_testkit::{
+    Caller, Content,
+    caller::{Data, Reply},
+    served::{PASSWORD, USER},
+    tls::{Certificates, Version},
+};
 
 use scene::{
     served::{Place, owner, part, stranger, wait_until_taken},
@@ -436,39 +441,56 @@ fn where_uploads_are_in_place_there_are_no_ranges() {
     caller.says("STOR f", 503);
 }
 
+/// Long enough for a thread to take what comes.
+const LONG: u64 = 64 << 20;
+const LARGE: Content = Content::new(9, LONG);
+
+/// A quarter of it, as fast as it goes.
+fn quarter(mut caller: Caller, mut data: Data, lane: u64) -> u16 {
+    let from = LONG / 4 * lane;
+    for at in (from..from + LONG / 4).step_by(1 << 20) {
+        data.sends(&part(LARGE, at, at + (1 << 20)));
+    }
+    data.finish();
+    caller.reply().code
+}
+
+/// All of it, on four lanes.
+fn four_lanes(place: &Place, login: impl Fn() -> Caller) {
+    let mut upload = String::new();
+    let mut lanes = Vec::new();
+    for lane in 0..4 {
+        let mut caller = login();
+        if upload.is_empty() {
+            caller.says(&format!("ALLO {LONG}"), 200);
+        }
+        let (from, to) = (LONG / 4 * lane, LONG / 4 * (lane + 1) - 1);
+        caller.says(&format!("RANG {from} {to} {upload}"), 350);
+        let data = caller.data();
+        let text = caller.says("STOR f", 150).text;
+        upload = text.split_whitespace().nth(2).unwrap().trim_end_matches(':').to_owned();
+        lanes.push(std::thread::spawn(move || quarter(caller, data, lane)));
+    }
+    let codes: Vec<u16> = lanes.into_iter().map(|lane| lane.join().unwrap()).collect();
+    assert!(codes.contains(&226) && codes.iter().all(|code| [226, 250].contains(code)), "{codes:?}");
+    LARGE.assert_file_is(place.far("f"));
+}
+
 #[test]
 fn lanes_that_are_fast_are_each_taken_by_a_thread() {
     let place = Place::new();
     let served = place.serve().start();
-    let addr = served.addr();
-    // Long enough to be taken by a thread each.
-    const LONG: u64 = 64 << 20;
-    let content = Content::new(9, LONG);
-    let mut first = owner(addr);
-    first.says(&format!("ALLO {LONG}"), 200);
-    first.says(&format!("RANG 0 {}", LONG / 4 - 1), 350);
-    let data = first.data();
-    let text = first.says("STOR f", 150).text;
-    let upload = text.split_whitespace().nth(2).unwrap().trim_end_matches(':').to_owned();
-    let bring = move |mut caller: Caller, mut data: Data, lane: u64| {
-        let from = LONG / 4 * lane;
-        for at in (from..from + LONG / 4).step_by(1 << 20) {
-            data.sends(&part(content, at, at + (1 << 20)));
-        }
-        data.finish();
-        caller.reply().code
+    four_lanes(&place, || owner(served.addr()));
+}
+
+#[test]
+fn lanes_come_within_tls() {
+    let (place, certificates) = (Place::new(), Certificates::for_loopback());
+    let (cert, key) = (certificates.cert_pem_path(), certificates.key_pem_path());
+    let served = place.serve().arg("--tls-cert").arg(cert).arg("--tls-key").arg(key).start();
+    let login = || {
+        let config = certificates.client_config(Some(Version::Tls13));
+        Caller::protected(served.addr(), config, USER, PASSWORD)
     };
-    let others = (1..4).map(|lane| {
-        let mut caller = owner(addr);
-        let (from, to) = (LONG / 4 * lane, LONG / 4 * (lane + 1) - 1);
-        caller.says(&format!("RANG {from} {to} {upload}"), 350);
-        let data = caller.data();
-        caller.says("STOR f", 150);
-        std::thread::spawn(move || bring(caller, data, lane))
-    });
-    let others: Vec<_> = others.collect();
-    let mut codes = vec![bring(first, data, 0)];
-    codes.extend(others.into_iter().map(|other| other.join().unwrap()));
-    assert!(codes.contains(&226) && codes.iter().all(|code| [226, 250].contains(code)), "{codes:?}");
-    content.assert_file_is(place.far("f"));
+    four_lanes(&place, login);
 }

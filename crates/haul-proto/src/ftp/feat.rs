@@ -190,6 +190,7 @@ mod tests {
             " PBSZ",
             " PROT",
             " RANG STREAM",
+            " RANG STOR",
             " REST STREAM",
             " SIZE",
             " TVFS",
@@ -204,6 +205,7 @@ mod tests {
         assert!(
             read.mdtm && read.mfmt && read.mode_z && read.pbsz && read.prot && read.rang && read.rest_stream
         );
+        assert!(read.rang_stor);
         assert!(read.size && read.tvfs && read.utf8 && read.mlsd);
         assert!(read.tells("Modify") && read.tells("size") && !read.tells("perm") && !read.tells("unique"));
         assert_eq!(read.x_hash, [hash::Kind::Crc32, hash::Kind::Digest(Algorithm::Md5)]);

@@ -107,6 +107,14 @@ impl Driven {
         reply
     }
 
+    /// The next reply, as it is sent.
+    fn text(&mut self) -> String {
+        match self.session.poll() {
+            Some(Step::Reply(bytes)) => String::from_utf8(bytes).unwrap(),
+            step => panic!("no reply: {step:?}"),
+        }
+    }
+
     fn code(&mut self) -> u16 {
         self.reply().code().get()
     }

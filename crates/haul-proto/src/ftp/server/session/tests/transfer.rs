@@ -1,7 +1,7 @@
 //! RETR STOR APPE STOU LIST NLST MLSD, what is said before them and what becomes of them.
 
 use super::*;
-use crate::ftp::server::step::{Incomplete, Retrieve, Scope, StoreWish, Style, Transferred, What};
+use crate::ftp::server::step::{Incomplete, Ranges, Retrieve, Scope, StoreWish, Style, Transferred, What};
 
 /// A session in TYPE I, or as it began.
 fn ready(image: bool) -> Driven {
@@ -156,9 +156,47 @@ fn rang_is_a_part_of_one_file() {
     assert_eq!(moves(&mut ftp, "RETR a"), retrieve(7, None));
     begins(&mut ftp);
     ends(&mut ftp);
+    assert_eq!(ftp.says("RANG 2 4 0a"), 350);
+    assert_eq!(moves(&mut ftp, "RETR a"), retrieve(2, Some(5)), "a name is for STOR");
+}
+
+#[test]
+fn rang_before_stor_is_a_part_of_a_file_whose_size_or_name_is_said() {
+    let range = |of: Option<&str>| StoreWish::Range { from: 2, to: 5, of: of.map(str::to_owned) };
+    let mut ftp = ready(true);
     assert_eq!(ftp.says("RANG 2 4"), 350);
-    assert_eq!(refused(&mut ftp, "STOR a"), 503);
-    assert_eq!(moves(&mut ftp, "STOR a"), store(StoreWish::Anew, None));
+    assert_eq!(refused(&mut ftp, "STOR a"), 503, "of how many bytes?");
+    assert_eq!((ftp.says("ALLO 9"), ftp.says("RANG 2 4")), (200, 350));
+    assert_eq!(moves(&mut ftp, "STOR a"), store(range(None), Some(9)));
+    ftp.session.complete(Outcome::StartedPart { upload: "0a".to_owned() });
+    assert_eq!(ftp.text(), "150 Upload 0a: opening BINARY mode data connection for a.\r\n");
+    let part = |kept, why| Outcome::Transferred(Transferred::Part { kept, upload: "0a".to_owned(), why });
+    ftp.session.complete(part(Some((2, 5)), None));
+    assert_eq!(ftp.text(), "250 RANG 2 4 0a is safe.\r\n");
+    for (why, text) in [
+        (Incomplete::Broken, "426 The data connection broke; RANG 1 0 0a is safe.\r\n"),
+        (Incomplete::NoSpace, "552 There is no space left; RANG 1 0 0a is safe.\r\n"),
+        (Incomplete::Full, "451 More came than the range has, or has left; RANG 1 0 0a is safe.\r\n"),
+    ] {
+        assert_eq!(ftp.says("RANG 2 4 0a"), 350);
+        assert_eq!(moves(&mut ftp, "STOR a"), store(range(Some("0a")), None));
+        assert_eq!(ftp.done(Outcome::StartedPart { upload: "0a".to_owned() }), 150);
+        ftp.session.complete(part(None, Some(why)));
+        assert_eq!(ftp.text(), text);
+    }
+    assert_eq!(moves(&mut ftp, "STOR a"), store(StoreWish::Anew, None), "it is used up");
+}
+
+#[test]
+fn what_is_there_is_told_as_facts_and_ranges() {
+    let mut ftp = ready(true);
+    ftp.asks("SITE RANG a");
+    let there = Ranges { upload: "0a".to_owned(), size: Some(9), there: vec![(0, 3), (5, 6)] };
+    ftp.session.complete(Outcome::Ranges(there));
+    assert_eq!(ftp.text(), "213-There is:\r\n upload=0a;size=9;\r\n 0 2\r\n 5 5\r\n213 End.\r\n");
+    ftp.asks("SITE RANG a");
+    ftp.session.complete(Outcome::Refused(Trouble::NotFound));
+    assert_eq!(ftp.code(), 550);
 }
 
 #[test]
