@@ -301,7 +301,7 @@ impl Lane {
     /// lane has its tail; [`StoreError::Fenced`] where the upload was taken over.
     pub async fn append(&mut self, bytes: Bytes) -> Result<(), ServerError> {
         let seam = self.seam()?;
-        seam.woven.received(seam.number)?;
+        seam.woven.is_open(seam.number)?;
         let more = bytes.len() as u64;
         let written = seam.woven.scattered.write(&seam.stretch, bytes).await?;
         seam.woven.received(seam.number)?;
@@ -313,7 +313,7 @@ impl Lane {
     /// or `most` bytes came.
     pub async fn take(&mut self, source: Box<dyn Source>, most: u64) -> Result<Then, ServerError> {
         let seam = self.seam()?;
-        seam.woven.received(seam.number)?;
+        seam.woven.is_open(seam.number)?;
         let taken = seam.woven.scattered.take(&seam.stretch, source, most).await?;
         if taken.bytes > 0 {
             seam.woven.received(seam.number)?;

@@ -7,6 +7,8 @@
 //! It has the seat of its upload as long as there is a lane. Invariants: the ledger never says more than is synced, nor
 //! that all of it is there; a byte is written by one lane, once; who was told of a range finds it there.
 
+mod ending;
+
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -19,9 +21,11 @@ use haul_core::{
     receiving::{Takeover, claim, takeover},
 };
 use haul_store::{
-    Durability, Lease, Meta, Scattered, StageId, Staged, StoreError, Stretch, Syncer, Unfinished, When, boot,
+    Durability, Lease, Meta, Scattered, StageId, Staged, StoreError, Stretch, Syncer, Unfinished, boot,
 };
 use tokio::sync::Mutex as Turn;
+
+pub(super) use ending::Left;
 
 use super::{
     Depot,
@@ -242,9 +246,6 @@ impl Woven {
     pub(super) fn received(&self, number: u64) -> Result<(), StoreError> {
         self.seat.received();
         let mut state = self.state();
-        if state.lost {
-            return Err(self.unclaimed());
-        }
         match state.lanes.iter_mut().find(|lane| lane.number == number) {
             Some(lane) => {
                 lane.last = Instant::now();
@@ -252,6 +253,15 @@ impl Woven {
             }
             None => Err(self.fenced()),
         }
+    }
+
+    /// Whether bytes may still come on this lane.
+    pub(super) fn is_open(&self, number: u64) -> Result<(), StoreError> {
+        let state = self.state();
+        if state.lost {
+            return Err(self.unclaimed());
+        }
+        if state.lanes.iter().any(|lane| lane.number == number) { Ok(()) } else { Err(self.fenced()) }
     }
 
     /// Sees to it that what came is synced and remembered in time, without waiting for it, unless as much again has come
@@ -372,143 +382,6 @@ impl Woven {
         ByteRange::new(0, self.pattern.total).is_none_or(|all| there.contains(all))
     }
 
-    /// A lane is at its end: what it has is safe when this returns, or the file is there. What is told of the lane: how
-    /// many bytes of it are safe, from its start.
-    pub(super) async fn leave(self: &Arc<Self>, number: u64, start: u64) -> Result<Left, ServerError> {
-        let stretch = self
-            .state()
-            .lanes
-            .iter()
-            .find(|lane| lane.number == number)
-            .map(|lane| Arc::clone(&lane.stretch));
-        if let Some(stretch) = stretch {
-            // A write may still run that nobody waits for any more. Whoever has these bytes next must not meet it.
-            stretch.stop();
-            while !stretch.is_idle() {
-                tokio::time::sleep(BREATH).await;
-            }
-        }
-        let whole = self.is_whole(&self.state().written());
-        let saved = if whole { Ok(()) } else { self.make_safe().await };
-        let last = {
-            let mut state = self.state();
-            if state.over {
-                None
-            } else {
-                state.take_out(number);
-                // Where all is there the others have nothing to bring any more.
-                state.over = state.lanes.is_empty() || self.is_whole(&state.written());
-                Some(state.over)
-            }
-        };
-        match last {
-            Some(true) => self.finish().await?,
-            Some(false) => {}
-            // Somebody has ended all of it, and may be about to publish it.
-            None => self.seat.left().await,
-        }
-        if let Some(meta) = self.state().published.clone() {
-            return Ok(Left::Published(meta));
-        }
-        if last.is_none() {
-            return Err(self.fenced().into());
-        }
-        saved?;
-        Ok(Left::Part { upto: self.told.lock().await.first_missing(start) })
-    }
-
-    /// Ends all of it, as if every lane's connection had broken: somebody else is to have the seat.
-    pub(super) async fn put_down(&self) {
-        {
-            let mut state = self.state();
-            if std::mem::replace(&mut state.over, true) {
-                return;
-            }
-            while let Some(lane) = state.lanes.pop() {
-                lane.stretch.stop();
-                state.there.extend(lane.stretch.written());
-            }
-        }
-        let path = &self.pattern.target;
-        match self.finish().await {
-            Ok(()) => tracing::info!(%path, "an upload was taken over by a newer session"),
-            Err(error) => tracing::warn!(%path, %error, "an upload that was taken over could not be kept"),
-        }
-    }
-
-    /// Gives the seat back where no lane has come.
-    pub(super) async fn unless_wanted(&self) {
-        let unwanted = {
-            let mut state = self.state();
-            let unwanted = !state.over && state.lanes.is_empty();
-            state.over |= unwanted;
-            unwanted
-        };
-        if unwanted && let Err(error) = self.finish().await {
-            tracing::warn!(path = %self.pattern.target, %error, "an upload could not be kept");
-        }
-    }
-
-    /// Publishes it or keeps it, and leaves the seat. Nothing else is done to it by then.
-    async fn finish(&self) -> Result<(), ServerError> {
-        *self.seat.turn.lock().await = Phase::Over;
-        let (there, lost) = {
-            let state = self.state();
-            (state.written(), state.lost)
-        };
-        let ended = if self.is_whole(&there) && !lost {
-            self.publish(&there).await.map(|meta| self.state().published = Some(meta))
-        } else {
-            self.save(true).await.map_err(ServerError::from)
-        };
-        drop(self.staged.lock().await.take());
-        drop(self.sitting.lock().unwrap_or_else(PoisonError::into_inner).take());
-        ended
-    }
-
-    /// Gives it its name. After an error it is unfinished as before, unless it has its name in spite of that.
-    async fn publish(&self, there: &RangeSet) -> Result<Meta, ServerError> {
-        let total = self.pattern.total;
-        let staged = self.staged.lock().await.take().filter(|staged| staged.len() == total);
-        let staged = staged.ok_or_else(|| self.unclaimed())?;
-        let when = match (&self.pattern.base, self.pattern.only_new) {
-            (_, true) => When::Absent,
-            (Some(base), false) => When::Same(unfinished::meta_of(base)),
-            (None, false) => When::Always,
-        };
-        let published = staged.publish(&self.pattern.target, when, self.depot.rules.durability).await;
-        let error = match published {
-            Ok(meta) => {
-                let key = self.seat.key.clone();
-                self.depot.finished.note(key, self.id.clone(), total, &self.pattern.note);
-                self.forget().await;
-                return Ok(meta);
-            }
-            Err(error) => error,
-        };
-        // It is staged again, or else it has its name in spite of the error.
-        match self.depot.store.staged(&self.id).await {
-            Ok(mut staged) => {
-                staged.sync().await?;
-                let mut told = self.told.lock().await;
-                *told = self.remember(there, &told).await?;
-            }
-            Err(StoreError::NotFound { .. }) => self.forget().await,
-            Err(again) => {
-                tracing::warn!(path = %self.pattern.target, error = %again, "an upload could not be kept");
-            }
-        }
-        Err(error.into())
-    }
-
-    async fn forget(&self) {
-        self.seat.tell_nothing();
-        if let Err(error) = self.depot.ledger.forget(&self.lease).await {
-            let path = &self.pattern.target;
-            tracing::warn!(%path, %error, "a published upload is still remembered as unfinished");
-        }
-    }
-
     fn fenced(&self) -> StoreError {
         StoreError::Fenced { path: PathBuf::from(self.pattern.target.to_string()) }
     }
@@ -516,14 +389,6 @@ impl Woven {
     fn unclaimed(&self) -> StoreError {
         StoreError::Unclaimed { path: PathBuf::from(self.pattern.target.to_string()) }
     }
-}
-
-/// What became of a lane.
-pub(super) enum Left {
-    /// All of the file is there.
-    Published(Meta),
-    /// The lane's bytes up to this one are safe, the upload is not whole.
-    Part { upto: u64 },
 }
 
 /// Whether a file of this size has such a range.
