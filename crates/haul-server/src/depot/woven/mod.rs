@@ -38,6 +38,9 @@ use crate::ServerError;
 /// So many pieces an upload may be in: its record has all of them.
 const MOST_PIECES: usize = 1000;
 
+/// Who comes back at once may be told of a byte before it is noted when that came: so much longer is waited.
+const GRACE: Duration = Duration::from_millis(100);
+
 /// What an upload is to be that comes in ranges.
 pub(super) struct Pattern {
     pub(super) target: TreePath,
@@ -225,7 +228,8 @@ impl Woven {
             if range.start() > lane.stretch.at() && lane.stretch.shorten(range.start()) {
                 continue;
             }
-            match takeover(lane.last.elapsed(), came.elapsed(), self.depot.rules.takeover) {
+            let waited = came.elapsed().saturating_sub(GRACE);
+            match takeover(lane.last.elapsed(), waited, self.depot.rules.takeover) {
                 Takeover::Take => {
                     lane.stretch.stop();
                     if !lane.stretch.is_idle() {
