@@ -62,31 +62,26 @@ fn begun_over(first: &str) {
 }
 
 #[test]
-#[ignore = "haul serve does not read back what is unfinished yet"]
 fn what_was_begun_over_ftp_is_finished_over_each_other_one() {
     begun_over("ftp");
 }
 
 #[test]
-#[ignore = "haul serve does not read back what is unfinished yet"]
 fn what_was_begun_by_put_is_finished_over_each_other_one() {
     begun_over("put");
 }
 
 #[test]
-#[ignore = "haul serve does not read back what is unfinished yet"]
 fn what_was_begun_in_the_draft_is_finished_over_each_other_one() {
     begun_over("draft");
 }
 
 #[test]
-#[ignore = "haul serve does not read back what is unfinished yet"]
 fn what_was_begun_in_tus_is_finished_over_each_other_one() {
     begun_over("tus");
 }
 
 #[test]
-#[ignore = "haul serve does not read back what is unfinished yet"]
 fn what_is_no_beginning_of_the_file_is_left_alone_and_nothing_is_mixed() {
     for protocol in ["put", "draft", "tus"] {
         let upload = Upload::in_memory_of("f.bin", Content::new(30, SIZE));
