@@ -329,6 +329,7 @@ fn what_is_never_read_waits() {
         UploadPeer::start(UploadBehaviour { never_reads: Some(Which::Only(0)), ..UploadBehaviour::plain() });
     let mut caller = HttpCaller::to(peer.addr());
     caller.sends(text("PUT /f", b"whole"));
+    wait(|| peer.requests().len() == 1, "it came first");
     ask(&peer, "PUT /g", b"other").expect(201);
     assert_eq!((peer.file("/f"), peer.open() >= 1), (None, true));
     peer.release();
