@@ -47,19 +47,20 @@ fn it_comes_out_well_in_time_and_leaves_nothing() {
 
     let rows = rows(&said);
     let column = |column: usize| rows.iter().map(|row| row[column].as_str()).collect::<Vec<_>>();
-    assert_eq!(column(0), ["download", "upload", "changed file"], "{said}");
-    assert_eq!(column(1), ["24.0 MiB"; 3], "{said}");
-    let well = ["whole, every byte right", "whole, every byte right", "the new one, whole, no mix"];
+    assert_eq!(column(0), ["download", "upload by HTTP", "upload by FTP", "changed file"], "{said}");
+    assert_eq!(column(1), ["24.0 MiB"; 4], "{said}");
+    let whole = "whole, every byte right";
+    let well = [whole, whole, whole, "the new one, whole, no mix"];
     assert_eq!(column(6), well, "{said}");
     for row in &rows {
         assert!(row[4].parse::<u32>().unwrap() >= 5, "each connection carries a sixteenth: {said}");
     }
     // What is told of a step is what happened: killed, kept, drawn, gone on with.
-    assert_eq!(said.matches("killed with -9").count(), 3, "{said}");
-    assert_eq!(said.matches("  map  ").count(), 3, "{said}");
-    assert_eq!(said.matches("  resumed at ").count(), 2, "{said}");
+    assert_eq!(said.matches("killed with -9").count(), 4, "{said}");
+    assert_eq!(said.matches("  map  ").count(), 4, "{said}");
+    assert_eq!(said.matches("  resumed at ").count(), 3, "{said}");
     assert_eq!(said.matches("the remote file changed: ").count(), 1, "{said}");
-    assert_eq!(said.matches("byte by byte: the same").count(), 3, "{said}");
+    assert_eq!(said.matches("byte by byte: the same").count(), 4, "{said}");
     assert!(!said.contains('\x1b'), "no terminal, no colours and no moving line: {said}");
 
     assert_eq!(files(scene.dir()), [""; 0], "nothing is left");

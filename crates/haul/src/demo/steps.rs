@@ -1,4 +1,4 @@
-//! The steps: a download that is killed, an upload that is killed, a download whose file changes in between.
+//! The steps: a download and two uploads that are killed, and a download whose file changes in between.
 //!
 //! Each has a file and a link of its own. A verdict rests on the bytes of the result, on what the second run told, and
 //! on what the link has carried: that it went on, and did not merely begin anew.
@@ -15,7 +15,7 @@ use super::table::{Row, Verdict};
 use crate::human;
 
 /// Seconds that a file takes over the link.
-const PASSAGE: f64 = 2.5;
+const PASSAGE: f64 = 2.0;
 /// A connection carries this part of a file, and is cut.
 const PART: u64 = 16;
 /// Where more than this part of a file is sent twice, or less than this part is kept, nothing was resumed.
@@ -41,7 +41,7 @@ enum Way {
 }
 
 /// All of them.
-pub(super) const STEPS: [Step; 3] = [
+pub(super) const STEPS: [Step; 4] = [
     Step {
         heading: "1. A download, killed in the middle",
         name: "download",
@@ -51,13 +51,20 @@ pub(super) const STEPS: [Step; 3] = [
     },
     Step {
         heading: "2. An upload, killed in the middle",
-        name: "upload",
+        name: "upload by HTTP",
         file: "film.mkv",
+        way: Way::Up(Speech::Http),
+        well: "whole, every byte right",
+    },
+    Step {
+        heading: "3. The same over FTP",
+        name: "upload by FTP",
+        file: "music.flac",
         way: Way::Up(Speech::Ftp),
         well: "whole, every byte right",
     },
     Step {
-        heading: "3. A download, killed, and meanwhile the server's file is replaced",
+        heading: "4. A download, killed, and meanwhile the server's file is replaced",
         name: "changed file",
         file: "nightly.iso",
         way: Way::Changing,
