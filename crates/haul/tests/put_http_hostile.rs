@@ -494,7 +494,7 @@ fn over_tls_it_is_the_same() {
 }
 
 #[test]
-#[ignore = "known: pieces are begun anew after each cut, for ever where no connection lasts for the whole file"]
+#[ignore = "known: pieces are begun anew after each cut, in vain where no connection lasts for the whole file"]
 fn pieces_are_gone_on_with_after_a_cut() {
     for how in [Cut::Fin, Cut::Rst] {
         let stage = Stage::new(UploadBehaviour::pieces().cut(Which::Every, 5 * MIB, how));
