@@ -3,8 +3,9 @@
 //! - [`content`]: files whose every byte follows from a seed, so that gigabytes need neither memory nor a fixture.
 //! - [`link`]: a relay in front of any server whose speed, cuts and stalls change on command.
 //! - [`hostile`]: an HTTP/1.1 peer that answers as wrongly as its [`hostile::Behaviour`] says.
-//!   [`hostile::ftp`] is its FTP sibling, for downloads and uploads.
-//! - [`real`]: nginx, Apache, lighttpd, caddy, python, proxies, and FTP servers, started on loopback over a scratch folder.
+//!   [`hostile::ftp`] is its FTP sibling, for downloads and uploads, [`hostile::upload`] the one that takes uploads over
+//!   HTTP.
+//! - [`real`]: nginx, Apache, lighttpd, caddy, python, WebDAV, tus, proxies, and FTP servers, started on loopback over a scratch folder.
 //! - [`haul_process`]: the haul binary itself, watched, interrupted, killed; [`served`]: the same as a server.
 //! - [`caller`]: an FTP client that says what the test says, and nothing else; [`http_caller`]: the same for HTTP/1.1.
 //! - [`disk`]: small and read-only file systems; [`limits`]: of this process.
@@ -59,7 +60,7 @@ mod wire;
 pub use caller::Caller;
 pub use content::Content;
 pub use haul_process::{Finished, Haul, HaulProcess};
-pub use hostile::{Behaviour, FtpBehaviour, FtpPeer, HttpPeer};
+pub use hostile::{Behaviour, FtpBehaviour, FtpPeer, HttpPeer, UploadBehaviour, UploadPeer};
 pub use http_caller::HttpCaller;
 pub use link::Link;
 pub use served::{Serve, Served};

@@ -3,6 +3,7 @@
 //! Each value becomes its type here, by the readers in [`crate::value`]; what needs more than one value, or a look at
 //! the world, is settled in [`crate::plan`]. The contract is cli.md.
 
+pub(crate) mod demo;
 pub(crate) mod probe;
 pub(crate) mod put;
 pub(crate) mod serve;
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     Probe(Box<probe::ProbeArgs>),
     Serve(Box<serve::ServeArgs>),
     Passwd(PasswdArgs),
+    Demo(demo::DemoArgs),
 }
 
 /// Download files; the same command again goes on where it stopped.

@@ -3,6 +3,7 @@
 //! Nothing here moves a byte; a program that wants what haul does uses haul-transfer.
 
 mod args;
+mod demo;
 mod exit;
 mod get;
 mod human;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Ok(Cli { command: Command::Probe(args) }) => probe::run(*args),
         Ok(Cli { command: Command::Serve(args) }) => serve::run(*args),
         Ok(Cli { command: Command::Passwd(args::PasswdArgs {}) }) => passwd::run(),
+        Ok(Cli { command: Command::Demo(args) }) => demo::run(&args),
         Err(error) => not_run(&error),
     };
     ExitCode::from(code)
@@ -48,7 +50,8 @@ fn main() -> ExitCode {
 fn not_run(error: &clap::Error) -> u8 {
     let words: Vec<_> = env::args_os().skip(1).collect();
     let command = words.first().and_then(|word| word.to_str());
-    let command = command.filter(|word| ["get", "put", "status", "probe", "serve", "passwd"].contains(word));
+    let command =
+        command.filter(|word| ["get", "put", "status", "probe", "serve", "passwd", "demo"].contains(word));
     match usage::answer(error, command) {
         Answer::Help => {
             // Whoever reads it may stop reading.

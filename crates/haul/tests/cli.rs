@@ -185,6 +185,7 @@ fn help_and_version_go_to_standard_output() {
         (&["get", "--help"], "Usage: haul get [OPTIONS]"),
         (&["status", "--help"], "Usage: haul status"),
         (&["probe", "-h"], "Usage: haul probe"),
+        (&["demo", "--help"], "Usage: haul demo [OPTIONS]"),
         (&["--version"], concat!("haul ", env!("CARGO_PKG_VERSION"))),
     ] {
         let ran = run(haul(folder.path()).args(arguments));

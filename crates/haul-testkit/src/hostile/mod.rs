@@ -10,6 +10,8 @@ mod connection;
 pub mod ftp;
 mod gzip;
 mod request;
+pub mod upload;
+mod wire;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,6 +28,7 @@ pub use self::behaviour::{
 };
 pub use self::ftp::{FtpBehaviour, FtpPeer};
 pub use self::request::Request;
+pub use self::upload::{UploadBehaviour, UploadPeer};
 pub use crate::socket::Cut;
 
 use self::answer::Answer;

@@ -16,7 +16,9 @@ mod pyftpdlib;
 mod python;
 mod running;
 mod sessions;
+mod tus_server;
 mod vsftpd;
+mod wsgidav;
 
 use std::path::PathBuf;
 
@@ -32,7 +34,9 @@ pub use self::pureftpd::PureFtpd;
 pub use self::pyftpdlib::Pyftpdlib;
 pub use self::python::PythonHttp;
 pub use self::running::Running;
+pub use self::tus_server::TusServer;
 pub use self::vsftpd::Vsftpd;
+pub use self::wsgidav::Wsgidav;
 
 /// The user of every FTP server that lets us name him; [`Running::user`] tells for each.
 pub const USER: &str = "haul";

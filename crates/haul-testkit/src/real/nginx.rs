@@ -47,6 +47,13 @@ impl Nginx {
         Self { password, ..self.directive("auth_basic haul; auth_basic_user_file passwords;") }
     }
 
+    /// WebDAV, to be written to: PUT of whole files (501 to Content-Range), DELETE, MKCOL, MOVE.
+    #[must_use]
+    pub fn dav(self) -> Self {
+        // Its temporary files are in the scratch folder, on the same file system as other folders of tests.
+        self.directive("dav_methods PUT DELETE MKCOL COPY MOVE; client_max_body_size 0;")
+    }
+
     /// Behind TLS.
     #[must_use]
     pub fn tls(self, certificates: &Certificates) -> Self {

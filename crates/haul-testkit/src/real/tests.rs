@@ -112,3 +112,76 @@ fn proxies_lead_to_a_server() {
     let with_password = proxy.url("").replace("//", "//n:p@");
     assert_eq!(curl(&["--noproxy", "", "--proxy", &with_password, &url]).unwrap().0, "200");
 }
+
+/// Puts the file by curl, as `name`; the status.
+fn put(server: &Running, name: &str, args: &[&str]) -> Option<String> {
+    let dir = folder();
+    let (file, url) = (dir.path().join("f.bin"), server.url(name));
+    let all = [&["--noproxy", "*", "-T", file.to_str().unwrap()], args, &[url.as_str()]].concat();
+    Some(curl(&all)?.0)
+}
+
+fn takes_the_file(server: Option<Running>, root: &TempDir) {
+    let Some(server) = server else { return };
+    let Some(status) = put(&server, "/new.bin", &[]) else { return };
+    assert_eq!(status, "201", "{}", server.log());
+    FILE.assert_file_is(root.path().join("new.bin"));
+}
+
+#[test]
+fn nginx_takes_files_and_no_pieces() {
+    let root = tempfile::tempdir().unwrap();
+    takes_the_file(Nginx::over(root.path()).dav().start(), &root);
+    let Some(server) = Nginx::over(root.path()).dav().start() else { return };
+    let Some(status) = put(&server, "/piece.bin", &["-H", "Content-Range: bytes 0-299999/400000"]) else {
+        return;
+    };
+    assert_eq!(status, "501");
+}
+
+#[test]
+fn apache_takes_files_and_writes_pieces_in_place() {
+    let root = tempfile::tempdir().unwrap();
+    takes_the_file(Apache::dav(root.path()), &root);
+    let Some(server) = Apache::dav(root.path()) else { return };
+    let piece = ["-H", "Content-Range: bytes 300000-599999/600000"];
+    let Some(status) = put(&server, "/new.bin", &piece) else { return };
+    assert_eq!(status, "204", "{}", server.log());
+    assert_eq!(std::fs::metadata(root.path().join("new.bin")).unwrap().len(), 600_000);
+}
+
+#[test]
+fn wsgidav_takes_files() {
+    let root = tempfile::tempdir().unwrap();
+    takes_the_file(Wsgidav::serve(root.path()), &root);
+    let Some(server) = Wsgidav::over(root.path()).login().start() else { return };
+    assert_eq!(put(&server, "/b.bin", &["-u", "x:y"]).as_deref(), Some("401"));
+    let login = format!("{}:{}", server.user(), server.password());
+    assert_eq!(put(&server, "/b.bin", &["-u", &login]).as_deref(), Some("201"));
+}
+
+#[test]
+fn the_tus_projects_server_takes_uploads() {
+    let root = tempfile::tempdir().unwrap();
+    let Some(server) = TusServer::over(root.path()).max_size(400_000).start() else { return };
+    let mut caller = crate::HttpCaller::to(server.addr());
+    let tus = "Host: h\r\nTus-Resumable: 1.0.0\r\n";
+    caller
+        .asks(format!("POST /files HTTP/1.1\r\n{tus}Upload-Length: 400001\r\nContent-Length: 0\r\n\r\n"))
+        .expect(413);
+    let created = format!("POST /files HTTP/1.1\r\n{tus}Upload-Length: 300000\r\nContent-Length: 0\r\n\r\n");
+    let created = caller.asks(created).expect(201);
+    let path = created.field("Location").unwrap().split_once("/files/").unwrap().1.to_owned();
+    for range in [0..100_000, 100_000..300_000] {
+        let fields = format!(
+            "{tus}Content-Type: application/offset+octet-stream\r\nUpload-Offset: {}\r\nContent-Length: {}\r\n\r\n",
+            range.start,
+            range.end - range.start
+        );
+        let head = format!("PATCH /files/{path} HTTP/1.1\r\n{fields}");
+        let answer = caller.asks([head.as_bytes(), &FILE.bytes(range.clone())].concat()).expect(204);
+        assert_eq!(answer.field("Upload-Offset"), Some(range.end.to_string().as_str()));
+    }
+    let [upload] = &TusServer::uploads(root.path())[..] else { panic!("{}", server.log()) };
+    FILE.assert_file_is(upload);
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 
 use super::behaviour::Replies;
-use super::wire::Wire;
+use crate::hostile::wire::Wire;
 
 /// What telnet puts before an urgent ABOR (RFC 959, section 4.1.3): IAC, IP, DM.
 const TELNET: [u8; 3] = [0xFF, 0xF4, 0xF2];

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::behaviour::Passive;
-use super::wire::Wire;
+use crate::hostile::wire::Wire;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -24,7 +24,6 @@ mod session;
 mod state;
 mod transfer;
 mod tree;
-mod wire;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -13,7 +13,7 @@ use super::digest::Algorithm;
 use super::listing::Kind;
 use super::record::{FtpCommand, FtpVerb};
 use super::state::{Security, Shared};
-use super::wire::Wire;
+use crate::hostile::wire::Wire;
 
 /// A session, and what the client has said in it so far.
 pub(super) struct Session {

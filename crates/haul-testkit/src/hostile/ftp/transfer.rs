@@ -11,7 +11,7 @@ use super::listing::{self, Kind};
 use super::record::{FtpTransfer, FtpVerb, Progress};
 use super::session::{Session, Then};
 use super::tree::{File, parent};
-use super::wire::Wire;
+use crate::hostile::wire::Wire;
 use crate::pace::Pace;
 use crate::socket::Cut;
 

@@ -1,5 +1,5 @@
-//! A connection of a hostile FTP peer, control or data: plain at first, TLS perhaps later; it waits as long as it
-//! takes, unless the peer is being stopped.
+//! A connection of a hostile FTP or upload peer: plain at first, TLS perhaps later; it waits as long as it takes, unless
+//! the peer is being stopped.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -119,7 +119,7 @@ impl Wire {
         socket.stream.set_nonblocking(value)
     }
 
-    /// Ends a data connection so that all that was written arrives first.
+    /// Ends it so that all that was written arrives first.
     pub(super) fn cut(&mut self, how: Cut) {
         if let Some(socket) = self.patient() {
             socket::end(&socket.stream, how);
@@ -127,7 +127,7 @@ impl Wire {
         *self = Self::Broken;
     }
 
-    /// Ends a control connection at once.
+    /// Ends it at once.
     pub(super) fn die(&mut self, how: Cut) {
         if let (Some(socket), Cut::Rst) = (self.patient(), how) {
             socket::reset_on_close(&socket.stream);
@@ -135,7 +135,7 @@ impl Wire {
         *self = Self::Broken;
     }
 
-    /// The end of a connection that is not cut; over TLS it is announced.
+    /// An end that is no cut; over TLS it is announced.
     pub(super) fn close(mut self) {
         if let Self::Tls(tls) = &mut self {
             tls.conn.send_close_notify();
