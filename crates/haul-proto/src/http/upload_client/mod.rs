@@ -1,4 +1,4 @@
-//! Uploads that resume, as a client: what a server offers ([`Offer`]), what it tells of an upload ([`told`]), and what
+//! Uploads that resume, as a client: what a server offers ([`Offer`]), what it tells of an upload (`told`), and what
 //! its answer to a request with bytes means ([`Said`]), for the dialects of the IETF draft, tus and PUT with
 //! Content-Range (RFC 9110 §14.5).
 //!
