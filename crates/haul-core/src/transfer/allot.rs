@@ -9,7 +9,7 @@ use super::LaneId;
 use crate::ByteRange;
 
 /// A piece smaller than this is not cut.
-pub(super) const SMALLEST: u64 = 64 * 1024;
+pub(crate) const SMALLEST: u64 = 64 * 1024;
 
 /// While speeds are unknown a lane must get at least this much to be worth its connection.
 const SMALLEST_BLIND: u64 = 256 * 1024;
@@ -22,19 +22,19 @@ const GRAIN: u64 = 4096;
 
 /// A lane at work, as far as it matters here.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Worker {
-    pub(super) lane: LaneId,
+pub(crate) struct Worker {
+    pub(crate) lane: LaneId,
     /// What it has still to bring.
-    pub(super) rest: ByteRange,
+    pub(crate) rest: ByteRange,
     /// Bytes a second, once known.
-    pub(super) pace: Option<f64>,
+    pub(crate) pace: Option<f64>,
     /// Whether two lanes run over these bytes already.
-    pub(super) raced: bool,
+    pub(crate) raced: bool,
 }
 
 /// What the next lane shall do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     /// Bytes that nobody works on.
     Free(ByteRange),
     /// The tail of another lane's work, which stops at the start of it.
@@ -55,17 +55,17 @@ pub(super) enum Piece {
 
 /// What a new lane is expected to be like.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Newcomer {
+pub(crate) struct Newcomer {
     /// Its speed in bytes a second, where anything is known.
-    pub(super) pace: Option<f64>,
+    pub(crate) pace: Option<f64>,
     /// What opening it costs.
-    pub(super) opening: Duration,
+    pub(crate) opening: Duration,
     /// How many lanes, this one included, are about to be opened.
-    pub(super) companions: usize,
+    pub(crate) companions: usize,
 }
 
 /// The best piece for one more lane, or nothing that would pay.
-pub(super) fn next(free: &[ByteRange], workers: &[Worker], newcomer: Newcomer) -> Option<Piece> {
+pub(crate) fn next(free: &[ByteRange], workers: &[Worker], newcomer: Newcomer) -> Option<Piece> {
     if let Some(range) = free.iter().max_by_key(|range| range.len()) {
         return Some(Piece::Free(*range));
     }

@@ -23,7 +23,7 @@
 //!
 //! While verifying and settling, lanes whose answers were found to fit go on; no new ones are opened.
 
-mod allot;
+pub(crate) mod allot;
 mod answers;
 mod doubt;
 mod event;
@@ -35,7 +35,7 @@ mod opening;
 mod overlap;
 pub(crate) mod patience;
 mod plan;
-mod speed;
+pub(crate) mod speed;
 
 use std::{
     collections::VecDeque,

@@ -10,7 +10,7 @@ const SLICE: Duration = Duration::from_millis(30);
 
 /// The speed of one lane, or of all of them.
 #[derive(Clone, Debug)]
-pub(super) struct Speed {
+pub(crate) struct Speed {
     began: Instant,
     slice_began: Instant,
     in_slice: u64,
@@ -19,12 +19,12 @@ pub(super) struct Speed {
 }
 
 impl Speed {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self { began: now, slice_began: now, in_slice: 0, total: 0, mean: None }
     }
 
     /// `bytes` came.
-    pub(super) fn add(&mut self, now: Instant, bytes: u64) {
+    pub(crate) fn add(&mut self, now: Instant, bytes: u64) {
         self.total += bytes;
         self.in_slice += bytes;
         let took = now.saturating_duration_since(self.slice_began);
@@ -48,7 +48,7 @@ impl Speed {
     }
 
     /// Bytes a second, silence since the last byte counted in; `None` before there is anything to tell.
-    pub(super) fn now(&self, now: Instant) -> Option<f64> {
+    pub(crate) fn now(&self, now: Instant) -> Option<f64> {
         let took = now.saturating_duration_since(self.slice_began);
         match self.mean {
             Some(mean) if took < SLICE * 4 => Some(mean),

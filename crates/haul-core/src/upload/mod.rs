@@ -16,6 +16,7 @@
 
 mod event;
 mod landing;
+pub mod lanes;
 mod opening;
 mod plan;
 #[cfg(test)]
