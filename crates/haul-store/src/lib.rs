@@ -49,5 +49,6 @@ pub use tree::{
     Staged, Store, Stretch, Syncer, Taken, Then, When, Work,
 };
 pub use uploads::{
-    Remembered, UploadClaim, UploadDialect, UploadRecord, UploadRecords, UploadResource, UploadStage,
+    Remembered, UploadClaim, UploadDialect, UploadPart, UploadRecord, UploadRecords, UploadResource,
+    UploadStage,
 };

@@ -20,7 +20,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-pub use record::{UploadDialect, UploadRecord, UploadResource, UploadStage};
+pub use record::{UploadDialect, UploadPart, UploadRecord, UploadResource, UploadStage};
 
 use crate::StoreError;
 use crate::disk::{Disk, DiskFile, Opening, RealDisk};

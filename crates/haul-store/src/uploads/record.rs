@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 /// What a record begins with. Not text, and spoilt by every transfer that changes line ends.
 const MAGIC: [u8; 8] = *b"\x89haulU\n\x1a";
-/// The format that this code writes, and the newest that it reads.
-const VERSION: u32 = 2;
+/// The newest format that this code reads, of an upload whose bytes come in parts …
+const VERSION: u32 = 3;
+/// … and that of any other upload, which older ones read as well.
+const WITHOUT_PARTS: u32 = 2;
 /// Magic, version and checksum.
 const HEADER: usize = 16;
 /// No record is longer.
@@ -41,6 +43,19 @@ pub struct UploadRecord {
     pub stage: UploadStage,
     /// Where the far end has what is unfinished, and by which dialect, where that is elsewhere than under its path.
     pub resource: Option<UploadResource>,
+    /// Where the far end has its parts, where it comes in parts: in the order of the file.
+    pub parts: Vec<UploadPart>,
+}
+
+/// A part of a file that the far end has, or has a beginning of, at a URL of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadPart {
+    /// Its first byte.
+    pub from: u64,
+    /// Behind its last byte: no part that begins before that has bytes behind its beginning.
+    pub end: u64,
+    /// The URL, without name, password and query. Over FTP the name that the server has for the whole upload.
+    pub url: String,
 }
 
 /// An unfinished upload that has a URL of its own.
@@ -78,9 +93,21 @@ struct First {
 }
 
 impl First {
-    fn with(self, resource: Option<UploadResource>) -> UploadRecord {
+    fn with(self, resource: Option<UploadResource>, parts: Vec<UploadPart>) -> UploadRecord {
         let Self { local, size, modified, inode, shown_url, far, offset, when_unix, stage } = self;
-        UploadRecord { local, size, modified, inode, shown_url, far, offset, when_unix, stage, resource }
+        UploadRecord {
+            local,
+            size,
+            modified,
+            inode,
+            shown_url,
+            far,
+            offset,
+            when_unix,
+            stage,
+            resource,
+            parts,
+        }
     }
 }
 
@@ -113,12 +140,18 @@ impl UploadRecord {
     /// The bytes on disk.
     pub(super) fn image(&self) -> std::io::Result<Vec<u8>> {
         let mut image = Vec::from(MAGIC);
-        image.extend_from_slice(&VERSION.to_le_bytes());
+        let version = if self.parts.is_empty() { WITHOUT_PARTS } else { VERSION };
+        image.extend_from_slice(&version.to_le_bytes());
         image.extend_from_slice(&[0; 4]);
-        let Self { local, size, modified, inode, shown_url, far, offset, when_unix, stage, resource } =
+        let Self { local, size, modified, inode, shown_url, far, offset, when_unix, stage, resource, parts } =
             self.clone();
         let first = First { local, size, modified, inode, shown_url, far, offset, when_unix, stage };
-        postcard::to_io(&(first, resource), &mut image).map_err(std::io::Error::other)?;
+        let written = if parts.is_empty() {
+            postcard::to_io(&(first, resource), &mut image)
+        } else {
+            postcard::to_io(&(first, resource, parts), &mut image)
+        };
+        written.map_err(std::io::Error::other)?;
         if image.len() as u64 > LONGEST {
             return Err(std::io::Error::other("the record would be too long"));
         }
@@ -139,9 +172,12 @@ impl UploadRecord {
             return Reading::Damaged;
         }
         let read = match version {
-            1 => postcard::take_from_bytes::<First>(record).map(|(first, rest)| (first.with(None), rest)),
-            2 => postcard::take_from_bytes::<(First, Option<UploadResource>)>(record)
-                .map(|((first, resource), rest)| (first.with(resource), rest)),
+            1 => postcard::take_from_bytes::<First>(record)
+                .map(|(first, rest)| (first.with(None, Vec::new()), rest)),
+            WITHOUT_PARTS => postcard::take_from_bytes::<(First, Option<UploadResource>)>(record)
+                .map(|((first, resource), rest)| (first.with(resource, Vec::new()), rest)),
+            VERSION => postcard::take_from_bytes::<(First, Option<UploadResource>, Vec<UploadPart>)>(record)
+                .map(|((first, resource, parts), rest)| (first.with(resource, parts), rest)),
             _ => return Reading::Damaged,
         };
         match read {
@@ -167,7 +203,13 @@ mod tests {
             when_unix: 1_700_000_001,
             stage: UploadStage::Finished { modified: Some(-5) },
             resource: Some(UploadResource { url: "http://h/-/u/1".to_owned(), dialect: UploadDialect::Tus }),
+            parts: Vec::new(),
         }
+    }
+
+    fn in_parts() -> UploadRecord {
+        let part = |from, end| UploadPart { from, end, url: format!("http://h/-/parts/{from}") };
+        UploadRecord { resource: None, parts: vec![part(0, 700), part(700, 1 << 40)], ..record() }
     }
 
     /// The bytes that version 1 made of the same without a resource.
@@ -201,6 +243,14 @@ mod tests {
     }
 
     #[test]
+    fn parts_are_of_a_version_of_their_own() {
+        let image = in_parts().image().unwrap();
+        assert_eq!(UploadRecord::read(&image), Reading::Whole(Box::new(in_parts())));
+        assert_eq!(image[..12], *b"\x89haulU\n\x1a\x03\0\0\0");
+        assert_eq!(crate::crc::of(&image), 0, "the bytes of version 3");
+    }
+
+    #[test]
     fn a_record_cut_off_anywhere_or_with_any_bit_flipped_says_nothing() {
         let image = record().image().unwrap();
         for len in 0..image.len() {
@@ -216,7 +266,7 @@ mod tests {
     #[test]
     fn a_record_of_a_newer_haul_is_known_as_one() {
         let mut image = record().image().unwrap();
-        image[8] = 3;
-        assert_eq!(UploadRecord::read(&image), Reading::Newer(3));
+        image[8] = 4;
+        assert_eq!(UploadRecord::read(&image), Reading::Newer(4));
     }
 }

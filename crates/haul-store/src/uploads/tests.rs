@@ -17,6 +17,7 @@ fn record(offset: u64) -> UploadRecord {
         when_unix: 4,
         stage: UploadStage::Begun,
         resource: None,
+        parts: Vec::new(),
     }
 }
 

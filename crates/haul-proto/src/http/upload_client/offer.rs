@@ -31,6 +31,10 @@ pub struct Offer {
 pub struct TusOffer {
     /// A creation may bring bytes.
     pub creation_with_upload: bool,
+    /// Parts can become one file.
+    pub concatenation: bool,
+    /// How long an upload is may be told when it is there.
+    pub defer_length: bool,
     /// Uploads can be given up.
     pub termination: bool,
     /// The best digest of a request's bytes that it checks.
@@ -106,6 +110,8 @@ impl TusOffer {
             .find(|checksum| algorithms.iter().any(|known| known == checksum.name()));
         Some(Self {
             creation_with_upload: has("creation-with-upload"),
+            concatenation: has("concatenation"),
+            defer_length: has("creation-defer-length"),
             termination: has("termination"),
             checksum: best.filter(|_| has("checksum")),
             max_size: headers
@@ -153,7 +159,10 @@ mod tests {
             ("Upload-Limit", "max-size=100, max-append-size=10, max-age=60"),
             ("Upload-Draft-Interop-Version", "8"),
             ("Tus-Version", "1.0.0,0.2.2"),
-            ("Tus-Extension", "creation,creation-with-upload,checksum,termination"),
+            (
+                "Tus-Extension",
+                "creation,creation-with-upload,checksum,termination,concatenation,creation-defer-length",
+            ),
             ("Tus-Checksum-Algorithm", "md5,sha1,sha256"),
             ("Tus-Max-Size", "1073741824"),
         ]);
@@ -163,6 +172,7 @@ mod tests {
         assert_eq!(limits.max_age.map(|age| age.as_secs()), Some(60));
         let tus = all.tus.as_ref().unwrap();
         assert!(tus.creation_with_upload && tus.termination);
+        assert!(tus.concatenation && tus.defer_length);
         assert_eq!((tus.checksum, tus.max_size), (Some(Checksum::Sha256), Some(1 << 30)));
         assert_eq!((all.allows("PUT"), all.allows("POST")), (Some(true), Some(false)));
     }
