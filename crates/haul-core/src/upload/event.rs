@@ -138,6 +138,8 @@ pub enum Event {
     Checked(Found),
     /// The far end takes the bytes: from here on what it has under this name is ours.
     Begun,
+    /// Of what is sent in parts the far end had so many bytes from an earlier run: they count once the whole is proven.
+    Kept(u64),
     /// Bytes up to this offset were handed over to the connection.
     Moved(u64),
     /// All bytes, up to this offset, went over, and the far end says that it has them.

@@ -200,6 +200,11 @@ impl Upload {
             Event::Seen(seen) => self.on_seen(now, seen),
             Event::Checked(found) => self.on_checked(found),
             Event::Begun => self.on_begun(),
+            Event::Kept(bytes) => {
+                if let Phase::Sending(sending) = &mut self.phase {
+                    sending.at = sending.at.max(bytes);
+                }
+            }
             Event::Moved(to) => self.on_moved(to),
             Event::Sent(to) => self.on_sent(to),
             Event::LocalChanged(local) => self.on_changed(local),
@@ -451,7 +456,10 @@ impl Upload {
         if self.changes > CHANGES {
             return self.finish(Outcome::Restless);
         }
-        self.ours = Ours::Outdated;
+        // Of what is sent in parts nothing lies under the name yet.
+        if self.ours == Ours::Begun {
+            self.ours = Ours::Outdated;
+        }
         self.confirmed = 0;
         self.look(Phase::Opening(self.sent_to()), true);
     }

@@ -60,6 +60,8 @@ pub struct PutJob {
     pub text: bool,
     /// Over HTTP: which dialect is spoken.
     pub protocol: Protocol,
+    /// So many connections, where the far end takes parts of the file beside each other.
+    pub lanes: usize,
     /// What the local file's digest must be before it is sent, and the far end's afterwards, where it can be told.
     pub checksum: Option<Digest>,
     /// What is checked before a part at the far end is continued.
@@ -88,6 +90,7 @@ impl PutJob {
             url,
             text: false,
             protocol: Protocol::Auto,
+            lanes: 1,
             checksum: None,
             verify: Verify::Auto,
             if_exists: None,

@@ -10,6 +10,7 @@
 mod buffer;
 mod feed;
 mod job;
+mod lanes;
 mod local;
 mod remember;
 mod sink;
@@ -21,7 +22,10 @@ mod text_words;
 mod tree;
 mod words;
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use haul_core::{
@@ -46,6 +50,7 @@ use crate::{
     client::{Client, Stop},
     drive::Watch,
     failure::{Failure, Kind},
+    host::Host,
     notice::{Done, Verified},
 };
 
@@ -67,20 +72,26 @@ pub async fn put(client: &Client, mut job: PutJob, stop: Stop, watch: Watch) -> 
     // A connection to the host, among those that it gets.
     let host = client.host(&job.url);
     let slot = tokio::select! {
-        slot = host.slot() => slot,
+        slot = Arc::clone(&host).slot() => slot,
         () = stop.stopped() => return Err(Failure::new(Kind::Interrupted, "interrupted")),
     };
     let ended = if http {
-        Box::pin(to_http(client, &job, &stop, watch)).await
+        Box::pin(to_http(client, &job, &host, &stop, watch)).await
     } else {
         text::heed_typecode(&mut job);
-        Box::pin(to_ftp(client, &job, &stop, watch)).await
+        Box::pin(to_ftp(client, &job, &host, &stop, watch)).await
     };
     drop(slot);
     ended
 }
 
-async fn to_ftp(client: &Client, job: &PutJob, stop: &Stop, watch: Watch) -> Result<Done, Failure> {
+async fn to_ftp(
+    client: &Client,
+    job: &PutJob,
+    host: &Arc<Host>,
+    stop: &Stop,
+    watch: Watch,
+) -> Result<Done, Failure> {
     let sink = client.ftp_sink(&job.url, job.make_folders, job.timeout);
     let sink = sink.map_err(|why| Failure::new(Kind::Usage, format!("{}: {why}", crate::place(&job.url))))?;
     let far = Far {
@@ -91,13 +102,19 @@ async fn to_ftp(client: &Client, job: &PutJob, stop: &Stop, watch: Watch) -> Res
         return text::send(client, job, sink.of_text(), far, stop, watch).await;
     }
     let memory = memory(job, far)?;
-    let mut put = Put::new(client, job, sink, memory, watch)?;
+    let mut put = Put::new(client, job, host, sink, memory, watch)?;
     let ended = put.run(stop).await;
     put.sink.close();
     ended
 }
 
-async fn to_http(client: &Client, job: &PutJob, stop: &Stop, watch: Watch) -> Result<Done, Failure> {
+async fn to_http(
+    client: &Client,
+    job: &PutJob,
+    host: &Arc<Host>,
+    stop: &Stop,
+    watch: Watch,
+) -> Result<Done, Failure> {
     if job.text {
         return Err(Failure::new(Kind::Usage, "HTTP knows no sending as text"));
     }
@@ -105,6 +122,7 @@ async fn to_http(client: &Client, job: &PutJob, stop: &Stop, watch: Watch) -> Re
         url: job.url.clone(),
         protocol: job.protocol,
         resumes: job.from.path().is_some(),
+        spread: job.lanes > 1,
         temporary: job.temporary,
         make_folders: job.make_folders,
         if_exists: job.if_exists,
@@ -116,7 +134,10 @@ async fn to_http(client: &Client, job: &PutJob, stop: &Stop, watch: Watch) -> Re
     if let Some(resource) = memory.resource() {
         sink.remember(resource);
     }
-    let mut put = Put::new(client, job, sink, memory, watch)?;
+    if memory.has_parts() {
+        sink.spread();
+    }
+    let mut put = Put::new(client, job, host, sink, memory, watch)?;
     let ended = put.run(stop).await;
     if ended.is_err() {
         put.leave().await;
@@ -140,12 +161,21 @@ struct Far {
 /// One upload on its way.
 struct Put<'a, S> {
     client: &'a Client,
+    host: Arc<Host>,
     sink: S,
     feed: Feed,
     machine: Upload,
     memory: Memory,
     tell: Tell,
     temporary: bool,
+    restart: bool,
+    retries: Option<u32>,
+    /// So many connections are wanted.
+    lanes: usize,
+    /// It was said that there is but one.
+    told_one_lane: bool,
+    /// What the far end has of parts, as far as is known.
+    kept_on_lanes: u64,
     /// What the user says that the file is.
     checksum: Option<Digest>,
     /// What the far end said last to a refusal or a failure.
@@ -153,7 +183,14 @@ struct Put<'a, S> {
 }
 
 impl<'a, S: Sink> Put<'a, S> {
-    fn new(client: &'a Client, job: &PutJob, sink: S, memory: Memory, watch: Watch) -> Result<Self, Failure> {
+    fn new(
+        client: &'a Client,
+        job: &PutJob,
+        host: &Arc<Host>,
+        sink: S,
+        memory: Memory,
+        watch: Watch,
+    ) -> Result<Self, Failure> {
         let piece = client.piece(PIECE);
         let feed = Feed::open(&job.from, piece)?;
         let local = feed.local();
@@ -168,12 +205,18 @@ impl<'a, S: Sink> Put<'a, S> {
         };
         Ok(Self {
             client,
+            host: Arc::clone(host),
             sink,
             feed,
             machine: Upload::new(plan, memory.memo()),
             memory,
             tell: Tell::new(watch, local.map(|local| local.size)),
             temporary: job.temporary,
+            restart: job.restart,
+            retries: job.retries,
+            lanes: job.lanes,
+            told_one_lane: false,
+            kept_on_lanes: 0,
             checksum: job.checksum.clone(),
             said: None,
         })
@@ -303,6 +346,9 @@ impl<'a, S: Sink> Put<'a, S> {
     }
 
     async fn send(&mut self, name: Name, at: u64, way: Way) -> Result<Event, Failure> {
+        if let Some(event) = Box::pin(self.send_on_lanes(name, at)).await? {
+            return Ok(event);
+        }
         let whole = self.feed.local().map(|local| local.size);
         if let Err(fault) = self.sink.begin(name, at, way, whole).await {
             return Ok(self.fault(fault));
@@ -318,26 +364,31 @@ impl<'a, S: Sink> Put<'a, S> {
             Ok(to) => to,
             Err(fault) => return Ok(self.fault(fault)),
         };
-        if let Feed::File(file, buffers) = &self.feed
+        if let Feed::File(file, _) = &self.feed
             && !file.is_unchanged()
         {
             // What was sent may be of both: it is not let become a file.
             self.sink.give_up();
-            if self.checksum.is_some() {
-                let words =
-                    "the local file changed while it was sent, and is not what --checksum says any more";
-                return Err(Failure::new(Kind::Mismatch, words));
-            }
-            let file = file.reopen()?;
-            self.tell.resize(file.identity.size);
-            let event = Event::LocalChanged(file.identity);
-            self.feed = Feed::File(file, buffers.clone());
-            return Ok(event);
+            return self.changed();
         }
         Ok(match self.sink.end().await {
             Ok(()) => Event::Sent(to),
             Err(fault) => self.fault(fault),
         })
+    }
+
+    /// The local file is another one now: that one is sent instead.
+    fn changed(&mut self) -> Result<Event, Failure> {
+        let Feed::File(file, buffers) = &self.feed else { return Ok(Event::Pause) };
+        if self.checksum.is_some() {
+            let words = "the local file changed while it was sent, and is not what --checksum says any more";
+            return Err(Failure::new(Kind::Mismatch, words));
+        }
+        let file = file.reopen()?;
+        self.tell.resize(file.identity.size);
+        let event = Event::LocalChanged(file.identity);
+        self.feed = Feed::File(file, buffers.clone());
+        Ok(event)
     }
 
     /// Sends everything from `at` on; returns where it ended.
@@ -373,7 +424,7 @@ impl<'a, S: Sink> Put<'a, S> {
             outcome => {
                 let mut failure = words::failure(&outcome, self.said.as_deref());
                 if self.feed.local().is_some() {
-                    failure.kept = self.machine.confirmed();
+                    failure.kept = self.machine.confirmed().max(self.kept_on_lanes);
                 }
                 Err(failure)
             }

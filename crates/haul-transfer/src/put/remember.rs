@@ -11,7 +11,7 @@ use std::{
 
 use haul_core::upload::{Local, Memo, Stage};
 use haul_store::{
-    Remembered, StoreError, UploadClaim, UploadRecord, UploadRecords, UploadResource, UploadStage,
+    Remembered, StoreError, UploadClaim, UploadPart, UploadRecord, UploadRecords, UploadResource, UploadStage,
 };
 use sha2::{Digest as _, Sha256};
 use url::Url;
@@ -24,6 +24,20 @@ use crate::{
 
 /// So many more bytes that the far end has confirmed are worth a write to the disk.
 const WORTH: u64 = 64 << 20;
+
+/// What may be a secret is not remembered.
+const SECRET: &str = "the server gave the upload a URL with a query, which may be a secret and is not written down: only this \
+                      run can go on with it";
+
+/// Parts that an earlier run has left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Parts {
+    None,
+    /// Of the local file as it is.
+    Same(Vec<UploadPart>),
+    /// Of the local file as it was.
+    Other(Vec<UploadPart>),
+}
 
 /// The memory of one upload.
 #[derive(Debug)]
@@ -65,6 +79,7 @@ impl Memory {
                 when_unix: 0,
                 stage: UploadStage::Begun,
                 resource: None,
+                parts: Vec::new(),
             },
             found: None,
             saved: None,
@@ -100,7 +115,8 @@ impl Memory {
     /// What the machine may know: only what was sent from the same local path to the same far one.
     pub(super) fn memo(&self) -> Option<Memo> {
         let found = self.found.as_ref()?;
-        if found.local != self.record.local {
+        // Of parts nothing lies under the name.
+        if found.local != self.record.local || !found.parts.is_empty() {
             return None;
         }
         let local = Local { size: found.size, modified: found.modified, inode: found.inode };
@@ -140,6 +156,43 @@ impl Memory {
         Some(Resource { url, dialect: resource.dialect, acknowledged: found.offset })
     }
 
+    /// Whether an earlier run has left parts of this file, sent to the same path.
+    pub(super) fn has_parts(&self) -> bool {
+        let same = |found: &UploadRecord| found.local == self.record.local && found.far == self.record.far;
+        self.found.as_ref().is_some_and(|found| same(found) && !found.parts.is_empty())
+    }
+
+    /// These parts, in the order of the file.
+    pub(super) fn parts(&self, local: Local) -> Parts {
+        let Some(found) = self.found.as_ref().filter(|_| self.has_parts()) else { return Parts::None };
+        let parts = found.parts.clone();
+        let same = Local { size: found.size, modified: found.modified, inode: found.inode } == local;
+        if same { Parts::Same(parts) } else { Parts::Other(parts) }
+    }
+
+    /// The far end has these parts, or beginnings of them.
+    pub(super) async fn parts_begun(&mut self, local: Local, mut parts: Vec<UploadPart>) {
+        let secret = |part: &UploadPart| Url::parse(&part.url).is_ok_and(|url| url.query().is_some());
+        if parts.iter().any(secret) {
+            if self.saved.is_none() && self.claim.is_some() {
+                self.remark = Some(SECRET.to_owned());
+            }
+            parts.retain(|part| !secret(part));
+        }
+        self.record.resource = None;
+        self.record.parts = parts;
+        self.found = None;
+        self.save(local, 0, UploadStage::Begun).await;
+        // What is begun as one upload is another thing to remember.
+        self.saved = None;
+    }
+
+    /// There are no parts any more.
+    pub(super) fn no_parts(&mut self) {
+        self.record.parts.clear();
+        self.found = self.found.take().filter(|found| found.parts.is_empty());
+    }
+
     /// The far end has taken the file, and has so many bytes of it. What was saved already is not saved again: on a bad
     /// line that would be a wait for the disk at each break.
     pub(super) async fn begun(&mut self, local: Local, offset: u64, resource: Option<&Resource>) {
@@ -150,6 +203,7 @@ impl Memory {
             return;
         }
         self.record.resource = kept;
+        self.no_parts();
         self.save(local, offset, UploadStage::Begun).await;
     }
 
@@ -179,9 +233,7 @@ impl Memory {
         let resource = resource?;
         if resource.url.query().is_some() {
             if self.saved.is_none() && self.claim.is_some() {
-                let words = "the server gave the upload a URL with a query, which may be a secret and is not written \
-                             down: only this run can go on with it";
-                self.remark = Some(words.to_owned());
+                self.remark = Some(SECRET.to_owned());
             }
             return None;
         }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use haul_core::ByteRange;
+use haul_core::{ByteRange, upload::lanes::Spread};
 
 use super::TICK;
 use crate::{
@@ -80,6 +80,39 @@ impl Tell {
             }
         }
         self.progress(at);
+    }
+
+    /// The far end takes bytes on several lanes, and has so many from before.
+    pub(super) fn begins_on_lanes(&mut self, kept: u64) {
+        (self.from, self.at) = (0, kept);
+        if !self.started {
+            self.started = true;
+            (self.watch)(Notice::Start { size: self.size, target: None });
+            if kept > 0 {
+                self.kept = kept;
+                (self.watch)(Notice::Resumed { kept });
+            }
+        }
+    }
+
+    /// One of several lanes has moved so many more bytes.
+    pub(super) fn moved(&mut self, bytes: u64) {
+        self.sent += bytes;
+    }
+
+    /// How things stand on several lanes, if it is time to tell.
+    pub(super) fn progress_on_lanes(&mut self, spread: &Spread, now: Instant) {
+        if self.told.is_some_and(|told| now.saturating_duration_since(told) < TICK) {
+            return;
+        }
+        self.told = Some(now);
+        self.at = spread.done();
+        let rate = self.meter.mark(now, self.sent);
+        let lanes = (spread.views())
+            .map(|view| LaneView { from: view.from, pos: view.pos, end: Some(view.end) })
+            .collect();
+        let held = spread.reached().collect();
+        (self.watch)(Notice::Progress(Progress { size: self.size, done: self.at, rate, lanes, held }));
     }
 
     /// So many more bytes went over.

@@ -8,6 +8,15 @@ use haul_core::{
 
 use crate::failure::{Failure, Kind};
 
+/// Several connections were wanted.
+pub(super) const ONE_LANE: &str = "what goes there goes on one connection: the server offers no way to put a file together \
+                                   from parts, or what is there of it was begun on one";
+
+/// Parts that an earlier run, or this one, has sent.
+pub(super) fn parts_gone(gone: usize, of: usize) -> String {
+    format!("the server has {gone} of {of} parts no more: they are begun anew")
+}
+
 /// Why it is sent from its first byte.
 pub(super) fn anew(why: Anew) -> &'static str {
     match why {

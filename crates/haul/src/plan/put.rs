@@ -190,6 +190,7 @@ fn job(args: &PutArgs, from: From, url: Url, own: usize) -> PutJob {
             ProtocolChoice::Tus => Protocol::Tus,
             ProtocolChoice::Put => Protocol::Put,
         },
+        lanes: args.connections.map_or(1, NonZeroUsize::get),
         checksum: args.checksum.clone(),
         restart: args.restart,
         temporary: args.temp_name,

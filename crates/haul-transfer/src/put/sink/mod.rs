@@ -16,12 +16,15 @@ use haul_core::upload::{Found, How, Local, Name, Refusal, Seen, Way};
 pub(crate) use ftp::FtpSink;
 pub(crate) use ftp_file::FtpFile;
 pub use http::Protocol;
-pub(crate) use http::{HttpPlan, HttpSink};
+pub(crate) use http::{HttpPlan, HttpSink, PartWay, Parts};
 
 use haul_store::UploadDialect;
 use url::Url;
 
-use super::local::LocalFile;
+use super::{
+    lanes::{Door, Joined},
+    local::LocalFile,
+};
 use crate::source::Failed;
 
 /// Why something was not done.
@@ -80,6 +83,28 @@ pub(crate) trait Sink: Send {
 
     /// That was the last of them; returns once the far end says that it has all.
     fn end(&mut self) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// How the `whole` bytes of the file can be sent on several lanes, of which the far end is known to have those before
+    /// `at`; `None` where it takes them on one only.
+    fn door(
+        &mut self,
+        _name: Name,
+        _at: u64,
+        _whole: u64,
+    ) -> impl Future<Output = Result<Option<Door>, Fault>> + Send {
+        async { Ok(None) }
+    }
+
+    /// All parts are there, at these places in the order of the file: they become the file.
+    fn join(
+        &mut self,
+        _name: Name,
+        _door: &Door,
+        _parts: &[String],
+        _whole: u64,
+    ) -> impl Future<Output = Result<Joined, Fault>> + Send {
+        async { Ok(Joined::Whole) }
+    }
 
     /// What was begun is not to be finished.
     fn give_up(&mut self);

@@ -212,12 +212,17 @@ impl HttpSink {
         let mut fields = spoken(UploadDialect::Tus);
         fields.extend(self.conditions(name));
         fields.push((UPLOAD_LENGTH, HeaderValue::from(whole)));
+        fields.extend(self.tus_name(name));
+        fields
+    }
+
+    /// What the file is called, as tus has it.
+    pub(super) fn tus_name(&self, name: Name) -> Option<(http::HeaderName, HeaderValue)> {
         let url = self.url_of_name(name);
         let last = url.path().rsplit('/').next().unwrap_or_default();
         let file: Vec<u8> = percent_decode_str(last).collect();
         let metadata = format!("filename {}", BASE64_STANDARD.encode(file));
-        fields.extend(HeaderValue::try_from(metadata).ok().map(|value| (UPLOAD_METADATA, value)));
-        fields
+        HeaderValue::try_from(metadata).ok().map(|value| (UPLOAD_METADATA, value))
     }
 
     /// Where a creation in tus goes to: the folder, else the URL itself.

@@ -50,6 +50,11 @@ impl HttpSink {
             (Protocol::Put, _) => UploadDialect::Put,
             // What was begun in a dialect is gone on with in it.
             (Protocol::Auto, Some(dialect)) => dialect,
+            (Protocol::Auto, None)
+                if self.plan.spread && offer.tus.as_ref().is_some_and(|tus| tus.concatenation) =>
+            {
+                UploadDialect::Tus
+            }
             (Protocol::Auto, None) if offer.draft.is_some() => UploadDialect::Draft,
             // tus wants to know the size.
             (Protocol::Auto, None) if offer.tus.is_some() && self.plan.resumes => UploadDialect::Tus,

@@ -14,6 +14,7 @@ mod create;
 mod explore;
 mod gather;
 mod look;
+mod parts;
 mod running;
 mod send;
 mod words;
@@ -30,12 +31,17 @@ use haul_store::UploadDialect;
 use http::{HeaderName, HeaderValue, Method};
 use url::Url;
 
+pub(crate) use self::parts::{PartWay, Parts};
 use self::{caller::Caller, send::Sending};
 use super::{Fault, Resource, Sealed, Sink};
 use crate::{
     connect::Connector,
     credentials::Secrets,
-    put::{job::MakeFolders, local::LocalFile},
+    put::{
+        job::MakeFolders,
+        lanes::{Door, Joined},
+        local::LocalFile,
+    },
     source::Idle,
 };
 
@@ -61,6 +67,8 @@ pub(crate) struct HttpPlan {
     pub(crate) protocol: Protocol,
     /// What is sent is a file, which can be read again.
     pub(crate) resumes: bool,
+    /// It is wanted on several lanes: a dialect that knows parts comes first.
+    pub(crate) spread: bool,
     /// It is sent as NAME.part.
     pub(crate) temporary: bool,
     pub(crate) make_folders: MakeFolders,
@@ -121,7 +129,7 @@ enum Ranges {
 /// An HTTP server that takes a file.
 #[derive(Debug)]
 pub(crate) struct HttpSink {
-    caller: Caller,
+    caller: Arc<Caller>,
     plan: HttpPlan,
     /// The file's URL, behind all redirects.
     place: Url,
@@ -152,7 +160,7 @@ impl HttpSink {
     pub(crate) fn new(plan: HttpPlan, connector: Connector, secrets: Arc<Secrets>, idle: Arc<Idle>) -> Self {
         let caller = Caller { connector, secrets, idle, owner: plan.url.clone(), patience: plan.patience };
         Self {
-            caller,
+            caller: Arc::new(caller),
             place: plan.url.clone(),
             plan,
             offer: None,
@@ -185,6 +193,11 @@ impl HttpSink {
             sized: true,
             max_append: None,
         });
+    }
+
+    /// It is wanted on several lanes.
+    pub(crate) fn spread(&mut self) {
+        self.plan.spread = true;
     }
 
     /// The path that bytes are sent to, as the URL has it.
@@ -243,6 +256,22 @@ impl Sink for HttpSink {
 
     fn give_up(&mut self) {
         self.cut_off();
+    }
+
+    async fn door(&mut self, name: Name, at: u64, _whole: u64) -> Result<Option<Door>, Fault> {
+        self.cut_off();
+        self.explore().await?;
+        if at > 0 || !self.knows_parts() {
+            return Ok(None);
+        }
+        self.make_folders().await?;
+        Ok(Some(Door::Parts(self.parts(name))))
+    }
+
+    async fn join(&mut self, name: Name, door: &Door, parts: &[String], whole: u64) -> Result<Joined, Fault> {
+        match door {
+            Door::Parts(door) => self.join_parts(name, door, parts, whole).await,
+        }
     }
 
     async fn seal(&mut self, _local: Option<Local>, rename: bool) -> Result<Sealed, Fault> {
