@@ -39,3 +39,199 @@ fn eight_lanes_send_a_file_and_it_is_known_again() {
     assert_eq!(upload.run(&args, 0).fetched(), 0);
     assert!(listed(server.http_addr(), "/").is_empty(), "nothing is left behind");
 }
+
+/// A run that is still at work when so many bytes are on their way or there.
+#[track_caller]
+fn at(haul: HaulProcess, bytes: u64) -> HaulProcess {
+    haul.wait_for_line(|line| done(line) >= bytes, SOON);
+    haul
+}
+
+/// How far a line of progress says that it is.
+fn done(line: &str) -> u64 {
+    let event: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+    event["done"].as_u64().unwrap_or(0)
+}
+
+#[track_caller]
+fn killed(haul: HaulProcess) {
+    let end = haul.kill_9();
+    assert_eq!(end.signal, Some(9), "it was still at work\n{}", end.stderr);
+}
+
+/// What may lie between haul and the server when a connection ends, for each of eight.
+const UNDER_WAY: u64 = 8 * (512 << 10);
+
+#[test]
+fn after_a_kill_the_same_command_goes_on_with_all_parts() {
+    let (upload, server, content) = stage(2);
+    let args = ["-n", "8", "--limit-rate", PACE, "f.bin", &server.http_url("/f.bin")];
+    killed(at(upload.put(&args).spawn(), SIZE / 2));
+    assert!(!upload.far("f.bin").exists(), "nothing is shown before all is there");
+    let told = upload.run(&args, 0);
+    assert!(told.kept() >= SIZE / 2 - UNDER_WAY, "{told}");
+    assert_eq!(told.kept() + told.fetched(), SIZE, "{told}");
+    assert_eq!(told.verified(), "hash", "both sides made a checksum of the whole");
+    assert!(!told.says_begun_anew(), "{told}");
+    content.assert_file_is(upload.far("f.bin"));
+}
+
+#[test]
+fn one_connection_goes_on_with_what_eight_have_begun() {
+    let (upload, server, content) = stage(3);
+    let url = server.http_url("/f.bin");
+    killed(at(upload.put(&["-n", "8", "--limit-rate", PACE, "f.bin", &url]).spawn(), SIZE / 2));
+    let told = upload.run(&["f.bin", &url], 0);
+    assert_eq!(told.kept() + told.fetched(), SIZE, "{told}");
+    assert!(told.kept() >= SIZE / 2 - UNDER_WAY, "{told}");
+    content.assert_file_is(upload.far("f.bin"));
+}
+
+#[test]
+fn after_ctrl_c_the_same_command_goes_on() {
+    let (upload, server, content) = stage(4);
+    let args = ["-n", "8", "--limit-rate", PACE, "f.bin", &server.http_url("/f.bin")];
+    let haul = at(upload.put(&args).spawn(), SIZE / 2);
+    haul.interrupt();
+    let told = Told::by(haul.wait_at_most(SOON).expect_code(130));
+    assert!(told.failed()["kept"].as_u64().unwrap() >= SIZE / 2, "{told}");
+    let told = upload.run(&args, 0);
+    assert_eq!(told.kept() + told.fetched(), SIZE, "{told}");
+    content.assert_file_is(upload.far("f.bin"));
+}
+
+#[test]
+fn connections_that_are_cut_every_few_mib_cost_little() {
+    let (upload, server, content) = stage(5);
+    let link = Link::up_to(server.http_addr());
+    link.cut_after(2 * MIB, Cut::Rst);
+    let url = format!("http://a:secret@{}/f.bin", link.addr());
+    let told = upload.run(&["-n", "4", "--limit-rate", PACE, "f.bin", &url], 0);
+    content.assert_file_is(upload.far("f.bin"));
+    let cuts = SIZE / (2 * MIB);
+    assert!(told.fetched() <= SIZE + cuts * MIB, "{told}");
+    assert!(!told.says_begun_anew(), "{told}");
+}
+
+#[test]
+fn a_slow_connection_is_helped_by_the_others() {
+    let (upload, server, content) = stage(6);
+    let link = Link::up_to(server.http_addr());
+    // Alone the slow one would take half a minute for its quarter.
+    link.rate(Some(16 * MIB)).rate_of_first(1, 200 << 10);
+    let url = format!("http://a:secret@{}/f.bin", link.addr());
+    let told = upload.run(&["-n", "4", "f.bin", &url], 0);
+    content.assert_file_is(upload.far("f.bin"));
+    assert_eq!(told.fetched(), SIZE, "nothing is sent twice");
+    assert!(told.seconds() < 15.0, "{told}");
+}
+
+#[test]
+fn a_server_that_is_killed_and_started_again_is_gone_on_with() {
+    let (upload, server, content) = stage(7);
+    let url = server.http_url("/f.bin");
+    let haul = at(upload.put(&["-n", "8", "--limit-rate", PACE, "f.bin", &url]).spawn(), SIZE / 2);
+    let server = server.killed_and_started_again();
+    let told = Told::by(haul.wait_at_most(SOON).expect_code(0));
+    assert!(!told.says_begun_anew(), "{told}");
+    content.assert_file_is(upload.far("f.bin"));
+    drop(server);
+}
+
+#[test]
+fn a_local_file_that_changed_between_two_runs_is_begun_anew_and_that_is_said() {
+    let (upload, server, content) = stage(8);
+    let args = ["-n", "8", "--limit-rate", PACE, "f.bin", &server.http_url("/f.bin")];
+    killed(at(upload.put(&args).spawn(), SIZE / 2));
+    let changed = content.changed(1000);
+    changed.write_to(upload.local("f.bin"));
+    let told = upload.run(&args, 0);
+    assert!(told.says_begun_anew(), "{told}");
+    assert_eq!(told.fetched(), SIZE, "{told}");
+    changed.assert_file_is(upload.far("f.bin"));
+}
+
+#[test]
+fn a_local_file_that_changes_in_mid_run_is_never_mixed() {
+    let (upload, server, content) = stage(9);
+    let args = ["-n", "8", "--limit-rate", PACE, "f.bin", &server.http_url("/f.bin")];
+    let haul = at(upload.put(&args).spawn(), SIZE / 2);
+    let changed = content.changed(1000);
+    changed.write_to(upload.local("f.bin"));
+    let told = Told::by(haul.wait_at_most(SOON).expect_code(0));
+    assert!(told.says_begun_anew(), "{told}");
+    changed.assert_file_is(upload.far("f.bin"));
+}
+
+#[test]
+fn restart_begins_anew_and_says_so() {
+    let (upload, server, content) = stage(10);
+    let url = server.http_url("/f.bin");
+    killed(at(upload.put(&["-n", "8", "--limit-rate", PACE, "f.bin", &url]).spawn(), SIZE / 2));
+    let told = upload.run(&["-n", "8", "--restart", "f.bin", &url], 0);
+    assert!(told.says_begun_anew(), "{told}");
+    assert_eq!(told.fetched(), SIZE, "{told}");
+    content.assert_file_is(upload.far("f.bin"));
+}
+
+#[test]
+fn a_file_of_others_is_left_alone_unless_it_is_to_be_replaced() {
+    let (upload, server, content) = stage(11);
+    let other = Content::new(12, 3 * MIB);
+    other.write_to(upload.far("f.bin"));
+    let url = server.http_url("/f.bin");
+    upload.run(&["-n", "8", "f.bin", &url], 8);
+    upload.run(&["-n", "8", "--if-exists", "skip", "f.bin", &url], 0);
+    other.assert_file_is(upload.far("f.bin"));
+    upload.run(&["-n", "8", "--if-exists", "overwrite", "f.bin", &url], 0);
+    content.assert_file_is(upload.far("f.bin"));
+}
+
+#[test]
+fn a_file_that_came_meanwhile_is_not_replaced() {
+    let (upload, server, _) = stage(13);
+    let url = server.http_url("/f.bin");
+    let haul = at(upload.put(&["-n", "8", "--limit-rate", PACE, "f.bin", &url]).spawn(), SIZE / 2);
+    let other = Content::new(14, MIB);
+    other.write_to(upload.far("f.bin"));
+    haul.wait_at_most(SOON).expect_code(8);
+    other.assert_file_is(upload.far("f.bin"));
+}
+
+#[test]
+fn a_temporary_name_is_changed_at_the_end() {
+    let (upload, server, content) = stage(15);
+    upload.run(&["-n", "8", "--temp-name", "f.bin", &server.http_url("/f.bin")], 0);
+    content.assert_file_is(upload.far("f.bin"));
+    assert!(!upload.far("f.bin.part").exists());
+}
+
+#[test]
+fn folders_are_made_and_digests_held_against_both_files() {
+    let (upload, server, content) = stage(16);
+    let digest = format!("sha-256={}", sha256(&content.bytes(0..SIZE)));
+    let url = server.http_url("/x/y/f.bin");
+    let told = upload.run(&["-n", "8", "--mkdir", "--checksum", &digest, "f.bin", &url], 0);
+    assert_eq!(told.verified(), "hash", "{told}");
+    content.assert_file_is(upload.far("x/y/f.bin"));
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn a_dialect_that_knows_no_parts_sends_on_one_connection_and_says_so() {
+    for dialect in ["draft", "put"] {
+        let (upload, server, content) = stage(17);
+        let url = server.http_url("/f.bin");
+        let told = upload.run(&["-n", "8", "--protocol", dialect, "f.bin", &url], 0);
+        content.assert_file_is(upload.far("f.bin"));
+        assert_eq!(most_lanes(&told), 1);
+        let remarks = told.all("remark");
+        let said =
+            |remark: &&&serde_json::Value| remark["text"].as_str().unwrap().contains("on one connection");
+        assert_eq!(remarks.iter().filter(said).count(), 1, "{told}");
+    }
+}

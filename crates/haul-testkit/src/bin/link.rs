@@ -1,4 +1,5 @@
 //! `haul-link`: a [`Link`] for scripts. It prints `listening 127.0.0.1:PORT` and relays until it is stopped.
+//! With `--up-to` it is what goes to the server that is paced and cut, for uploads.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program for scripts, not a library
 
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use haul_testkit::{Cut, Link};
 
-const USAGE: &str = "haul-link --to HOST:PORT [--rate BYTES] [--rate-first N:BYTES] [--cut BYTES] [--cut-rst BYTES] \
+const USAGE: &str = "haul-link --to|--up-to HOST:PORT [--rate BYTES] [--rate-first N:BYTES] [--cut BYTES] [--cut-rst BYTES] \
                      [--stall BYTES] [--latency MILLISECONDS]";
 
 fn main() -> ExitCode {
@@ -27,12 +28,14 @@ fn main() -> ExitCode {
 }
 
 fn start(mut args: impl Iterator<Item = String>) -> Result<Link, String> {
-    if args.next().as_deref() != Some("--to") {
-        return Err("--to comes first".into());
-    }
-    let to = args.next().ok_or("--to needs HOST:PORT")?;
+    let up = match args.next().as_deref() {
+        Some("--to") => false,
+        Some("--up-to") => true,
+        _ => return Err("--to or --up-to comes first".into()),
+    };
+    let to = args.next().ok_or("it needs HOST:PORT")?;
     let to = to.to_socket_addrs().map_err(|e| format!("{to}: {e}"))?.next().ok_or("an unknown host")?;
-    let link = Link::to(to);
+    let link = if up { Link::up_to(to) } else { Link::to(to) };
     while let Some(option) = args.next() {
         let value = args.next().ok_or_else(|| format!("{option} needs a value"))?;
         match option.as_str() {

@@ -1,7 +1,8 @@
 //! A TCP relay on loopback in front of any server, which breaks on command.
 //!
 //! Every setting may change while connections run, and counts from then on. The relay knows nothing of HTTP: bytes up
-//! (to the server) pass as they come, bytes down (the answers) are counted, paced, held and cut.
+//! (to the server) pass as they come, bytes down (the answers) are counted, paced, held and cut; for uploads the other way
+//! round ([`Link::up_to`]).
 
 mod relay;
 
@@ -28,6 +29,8 @@ pub struct Link {
 #[derive(Debug)]
 struct Shared {
     to: SocketAddr,
+    /// What goes to the server is counted, paced, held and cut.
+    up: bool,
     settings: Mutex<Settings>,
     connections: Mutex<Vec<Arc<Tally>>>,
     passed: AtomicU64,
@@ -62,10 +65,20 @@ impl Settings {
 impl Link {
     /// A link to the server at `to`, on a free port of its own.
     pub fn to(to: SocketAddr) -> Self {
+        Self::between(to, false)
+    }
+
+    /// The same for uploads: down is then the way to the server, and up the one of its answers, which pass as they come.
+    pub fn up_to(to: SocketAddr) -> Self {
+        Self::between(to, true)
+    }
+
+    fn between(to: SocketAddr, up: bool) -> Self {
         let port = Port::open();
         let addr = port.addr();
         let shared = Arc::new(Shared {
             to,
+            up,
             settings: Mutex::default(),
             connections: Mutex::default(),
             passed: AtomicU64::new(0),

@@ -79,6 +79,8 @@ pub(super) fn run(client: TcpStream, number: usize, tally: &Tally, shared: &Shar
     if client.set_nonblocking(true).and(server.set_nonblocking(true)).is_err() {
         return;
     }
+    // Whoever takes what is paced is the client here.
+    let (client, server) = if shared.up { (server, client) } else { (client, server) };
     let mut relay = Relay { client, server, number, up: Flow::new(), down: Flow::new(), pace: None };
     if relay.pass_until_cut(tally, shared).is_err() {
         // One of the two died; the other shall see it die.

@@ -106,3 +106,22 @@ fn kill_all_resets_what_is_open() {
     link.kill_all(Cut::Rst);
     assert!(stream.read_to_end(&mut Vec::new()).is_err());
 }
+
+#[test]
+fn what_goes_up_is_what_is_paced_and_cut_on_a_link_for_uploads() {
+    let far = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let link = Link::up_to(far.local_addr().unwrap());
+    link.cut_after(100_000, Cut::Fin).rate(Some(1 << 20));
+    let mut near = TcpStream::connect(link.addr()).unwrap();
+    let (mut taken, _) = far.accept().unwrap();
+    taken.write_all(b"an answer").unwrap();
+    let mut answer = [0; 9];
+    near.read_exact(&mut answer).unwrap();
+    assert_eq!(link.passed(), 0, "answers are not counted");
+    let writing = std::thread::spawn(move || near.write_all(&vec![7; 200_000]));
+    let (began, mut all) = (Instant::now(), Vec::new());
+    taken.read_to_end(&mut all).unwrap();
+    assert_eq!((all.len(), link.passed()), (100_000, 100_000));
+    assert!(began.elapsed() >= Duration::from_millis(30), "it was paced");
+    let _ = writing.join();
+}
