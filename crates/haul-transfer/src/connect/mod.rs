@@ -58,6 +58,9 @@ pub struct Options {
     pub insecure: bool,
     /// The largest read from a connection in bytes (at least 8 KiB): the lever for speed.
     pub read_buffer: usize,
+    /// No more than so many bytes wait on this side to be sent, besides those on their way: what a connection has taken
+    /// then tells how fast it is. `None` is as many as the system likes.
+    pub unsent: Option<u32>,
 }
 
 impl Default for Options {
@@ -69,6 +72,7 @@ impl Default for Options {
             ca_file: None,
             insecure: false,
             read_buffer: 1 << 20,
+            unsent: None,
         }
     }
 }
@@ -110,6 +114,7 @@ pub struct Connector {
 struct Shared {
     connect_timeout: Duration,
     read_buffer: usize,
+    unsent: Option<u32>,
     rules: Rules,
     tls: Tls,
 }
@@ -123,8 +128,8 @@ impl Connector {
     pub fn new(options: &Options) -> Result<Self, ConnectError> {
         let rules = Rules::new(&options.proxy, |name| std::env::var(name).ok())?;
         let tls = Tls::new(options.ca_file.as_deref(), options.insecure)?;
-        let (connect_timeout, read_buffer) = (options.connect_timeout, options.read_buffer);
-        Ok(Self { shared: Arc::new(Shared { connect_timeout, read_buffer, rules, tls }) })
+        let &Options { connect_timeout, read_buffer, unsent, .. } = options;
+        Ok(Self { shared: Arc::new(Shared { connect_timeout, read_buffer, unsent, rules, tls }) })
     }
 
     /// A new connection that can be asked for `url` and whatever else is at its origin.
@@ -168,7 +173,9 @@ impl Shared {
 
     async fn dial(&self, role: Role, host: &str, port: u16) -> Result<Stream, ConnectError> {
         let addresses = resolve(role, host, port).await?;
-        tcp::connect(addresses).await.map(Stream::Plain).map_err(|error| unreachable(error, role, host, port))
+        let stream = tcp::connect(addresses).await.map_err(|error| unreachable(error, role, host, port))?;
+        tcp::hold_back(&stream, self.unsent);
+        Ok(Stream::Plain(stream))
     }
 
     async fn through(&self, proxy: &Proxy, origin: &Origin) -> Result<(Stream, Form), ConnectError> {

@@ -160,6 +160,7 @@ impl Shared {
         let addresses = resolve(Role::Server, &host, origin.port).await?;
         let failed = |error| unreachable(error, Role::Server, &host, origin.port);
         let stream = tcp::connect(addresses).await.map_err(failed)?;
+        tcp::hold_back(&stream, self.unsent);
         let ends = (stream.local_addr().map_err(failed)?, stream.peer_addr().map_err(failed)?);
         let stream = Stream::Plain(stream);
         Ok(Way { stream, said: Bytes::new(), host: host_of(ends.1), ends: Some(ends) })

@@ -75,6 +75,17 @@ async fn attempt(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
+/// Lets no more than so many bytes wait in the system to be sent. Where it knows no such thing, they wait as they like.
+pub(super) fn hold_back(stream: &TcpStream, unsent: Option<u32>) {
+    let Some(bytes) = unsent else { return };
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_notsent_lowat(bytes) {
+        tracing::debug!(%error, "the system keeps what is to be sent as it likes");
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (stream, bytes);
+}
+
 /// The resolver's order within a family, the families in turn, beginning with the resolver's favourite (RFC 8305 §4).
 fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);

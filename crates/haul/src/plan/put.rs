@@ -21,6 +21,10 @@ use crate::usage::Usage;
 use crate::value;
 use crate::world::World;
 
+/// Bytes that wait on this side in each of several connections that share a file: what waits on a slow one cannot be given
+/// to a fast one any more.
+const UNSENT: u32 = 128 << 10;
+
 /// What `haul put` will do.
 #[derive(Debug)]
 pub(crate) struct PutPlan {
@@ -100,12 +104,13 @@ pub(crate) fn put(args: PutArgs, world: &mut World<'_>) -> Result<PutPlan, Unpla
     if let Some(twice) = jobs.iter().find(|job| !seen.insert(job.url.as_str())) {
         return no(format!("two files would become {}", haul_transfer::place(&twice.url)));
     }
-    let client = ClientOptions {
+    let mut client = ClientOptions {
         ftp: ftp(args.ftp, args.timeout),
         limit_rate: args.limit_rate,
         per_host: args.connections.map_or(PER_HOST, NonZeroUsize::get),
         ..reach(args.reach, world)?
     };
+    client.connect.unsent = (client.per_host > 1 && args.connections.is_some()).then_some(UNSENT);
     Ok(PutPlan { jobs, left_out, at_once: args.jobs, client })
 }
 
