@@ -11,7 +11,6 @@ use scene::{
     served::serve,
     upload::{PACE, SIZE, Upload},
     uploading::listed,
-    wait_until,
 };
 
 /// A file of its own content, and a server.
@@ -22,6 +21,26 @@ fn stage(seed: u64) -> (Upload, Served, Content) {
     (upload, server, content)
 }
 
+/// How it goes over several connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    /// In parts of tus, which are joined.
+    Http,
+    /// In ranges of one upload.
+    Ftp,
+}
+
+const BOTH: [Over; 2] = [Over::Http, Over::Ftp];
+
+impl Over {
+    fn url(self, server: &Served, path: &str) -> String {
+        match self {
+            Self::Http => server.http_url(path),
+            Self::Ftp => server.url(path),
+        }
+    }
+}
+
 /// The most lanes that a run has shown at once.
 fn most_lanes(told: &Told) -> usize {
     let lanes = told.all("progress").into_iter().map(|event| event["lanes"].as_array().unwrap().len());
@@ -30,14 +49,16 @@ fn most_lanes(told: &Told) -> usize {
 
 #[test]
 fn eight_lanes_send_a_file_and_it_is_known_again() {
-    let (upload, server, content) = stage(1);
-    let args = ["-n", "8", "--limit-rate", PACE, "f.bin", &server.http_url("/f.bin")];
-    let told = upload.run(&args, 0);
-    assert_eq!(told.fetched(), SIZE, "{told}");
-    assert_eq!(most_lanes(&told), 8);
-    content.assert_file_is(upload.far("f.bin"));
-    assert_eq!(upload.run(&args, 0).fetched(), 0);
-    assert!(listed(server.http_addr(), "/").is_empty(), "nothing is left behind");
+    for over in BOTH {
+        let (upload, server, content) = stage(1);
+        let args = ["-n", "8", "--limit-rate", PACE, "f.bin", &over.url(&server, "/f.bin")];
+        let told = upload.run(&args, 0);
+        assert_eq!(told.fetched(), SIZE, "{told}");
+        assert_eq!(most_lanes(&told), 8);
+        content.assert_file_is(upload.far("f.bin"));
+        assert_eq!(upload.run(&args, 0).fetched(), 0);
+        assert!(listed(server.http_addr(), "/").is_empty(), "nothing is left behind");
+    }
 }
 
 /// A run that is still at work when so many bytes are on their way or there.
@@ -64,40 +85,46 @@ const UNDER_WAY: u64 = 8 * (512 << 10);
 
 #[test]
 fn after_a_kill_the_same_command_goes_on_with_all_parts() {
-    let (upload, server, content) = stage(2);
-    let args = ["-n", "8", "--limit-rate", PACE, "f.bin", &server.http_url("/f.bin")];
-    killed(at(upload.put(&args).spawn(), SIZE / 2));
-    assert!(!upload.far("f.bin").exists(), "nothing is shown before all is there");
-    let told = upload.run(&args, 0);
-    assert!(told.kept() >= SIZE / 2 - UNDER_WAY, "{told}");
-    assert_eq!(told.kept() + told.fetched(), SIZE, "{told}");
-    assert_eq!(told.verified(), "hash", "both sides made a checksum of the whole");
-    assert!(!told.says_begun_anew(), "{told}");
-    content.assert_file_is(upload.far("f.bin"));
+    for over in BOTH {
+        let (upload, server, content) = stage(2);
+        let args = ["-n", "8", "--limit-rate", PACE, "f.bin", &over.url(&server, "/f.bin")];
+        killed(at(upload.put(&args).spawn(), SIZE / 2));
+        assert!(!upload.far("f.bin").exists(), "nothing is shown before all is there");
+        let told = upload.run(&args, 0);
+        assert!(told.kept() >= SIZE / 2 - UNDER_WAY, "{told}");
+        assert_eq!(told.kept() + told.fetched(), SIZE, "{told}");
+        assert_eq!(told.verified(), "hash", "both sides made a checksum of the whole");
+        assert!(!told.says_begun_anew(), "{told}");
+        content.assert_file_is(upload.far("f.bin"));
+    }
 }
 
 #[test]
 fn one_connection_goes_on_with_what_eight_have_begun() {
-    let (upload, server, content) = stage(3);
-    let url = server.http_url("/f.bin");
-    killed(at(upload.put(&["-n", "8", "--limit-rate", PACE, "f.bin", &url]).spawn(), SIZE / 2));
-    let told = upload.run(&["f.bin", &url], 0);
-    assert_eq!(told.kept() + told.fetched(), SIZE, "{told}");
-    assert!(told.kept() >= SIZE / 2 - UNDER_WAY, "{told}");
-    content.assert_file_is(upload.far("f.bin"));
+    for over in BOTH {
+        let (upload, server, content) = stage(3);
+        let url = over.url(&server, "/f.bin");
+        killed(at(upload.put(&["-n", "8", "--limit-rate", PACE, "f.bin", &url]).spawn(), SIZE / 2));
+        let told = upload.run(&["f.bin", &url], 0);
+        assert_eq!(told.kept() + told.fetched(), SIZE, "{told}");
+        assert!(told.kept() >= SIZE / 2 - UNDER_WAY, "{told}");
+        content.assert_file_is(upload.far("f.bin"));
+    }
 }
 
 #[test]
 fn after_ctrl_c_the_same_command_goes_on() {
-    let (upload, server, content) = stage(4);
-    let args = ["-n", "8", "--limit-rate", PACE, "f.bin", &server.http_url("/f.bin")];
-    let haul = at(upload.put(&args).spawn(), SIZE / 2);
-    haul.interrupt();
-    let told = Told::by(haul.wait_at_most(SOON).expect_code(130));
-    assert!(told.failed()["kept"].as_u64().unwrap() >= SIZE / 2, "{told}");
-    let told = upload.run(&args, 0);
-    assert_eq!(told.kept() + told.fetched(), SIZE, "{told}");
-    content.assert_file_is(upload.far("f.bin"));
+    for over in BOTH {
+        let (upload, server, content) = stage(4);
+        let args = ["-n", "8", "--limit-rate", PACE, "f.bin", &over.url(&server, "/f.bin")];
+        let haul = at(upload.put(&args).spawn(), SIZE / 2);
+        haul.interrupt();
+        let told = Told::by(haul.wait_at_most(SOON).expect_code(130));
+        assert!(told.failed()["kept"].as_u64().unwrap() >= SIZE / 2, "{told}");
+        let told = upload.run(&args, 0);
+        assert_eq!(told.kept() + told.fetched(), SIZE, "{told}");
+        content.assert_file_is(upload.far("f.bin"));
+    }
 }
 
 #[test]
@@ -128,63 +155,73 @@ fn a_slow_connection_is_helped_by_the_others() {
 
 #[test]
 fn a_server_that_is_killed_and_started_again_is_gone_on_with() {
-    let (upload, server, content) = stage(7);
-    let url = server.http_url("/f.bin");
-    let haul = at(upload.put(&["-n", "8", "--limit-rate", PACE, "f.bin", &url]).spawn(), SIZE / 2);
-    let server = server.killed_and_started_again();
-    let told = Told::by(haul.wait_at_most(SOON).expect_code(0));
-    assert!(!told.says_begun_anew(), "{told}");
-    content.assert_file_is(upload.far("f.bin"));
-    drop(server);
+    for over in BOTH {
+        let (upload, server, content) = stage(7);
+        let url = over.url(&server, "/f.bin");
+        let haul = at(upload.put(&["-n", "8", "--limit-rate", PACE, "f.bin", &url]).spawn(), SIZE / 2);
+        let server = server.killed_and_started_again();
+        let told = Told::by(haul.wait_at_most(SOON).expect_code(0));
+        assert!(!told.says_begun_anew(), "{told}");
+        content.assert_file_is(upload.far("f.bin"));
+        drop(server);
+    }
 }
 
 #[test]
 fn a_local_file_that_changed_between_two_runs_is_begun_anew_and_that_is_said() {
-    let (upload, server, content) = stage(8);
-    let args = ["-n", "8", "--limit-rate", PACE, "f.bin", &server.http_url("/f.bin")];
-    killed(at(upload.put(&args).spawn(), SIZE / 2));
-    let changed = content.changed(1000);
-    changed.write_to(upload.local("f.bin"));
-    let told = upload.run(&args, 0);
-    assert!(told.says_begun_anew(), "{told}");
-    assert_eq!(told.fetched(), SIZE, "{told}");
-    changed.assert_file_is(upload.far("f.bin"));
+    for over in BOTH {
+        let (upload, server, content) = stage(8);
+        let args = ["-n", "8", "--limit-rate", PACE, "f.bin", &over.url(&server, "/f.bin")];
+        killed(at(upload.put(&args).spawn(), SIZE / 2));
+        let changed = content.changed(1000);
+        changed.write_to(upload.local("f.bin"));
+        let told = upload.run(&args, 0);
+        assert!(told.says_begun_anew(), "{told}");
+        assert_eq!(told.fetched(), SIZE, "{told}");
+        changed.assert_file_is(upload.far("f.bin"));
+    }
 }
 
 #[test]
 fn a_local_file_that_changes_in_mid_run_is_never_mixed() {
-    let (upload, server, content) = stage(9);
-    let args = ["-n", "8", "--limit-rate", PACE, "f.bin", &server.http_url("/f.bin")];
-    let haul = at(upload.put(&args).spawn(), SIZE / 2);
-    let changed = content.changed(1000);
-    changed.write_to(upload.local("f.bin"));
-    let told = Told::by(haul.wait_at_most(SOON).expect_code(0));
-    assert!(told.says_begun_anew(), "{told}");
-    changed.assert_file_is(upload.far("f.bin"));
+    for over in BOTH {
+        let (upload, server, content) = stage(9);
+        let args = ["-n", "8", "--limit-rate", PACE, "f.bin", &over.url(&server, "/f.bin")];
+        let haul = at(upload.put(&args).spawn(), SIZE / 2);
+        let changed = content.changed(1000);
+        changed.write_to(upload.local("f.bin"));
+        let told = Told::by(haul.wait_at_most(SOON).expect_code(0));
+        assert!(told.says_begun_anew(), "{told}");
+        changed.assert_file_is(upload.far("f.bin"));
+    }
 }
 
 #[test]
 fn restart_begins_anew_and_says_so() {
-    let (upload, server, content) = stage(10);
-    let url = server.http_url("/f.bin");
-    killed(at(upload.put(&["-n", "8", "--limit-rate", PACE, "f.bin", &url]).spawn(), SIZE / 2));
-    let told = upload.run(&["-n", "8", "--restart", "f.bin", &url], 0);
-    assert!(told.says_begun_anew(), "{told}");
-    assert_eq!(told.fetched(), SIZE, "{told}");
-    content.assert_file_is(upload.far("f.bin"));
+    for over in BOTH {
+        let (upload, server, content) = stage(10);
+        let url = over.url(&server, "/f.bin");
+        killed(at(upload.put(&["-n", "8", "--limit-rate", PACE, "f.bin", &url]).spawn(), SIZE / 2));
+        let told = upload.run(&["-n", "8", "--restart", "f.bin", &url], 0);
+        assert!(told.says_begun_anew(), "{told}");
+        assert_eq!(told.fetched(), SIZE, "{told}");
+        content.assert_file_is(upload.far("f.bin"));
+    }
 }
 
 #[test]
 fn a_file_of_others_is_left_alone_unless_it_is_to_be_replaced() {
-    let (upload, server, content) = stage(11);
-    let other = Content::new(12, 3 * MIB);
-    other.write_to(upload.far("f.bin"));
-    let url = server.http_url("/f.bin");
-    upload.run(&["-n", "8", "f.bin", &url], 8);
-    upload.run(&["-n", "8", "--if-exists", "skip", "f.bin", &url], 0);
-    other.assert_file_is(upload.far("f.bin"));
-    upload.run(&["-n", "8", "--if-exists", "overwrite", "f.bin", &url], 0);
-    content.assert_file_is(upload.far("f.bin"));
+    for over in BOTH {
+        let (upload, server, content) = stage(11);
+        let other = Content::new(12, 3 * MIB);
+        other.write_to(upload.far("f.bin"));
+        let url = over.url(&server, "/f.bin");
+        upload.run(&["-n", "8", "f.bin", &url], 8);
+        upload.run(&["-n", "8", "--if-exists", "skip", "f.bin", &url], 0);
+        other.assert_file_is(upload.far("f.bin"));
+        upload.run(&["-n", "8", "--if-exists", "overwrite", "f.bin", &url], 0);
+        content.assert_file_is(upload.far("f.bin"));
+    }
 }
 
 #[test]
@@ -200,20 +237,24 @@ fn a_file_that_came_meanwhile_is_not_replaced() {
 
 #[test]
 fn a_temporary_name_is_changed_at_the_end() {
-    let (upload, server, content) = stage(15);
-    upload.run(&["-n", "8", "--temp-name", "f.bin", &server.http_url("/f.bin")], 0);
-    content.assert_file_is(upload.far("f.bin"));
-    assert!(!upload.far("f.bin.part").exists());
+    for over in BOTH {
+        let (upload, server, content) = stage(15);
+        upload.run(&["-n", "8", "--temp-name", "f.bin", &over.url(&server, "/f.bin")], 0);
+        content.assert_file_is(upload.far("f.bin"));
+        assert!(!upload.far("f.bin.part").exists());
+    }
 }
 
 #[test]
 fn folders_are_made_and_digests_held_against_both_files() {
-    let (upload, server, content) = stage(16);
-    let digest = format!("sha-256={}", sha256(&content.bytes(0..SIZE)));
-    let url = server.http_url("/x/y/f.bin");
-    let told = upload.run(&["-n", "8", "--mkdir", "--checksum", &digest, "f.bin", &url], 0);
-    assert_eq!(told.verified(), "hash", "{told}");
-    content.assert_file_is(upload.far("x/y/f.bin"));
+    for over in BOTH {
+        let (upload, server, content) = stage(16);
+        let digest = format!("sha-256={}", sha256(&content.bytes(0..SIZE)));
+        let url = over.url(&server, "/x/y/f.bin");
+        let told = upload.run(&["-n", "8", "--mkdir", "--checksum", &digest, "f.bin", &url], 0);
+        assert_eq!(told.verified(), "hash", "{told}");
+        content.assert_file_is(upload.far("x/y/f.bin"));
+    }
 }
 
 fn sha256(bytes: &[u8]) -> String {

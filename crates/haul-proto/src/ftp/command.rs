@@ -229,6 +229,27 @@ impl Command {
         Self::fixed(&format!("RANG {} {}", range.start(), range.end() - 1))
     }
 
+    /// `ALLO size` (RFC 959 §4.1.3).
+    pub fn allo(size: u64) -> Self {
+        Self::fixed(&format!("ALLO {size}"))
+    }
+
+    /// `RANG first last` for a STOR that begins an upload of several ranges (haul serve's own, docs/ftp-commands.md), or
+    /// `RANG first last upload` for one that joins it.
+    pub fn rang_stor(range: ByteRange, upload: Option<&str>) -> Made {
+        let mut words = format!("{} {}", range.start(), range.end() - 1);
+        if let Some(upload) = upload {
+            words.push(' ');
+            words.push_str(upload);
+        }
+        Self::with("RANG", words.as_bytes())
+    }
+
+    /// `SITE RANG path`: which ranges of it there are.
+    pub fn site_rang(path: &[u8]) -> Made {
+        Self::with_path("SITE", b"RANG ", path)
+    }
+
     /// XCRC, XMD5, XSHA1, XSHA256 or XSHA512: a checksum of the whole file, or of a part. No document says whether
     /// the end that is sent counts as inside; ProFTPD's way, where it does not, is taken. The path is not quoted.
     pub fn x_hash(kind: Kind, path: &[u8], part: Option<ByteRange>) -> Made {

@@ -19,6 +19,7 @@ pub mod list;
 pub mod passive;
 pub mod path;
 pub mod quote;
+pub mod ranges;
 pub mod reply;
 pub mod server;
 pub mod size;

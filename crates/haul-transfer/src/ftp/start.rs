@@ -79,6 +79,28 @@ impl Session {
         Ok(Started { data, opening })
     }
 
+    /// Begins a transfer of a range, which `range` (RANG) names.
+    ///
+    /// # Errors
+    /// As [`Session::start`].
+    pub(crate) async fn start_range(
+        &mut self,
+        range: &Command,
+        command: &Command,
+    ) -> Result<Started, FtpError> {
+        let pending = self.data_way().await?;
+        let reply = self.command(range).await?;
+        if reply.class() != Class::PositiveIntermediate {
+            return Err(refused(range, reply));
+        }
+        self.begin();
+        self.control.send(command, "before a transfer began").await?;
+        let (stream, opening) = self.opened(command, pending).await?;
+        self.stale_rest = false;
+        let data = Data::new(stream, self.connector.read_buffer());
+        Ok(Started { data, opening })
+    }
+
     /// REST. Another offset in the reply than the one that was sent is a refusal.
     async fn rest(&mut self, offset: u64) -> Result<(), FtpError> {
         let reply = self.command(&Command::rest(offset)).await?;

@@ -246,6 +246,7 @@ impl<'a, S: Sink> Put<'a, S> {
                 Action::Say(why) => {
                     self.tell.remark(words::anew(why));
                     self.tell.begins_anew();
+                    self.memory.no_parts();
                     continue;
                 }
                 action => tokio::select! {

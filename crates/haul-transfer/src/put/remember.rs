@@ -115,8 +115,9 @@ impl Memory {
     /// What the machine may know: only what was sent from the same local path to the same far one.
     pub(super) fn memo(&self) -> Option<Memo> {
         let found = self.found.as_ref()?;
-        // Of parts nothing lies under the name.
-        if found.local != self.record.local || !found.parts.is_empty() {
+        // Of parts with URLs of their own nothing lies under the name.
+        let apart = found.parts.iter().any(|part| Url::parse(&part.url).is_ok());
+        if found.local != self.record.local || apart {
             return None;
         }
         let local = Local { size: found.size, modified: found.modified, inode: found.inode };
@@ -162,8 +163,11 @@ impl Memory {
         self.found.as_ref().is_some_and(|found| same(found) && !found.parts.is_empty())
     }
 
-    /// These parts, in the order of the file.
+    /// These parts, or those that this run has begun, in the order of the file.
     pub(super) fn parts(&self, local: Local) -> Parts {
+        if !self.record.parts.is_empty() {
+            return Parts::Same(self.record.parts.clone());
+        }
         let Some(found) = self.found.as_ref().filter(|_| self.has_parts()) else { return Parts::None };
         let parts = found.parts.clone();
         let same = Local { size: found.size, modified: found.modified, inode: found.inode } == local;

@@ -5,26 +5,39 @@ use haul_core::upload::lanes::{Cuts, Kept};
 use haul_store::UploadPart;
 
 use super::{Errand, Stopped};
-use crate::put::sink::{Fault, PartWay, Parts};
+use crate::put::sink::{Fault, PartWay, Parts, RangeWay, Ranges};
 
 /// Where lanes go in.
 #[derive(Clone, Debug)]
 pub(crate) enum Door {
     /// Parts in tus, each of which has a URL.
     Parts(Parts),
+    /// Ranges of one upload over FTP.
+    Ranges(Ranges),
 }
 
 /// What a lane sends by.
 #[derive(Debug)]
 pub(crate) enum Way {
     Part(Box<PartWay>),
+    Range(Box<RangeWay>),
 }
 
 impl Door {
+    /// One upload that lanes fill, which lies under the name for whoever may see it: its name at the far end, and what
+    /// is there of it.
+    pub(crate) fn upload(&self) -> Option<(&str, Vec<Kept>)> {
+        match self {
+            Self::Parts(_) => None,
+            Self::Ranges(ranges) => Some((ranges.upload(), ranges.held())),
+        }
+    }
+
     /// Where parts can end.
     pub(crate) fn cuts(&self) -> Cuts {
         match self {
             Self::Parts(parts) => parts.cuts,
+            Self::Ranges(_) => Cuts::Anywhere,
         }
     }
 
@@ -32,6 +45,8 @@ impl Door {
     pub(crate) async fn survey(&self, part: &UploadPart) -> Result<Option<Kept>, Fault> {
         match self {
             Self::Parts(parts) => parts.survey(part).await,
+            // It has told all that it has.
+            Self::Ranges(_) => Ok(None),
         }
     }
 
@@ -43,6 +58,10 @@ impl Door {
                 let (at, place, way) = Box::pin(parts.open(errand)).await?;
                 Ok((at, place, Way::Part(Box::new(way))))
             }
+            Self::Ranges(ranges) => {
+                let (at, place, way) = Box::pin(ranges.open(errand)).await?;
+                Ok((at, place, Way::Range(Box::new(way))))
+            }
         }
     }
 
@@ -50,6 +69,8 @@ impl Door {
     pub(crate) async fn give_up(&self, places: &[String]) {
         match self {
             Self::Parts(parts) => parts.give_up(places).await,
+            // Whatever is sent to the path next replaces it.
+            Self::Ranges(_) => {}
         }
     }
 }
@@ -59,6 +80,7 @@ impl Way {
     pub(crate) async fn hand(&mut self, bytes: Bytes) -> Result<(), Fault> {
         match self {
             Self::Part(way) => way.hand(bytes).await,
+            Self::Range(way) => way.hand(bytes).await,
         }
     }
 
@@ -66,6 +88,7 @@ impl Way {
     pub(crate) async fn end(self, at: u64) -> Result<(), Fault> {
         match self {
             Self::Part(way) => way.end(at).await,
+            Self::Range(way) => way.end(at).await,
         }
     }
 }

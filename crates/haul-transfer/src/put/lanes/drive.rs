@@ -37,6 +37,8 @@ const GRANT: usize = 256 << 10;
 const WORDS: usize = 64;
 /// So many parts are joined at most: their names stand in one field, and servers take 8 KiB of that.
 const MOST_PARTS: usize = 64;
+/// Of ranges that fill one upload nothing is named; a server keeps so many holes apart.
+const MOST_RANGES: usize = 500;
 /// Where parts cannot be cut: smaller ones would cost more than an even end is worth.
 const SMALLEST_PIECE: u64 = 4 << 20;
 /// Parts begin where blocks on a disk do.
@@ -60,6 +62,8 @@ enum Turn {
     Over(Outcome),
     /// The local file is another one now.
     Changed,
+    /// The upload is not there any more.
+    Gone(Told),
 }
 
 impl<'a, S: Sink> Put<'a, S> {
@@ -77,7 +81,11 @@ impl<'a, S: Sink> Put<'a, S> {
         if lanes <= 1 && !matches!(remembered, Parts::Same(_)) {
             return Ok(None);
         }
-        let door = match self.sink.door(name, at, size).await {
+        let known = match &remembered {
+            Parts::Same(parts) if !self.restart => parts.first().map(|part| part.url.clone()),
+            _ => None,
+        };
+        let door = match self.sink.door(name, at, size, known.as_deref()).await {
             Ok(Some(door)) => door,
             Ok(None) => {
                 self.tell_one_lane();
@@ -85,22 +93,34 @@ impl<'a, S: Sink> Put<'a, S> {
             }
             Err(fault) => return Ok(Some(self.fault(fault))),
         };
-        let (kept, places) = match self.survey(&door, remembered).await {
-            Ok(found) => found,
-            Err(fault) => return Ok(Some(self.fault(fault))),
+        let (kept, places) = match door.upload() {
+            Some((upload, held)) => {
+                // From here on what lies under the name is ours.
+                self.machine.handle(Instant::now(), Told::Begun);
+                let part = UploadPart { from: 0, end: size, url: upload.to_owned() };
+                self.memory.parts_begun(file.identity, vec![part]).await;
+                self.tell_remarks();
+                (held, HashMap::new())
+            }
+            None => match self.survey(&door, remembered).await {
+                Ok(found) => found,
+                Err(fault) => return Ok(Some(self.fault(fault))),
+            },
         };
         let grant = self.client.piece(GRANT);
         let plan = Plan {
             size,
             lanes: lanes.max(1),
             cuts: door.cuts(),
-            most_parts: MOST_PARTS,
+            most_parts: if door.upload().is_some() { MOST_RANGES } else { MOST_PARTS },
             piece: size.div_ceil(MOST_PARTS as u64).max(SMALLEST_PIECE),
             grant: grant as u64,
             grain: GRAIN,
             retries: self.retries,
             seed: seed(),
         };
+        // What is begun from here on is not to be begun anew again.
+        self.restart = false;
         let (told, words) = mpsc::channel(WORDS);
         let limit = self.client.limit.clone();
         let mut drive = Drive {
@@ -170,6 +190,7 @@ impl<S: Sink> Drive<'_, '_, S> {
                 Turn::GoOn => {}
                 Turn::Over(outcome) => return self.over(outcome).await,
                 Turn::Changed => return self.changed().await,
+                Turn::Gone(event) => return Ok(event),
             }
             let now = Instant::now();
             let tick = now + TICK;
@@ -183,8 +204,13 @@ impl<S: Sink> Drive<'_, '_, S> {
             while let Ok(word) = words.try_recv() {
                 heard.push(word);
             }
-            if let Turn::Changed = self.hear(heard).await? {
-                return self.changed().await;
+            match self.hear(heard).await? {
+                Turn::Changed => return self.changed().await,
+                Turn::Gone(event) => {
+                    self.put.memory.no_parts();
+                    return Ok(event);
+                }
+                Turn::GoOn | Turn::Over(_) => {}
             }
             self.put.kept_on_lanes = self.spread.done();
             self.put.tell.progress_on_lanes(&self.spread, now);
@@ -253,6 +279,7 @@ impl<S: Sink> Drive<'_, '_, S> {
                     Event::Lost(lane)
                 }
                 Word::Fault(fault) => self.failed(lane, fault),
+                Word::Over(fault) => return Ok(Turn::Gone(self.put.fault(fault))),
                 Word::Unreadable(None) => return Ok(Turn::Changed),
                 Word::Unreadable(Some(error)) => {
                     let words = format!("cannot read what is to be sent: {error}");
@@ -260,7 +287,7 @@ impl<S: Sink> Drive<'_, '_, S> {
                 }
             });
         }
-        if news {
+        if news && self.shared.door.upload().is_none() {
             self.remember().await;
         }
         for event in events {
@@ -373,7 +400,9 @@ impl<S: Sink> Drive<'_, '_, S> {
             Outcome::Joined => {
                 self.put.memory.no_parts();
                 let now = Instant::now();
-                self.put.machine.handle(now, Told::Begun);
+                if self.shared.door.upload().is_none() {
+                    self.put.machine.handle(now, Told::Begun);
+                }
                 self.put.machine.handle(now, Told::Moved(whole));
                 Ok(Told::Sent(whole))
             }
@@ -399,7 +428,10 @@ impl<S: Sink> Drive<'_, '_, S> {
     async fn changed(&mut self) -> Result<Told, Failure> {
         self.at_work.clear();
         self.give_up().await;
-        self.put.tell.remark(words::anew(Anew::LocalChanged));
+        // What lies under the name is spoken of when that is looked at.
+        if self.shared.door.upload().is_none() {
+            self.put.tell.remark(words::anew(Anew::LocalChanged));
+        }
         self.put.tell.begins_anew();
         self.put.changed()
     }

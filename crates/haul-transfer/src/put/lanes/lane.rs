@@ -41,6 +41,8 @@ pub(super) enum Word {
     Lost,
     /// It is over.
     Fault(Fault),
+    /// So is the whole upload.
+    Over(Fault),
     /// The local file has not these bytes any more, or cannot be read.
     Unreadable(Option<std::io::Error>),
 }
@@ -111,6 +113,7 @@ async fn run(
 ) -> Result<(), Word> {
     let (at, place, mut way) = shared.door.open(errand).await.map_err(|stopped| match stopped {
         Stopped::Lost => Word::Lost,
+        Stopped::Over(fault) => Word::Over(fault),
         Stopped::Fault(fault) => Word::Fault(fault),
     })?;
     tell(shared, errand.lane, Word::Opened { at, place }).await;

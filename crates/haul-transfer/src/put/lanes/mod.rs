@@ -36,6 +36,8 @@ pub(crate) struct Errand {
 pub(crate) enum Stopped {
     /// There is no such part any more.
     Lost,
+    /// Nothing of the upload is there any more.
+    Over(Fault),
     /// Something else.
     Fault(Fault),
 }

@@ -13,17 +13,26 @@ use std::{
 
 use bytes::Bytes;
 use haul_core::{
-    Modified,
+    ByteRange, Modified, RangeSet,
     transfer::Trouble,
     upload::{Can, Found, How, Local, Name, Refusal, Seen, There, Way},
 };
-use haul_proto::ftp::{Command, Reply, command::Type, reply::Class};
+use haul_proto::ftp::{
+    Command, Reply,
+    command::Type,
+    ranges::{self, Unfinished},
+    reply::Class,
+};
 
-use super::{Fault, FtpFile, Sealed, Sink, ftp_compare, ftp_look, ftp_words};
+use super::{
+    Fault, FtpFile, Ranges, Sealed, Sink, ftp_compare, ftp_look,
+    ftp_ranges::{self, Sessions},
+    ftp_words,
+};
 use crate::{
     connect::{Connector, Newest},
     ftp::{Data, FtpError, FtpOptions, Session, Words},
-    put::{job::MakeFolders, local::LocalFile},
+    put::{job::MakeFolders, lanes::Door, local::LocalFile},
     source::{Failed, FtpIdle},
 };
 
@@ -199,6 +208,45 @@ impl FtpSink {
             session.command(&Command::mkd(&folder)?).await?;
         }
         session.start(rest, command).await.map(|started| started.data)
+    }
+
+    /// Begins an upload that several sessions will fill: its name comes with the reply to a first range, of which nothing is
+    /// sent.
+    async fn begin_ranges(
+        &mut self,
+        mut session: Session,
+        path: &[u8],
+        whole: u64,
+    ) -> Result<(Session, Unfinished), Fault> {
+        let Some(range) = ByteRange::new(0, whole) else {
+            return Err(Fault::Refused(Refusal::Way, "there is nothing to share".to_owned()));
+        };
+        if !session.can_resume_tls() {
+            session.quit().await;
+            session = self.open().await?;
+        }
+        let made = std::mem::replace(&mut self.folders_made, true);
+        for folder in self.file.folders().into_iter().filter(|_| !made) {
+            let command = Command::mkd(&folder).map_err(|error| self.fault(&error.into()))?;
+            session.command(&command).await.map_err(|error| self.fault(&error))?;
+        }
+        session.command(&Command::allo(whole)).await.map_err(|error| self.fault(&error))?;
+        let started = match ftp_ranges::start(&mut session, path, range, None).await {
+            Ok(started) => started,
+            Err(FtpError::Refused { command, reply }) if command == "STOR" && reply.code().get() != 421 => {
+                return Err(self.refused(session, &reply, Way::Begin).await);
+            }
+            Err(error) => return Err(self.fault(&error)),
+        };
+        let upload = ranges::joined(&started.opening);
+        started.data.end(self.patience).await.map_err(|error| self.fault(&error))?;
+        let reply = session.finish(CONFIRMATION).await.map_err(|error| self.fault(&error))?;
+        match upload.filter(|_| reply.is_completion()) {
+            Some(upload) => {
+                Ok((session, Unfinished { upload, size: Some(whole), ranges: RangeSet::default() }))
+            }
+            None => Err(ftp_words::after_bytes(&reply)),
+        }
     }
 
     /// A refusal to begin, with the reason that a user can do something about.
@@ -424,6 +472,51 @@ impl Sink for FtpSink {
             }
             Err(error) => Err(self.fault(&error)),
         }
+    }
+
+    async fn door(
+        &mut self,
+        name: Name,
+        at: u64,
+        whole: u64,
+        known: Option<&str>,
+    ) -> Result<Option<Door>, Fault> {
+        let path = self.file.path(name).to_vec();
+        let mut session = self.session().await?;
+        if !session.features().rang_stor || self.as_text {
+            self.keep(session);
+            return Ok(None);
+        }
+        let there = ftp_ranges::there(&mut session, &path).await.map_err(|error| self.fault(&error))?;
+        let sized = |there: &Unfinished| there.size.is_none_or(|size| size == whole);
+        // What lies behind the front is only known to be ours where we have begun it.
+        let there = there.filter(|there| match known {
+            Some(known) if there.upload == known => sized(there),
+            _ => at > 0 && sized(there) && there.ranges.total() == at && there.ranges.first_missing(0) == at,
+        });
+        let there = match there {
+            Some(there) => there,
+            None if at > 0 => {
+                self.keep(session);
+                return Ok(None);
+            }
+            None => {
+                let (begun, there) = self.begin_ranges(session, &path, whole).await?;
+                session = begun;
+                there
+            }
+        };
+        // The first lane has it.
+        self.idle.put(session);
+        let sessions = Sessions {
+            connector: self.connector.clone(),
+            options: Arc::clone(&self.options),
+            idle: Arc::clone(&self.idle),
+            place: self.file.place.clone(),
+            newest: self.newest,
+            patience: self.patience,
+        };
+        Ok(Some(Door::Ranges(Ranges::new(sessions, path, whole, there))))
     }
 
     fn give_up(&mut self) {

@@ -7,6 +7,7 @@ mod ftp;
 mod ftp_compare;
 mod ftp_file;
 mod ftp_look;
+mod ftp_ranges;
 mod ftp_words;
 mod http;
 
@@ -15,6 +16,7 @@ use haul_core::upload::{Found, How, Local, Name, Refusal, Seen, Way};
 
 pub(crate) use ftp::FtpSink;
 pub(crate) use ftp_file::FtpFile;
+pub(crate) use ftp_ranges::{RangeWay, Ranges};
 pub use http::Protocol;
 pub(crate) use http::{HttpPlan, HttpSink, PartWay, Parts};
 
@@ -85,12 +87,13 @@ pub(crate) trait Sink: Send {
     fn end(&mut self) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// How the `whole` bytes of the file can be sent on several lanes, of which the far end is known to have those before
-    /// `at`; `None` where it takes them on one only.
+    /// `at`; `None` where it takes them on one only. `known`: where an earlier run, or this one, has begun parts of it.
     fn door(
         &mut self,
         _name: Name,
         _at: u64,
         _whole: u64,
+        _known: Option<&str>,
     ) -> impl Future<Output = Result<Option<Door>, Fault>> + Send {
         async { Ok(None) }
     }

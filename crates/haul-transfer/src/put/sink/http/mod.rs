@@ -258,7 +258,7 @@ impl Sink for HttpSink {
         self.cut_off();
     }
 
-    async fn door(&mut self, name: Name, at: u64, _whole: u64) -> Result<Option<Door>, Fault> {
+    async fn door(&mut self, name: Name, at: u64, _: u64, _: Option<&str>) -> Result<Option<Door>, Fault> {
         self.cut_off();
         self.explore().await?;
         if at > 0 || !self.knows_parts() {
@@ -271,6 +271,7 @@ impl Sink for HttpSink {
     async fn join(&mut self, name: Name, door: &Door, parts: &[String], whole: u64) -> Result<Joined, Fault> {
         match door {
             Door::Parts(door) => self.join_parts(name, door, parts, whole).await,
+            Door::Ranges(_) => Ok(Joined::Whole),
         }
     }
 
