@@ -59,7 +59,8 @@ pub(crate) struct PutArgs {
     #[arg(long, help_heading = "What is there")]
     pub(crate) temp_name: bool,
 
-    /// Connections to one host [default: up to 8]
+    /// Connections to one host [default: up to 8, one for each file]; with this one file goes over so many, where the server
+    /// can put it together (tus with concatenation, FTP of haul serve)
     #[arg(short = 'n', long, value_name = "N", value_parser = value::count, help_heading = "Network")]
     pub(crate) connections: Option<NonZeroUsize>,
 
