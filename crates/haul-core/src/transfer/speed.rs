@@ -47,6 +47,11 @@ impl Speed {
         }
     }
 
+    /// Bytes a second while they came.
+    pub(crate) fn mean(&self) -> Option<f64> {
+        self.mean
+    }
+
     /// Bytes a second, silence since the last byte counted in; `None` before there is anything to tell.
     pub(crate) fn now(&self, now: Instant) -> Option<f64> {
         let took = now.saturating_duration_since(self.slice_began);

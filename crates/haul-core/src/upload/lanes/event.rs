@@ -140,6 +140,8 @@ pub enum Action {
         /// Where its part ends.
         at: u64,
     },
+    /// Break this lane off, without an answer: its part goes on, on another connection.
+    Drop(LaneId),
     /// All parts are there: they become one file.
     Join,
     /// It is over.

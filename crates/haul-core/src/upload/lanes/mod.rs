@@ -48,6 +48,10 @@ const GRANTED: f64 = 0.1;
 const STILL: Duration = Duration::from_secs(1);
 /// Less than this is not worth a lane of its own, while speeds are unknown.
 const SMALLEST: u64 = 512 << 10;
+/// What a connection has taken and not brought within this time, while others are idle, is worth another connection …
+const LATE: Duration = Duration::from_millis(1_500);
+/// … if that is so much faster.
+const FASTER: f64 = 3.0;
 /// How often idle lanes are reconsidered.
 const RECONSIDER: Duration = Duration::from_millis(50);
 /// What opening a lane takes, until one has shown it.
@@ -101,6 +105,7 @@ pub struct Spread {
     /// What opening a lane took last, and how fast lanes are, as far as that was seen.
     opening: Duration,
     pace: Option<f64>,
+    best: Option<f64>,
     losses: u32,
     joining: bool,
     join_failed: bool,
@@ -121,6 +126,7 @@ impl Spread {
             answered: false,
             opening: OPENING,
             pace: None,
+            best: None,
             losses: 0,
             joining: false,
             join_failed: false,
@@ -171,7 +177,27 @@ impl Spread {
         if self.parts.iter().all(|part| part.done) {
             return (!std::mem::replace(&mut self.joining, true)).then_some(Action::Join);
         }
-        if self.crowd.has_room(now, self.lanes.len()) { self.open(now) } else { None }
+        if !self.crowd.has_room(now, self.lanes.len()) {
+            return None;
+        }
+        self.open(now).or_else(|| self.hurry(now))
+    }
+
+    /// A slow lane that has all its bytes, and whose connection still has some of them, while there is nothing else to do:
+    /// its part goes on from what the far end has, on a connection that may be as fast as the others were. Once.
+    fn hurry(&mut self, now: Instant) -> Option<Action> {
+        let usual = self.best?;
+        let late = |lane: &&Lane| {
+            let slow = lane.speed.mean().is_none_or(|own| own * FASTER < usual);
+            let once = self.parts.get(lane.part.0).is_some_and(|part| !part.hurried);
+            lane.open && lane.ended && slow && once && now.saturating_duration_since(lane.heard) > LATE
+        };
+        let id = self.lanes.iter().find(late)?.id;
+        let lane = self.take(id)?;
+        if let Some(part) = self.parts.get_mut(lane.part.0) {
+            part.hurried = true;
+        }
+        Some(Action::Drop(id))
     }
 
     /// When something may have to be done although nothing happens.
@@ -392,6 +418,7 @@ impl Spread {
         lane.speed.add(now, bytes);
         lane.heard = now;
         if let Some(pace) = lane.speed.now(now) {
+            self.best = Some(self.best.map_or(pace, |best| best.max(pace)));
             self.pace = Some(self.pace.map_or(pace, |known| known * 0.9 + pace * 0.1));
         }
     }

@@ -18,15 +18,25 @@ pub(super) struct Part {
     pub(super) done: bool,
     /// When the lane that broke was begun, and how it broke: free of charge, should the far end have more now.
     pub(super) owing: Option<(Instant, Failure)>,
+    /// It was taken from a slow lane once.
+    pub(super) hurried: bool,
 }
 
 impl Part {
     pub(super) fn new(from: u64, end: u64) -> Self {
-        Self { from, at: from, granted: from, end, done: false, owing: None }
+        Self { from, at: from, granted: from, end, done: false, owing: None, hurried: false }
     }
 
     pub(super) fn kept(kept: &Kept) -> Self {
         let done = kept.closed && kept.at == kept.end;
-        Self { from: kept.from, at: kept.at, granted: kept.at, end: kept.end, done, owing: None }
+        Self {
+            from: kept.from,
+            at: kept.at,
+            granted: kept.at,
+            end: kept.end,
+            done,
+            owing: None,
+            hurried: false,
+        }
     }
 }

@@ -47,6 +47,7 @@ struct World {
     /// Bytes that went over.
     sent: u64,
     most_at_once: usize,
+    dropped: u32,
     bears: usize,
     opening: Duration,
     rate: fn(u32) -> f64,
@@ -65,6 +66,7 @@ impl World {
             wires: BTreeMap::new(),
             sent: 0,
             most_at_once: 0,
+            dropped: 0,
             bears: usize::MAX,
             opening: Duration::from_millis(10),
             rate,
@@ -131,6 +133,10 @@ impl World {
                 let wire = self.wires.get_mut(&lane).expect("a lane that was opened");
                 assert!(wire.opened && wire.end.is_none() && wire.grants.len() < AHEAD);
                 wire.grants.push_back(range);
+            }
+            Action::Drop(lane) => {
+                self.wires.remove(&lane).expect("a lane that was opened");
+                self.dropped += 1;
             }
             Action::End { lane, at } => {
                 self.wires.get_mut(&lane).expect("a lane that was opened").end = Some(at);
@@ -231,11 +237,23 @@ fn slow_lanes_are_helped() {
 }
 
 #[test]
-fn a_lane_that_stands_still_loses_what_it_has_not_begun() {
+fn a_lane_that_stands_still_loses_all_that_it_has_not_brought() {
     let mut world = World::new(plan(64 * MB, 4), 1, |lane| if lane == 2 { 0.0 } else { 20e6 });
-    assert_eq!(world.run(Duration::from_secs(20)), None, "what it was granted is missing");
-    let has: u64 = world.parts.iter().map(|(from, (at, _))| at - from).sum();
-    assert!(has >= 64 * MB - 2 * (256 << 10), "{has}");
+    let began = world.now;
+    assert_eq!(world.run(Duration::from_secs(20)), Some(Outcome::Joined));
+    assert_eq!((world.dropped, world.sent), (1, 64 * MB));
+    assert!((world.now - began).as_secs_f64() < 4.0, "{:?}", world.now - began);
+}
+
+#[test]
+fn what_a_slow_connection_has_taken_goes_on_another_one_once() {
+    // It takes grants quickly, and then brings nothing for long.
+    let mut world = World::new(plan(16 * MB, 4), 1, |lane| if lane == 1 { 4e4 } else { 20e6 });
+    let began = world.now;
+    assert_eq!(world.run(Duration::from_secs(60)), Some(Outcome::Joined));
+    assert_eq!(world.dropped, 1);
+    assert!((world.now - began).as_secs_f64() < 4.0, "{:?}", world.now - began);
+    assert_eq!(world.sent, 16 * MB, "what the far end has is not sent again");
 }
 
 #[test]

@@ -222,10 +222,12 @@ impl<S: Sink> Drive<'_, '_, S> {
         while let Some(action) = self.spread.poll(Instant::now()) {
             match action {
                 Action::Open { lane, part, from, at, end } => {
-                    self.open(part, Errand { lane, from, at, end, place: self.places.get(&part).cloned() })
+                    let place = self.places.get(&part).cloned();
+                    self.open(part, Errand { lane, from, at, end, place });
                 }
                 Action::Grant { lane, range } => self.order(lane, Order::Send(range)),
                 Action::End { lane, at } => self.order(lane, Order::End(at)),
+                Action::Drop(lane) => drop(self.at_work.remove(&lane)),
                 Action::Join if !self.shared.file.is_unchanged() => return Ok(Turn::Changed),
                 Action::Join => self.join().await,
                 Action::Finish(outcome) => return Ok(Turn::Over(outcome)),
@@ -265,7 +267,9 @@ impl<S: Sink> Drive<'_, '_, S> {
             events.push(match word {
                 Word::Opened { at, place } => {
                     news |= place.is_some();
-                    place.map(|place| self.places.insert(part, place));
+                    if let Some(place) = place {
+                        self.places.insert(part, place);
+                    }
                     Event::Opened { lane, at }
                 }
                 Word::Moved(bytes) => {

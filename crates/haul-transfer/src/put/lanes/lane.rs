@@ -76,11 +76,9 @@ impl Lane {
                 Ok(()) => Word::Ended,
                 Err(word) => word,
             };
-            match (&last, slot) {
-                (Word::Fault(Fault::Failed(failed)), Some(slot)) if failed.why == Trouble::Busy => {
-                    slot.refused()
-                }
-                (_, slot) => drop(slot),
+            let busy = matches!(&last, Word::Fault(Fault::Failed(failed)) if failed.why == Trouble::Busy);
+            if let Some(slot) = slot.filter(|_| busy) {
+                slot.refused();
             }
             tell(&shared, lane, last).await;
         });
