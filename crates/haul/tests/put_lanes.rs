@@ -149,7 +149,7 @@ fn a_slow_connection_is_helped_by_the_others() {
     let url = format!("http://a:secret@{}/f.bin", link.addr());
     let told = upload.run(&["-n", "4", "f.bin", &url], 0);
     content.assert_file_is(upload.far("f.bin"));
-    assert_eq!(told.fetched(), SIZE, "nothing is sent twice");
+    assert!(told.fetched() <= SIZE + 2 * MIB, "only what it had taken and not brought\n{told}");
     assert!(told.seconds() < 15.0, "{told}");
 }
 

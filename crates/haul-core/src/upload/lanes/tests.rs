@@ -1,3 +1,8 @@
+//! The machine against a model of a far end that keeps parts, with lanes that are slow, break, and are refused.
+//!
+//! Invariants: the parts that are joined cover the file without a gap or an overlap; what the far end has is not sent again;
+//! it ends.
+
 use std::collections::BTreeMap;
 
 use super::*;
