@@ -522,7 +522,6 @@ fn a_local_file_that_changed_is_told_of_with_pieces_too() {
 }
 
 #[test]
-#[ignore = "known: the answer to a piece in the middle is waited for as long as that to the last one, 600 s"]
 fn a_server_that_never_reads_a_piece_is_given_up_in_time() {
     let stage = Stage::new(UploadBehaviour { never_reads: Some(Which::Every), ..UploadBehaviour::pieces() });
     let haul = stage.upload.put(&["--timeout", "1", "--retries", "1", "f.bin", &stage.url]).spawn();
