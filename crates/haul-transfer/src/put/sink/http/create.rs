@@ -301,6 +301,9 @@ impl HttpSink {
     pub(super) async fn early(&mut self, answered: Answered) -> Fault {
         let (said, words) = (answered.said(), answered.words());
         let url = answered.url.clone();
+        if let Err(contradiction) = self.heed_conflict(&answered) {
+            return contradiction;
+        }
         let fault = match &said {
             Said::Elsewhere { location, .. } => match super::caller::elsewhere(&url, location) {
                 Ok(next) => {
@@ -326,6 +329,17 @@ impl HttpSink {
         // Its reason may stand in a body that is still to come: it is not waited for.
         drop(answered);
         fault
+    }
+
+    /// An upload's URL does not take bytes at the offset that it told: where it tells another one now, that counts,
+    /// unless it contradicts what was told before.
+    fn heed_conflict(&mut self, answered: &Answered) -> Result<(), Fault> {
+        let known = self.unfinished.as_ref().filter(|known| known.url == answered.url);
+        let offset = known.and_then(|known| told(known.dialect, &answered.headers).offset);
+        match offset {
+            Some(offset) if answered.said() == Said::Conflict => self.heed_offset(offset),
+            _ => Ok(()),
+        }
     }
 
     /// Whether a request for this URL was to create a file or an upload, and not to go on with one.
