@@ -494,7 +494,6 @@ fn over_tls_it_is_the_same() {
 }
 
 #[test]
-#[ignore = "known: pieces are begun anew after each cut, in vain where no connection lasts for the whole file"]
 fn pieces_are_gone_on_with_after_a_cut() {
     for how in [Cut::Fin, Cut::Rst] {
         let stage = Stage::new(UploadBehaviour::pieces().cut(Which::Every, 5 * MIB, how));
@@ -504,7 +503,6 @@ fn pieces_are_gone_on_with_after_a_cut() {
 }
 
 #[test]
-#[ignore = "known: pieces are begun anew after a 500, though what the server tells was sent by this very run"]
 fn pieces_are_gone_on_with_after_a_failure() {
     let instead = in_the_middle(Step::Append, 500, Fate::Kept, Then::Reads);
     let told = Stage::new(UploadBehaviour::pieces().answers(instead)).sends(&[]);

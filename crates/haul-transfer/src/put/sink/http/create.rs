@@ -24,6 +24,7 @@ use super::{
     super::Fault,
     HttpSink, Ranges, Unfinished, Whose,
     caller::{Answered, Fields},
+    hidden::Hidden,
     look::{spoken, told},
     running::Ended,
     send::{Mode, Probe, Sending},
@@ -58,6 +59,7 @@ impl HttpSink {
             Way::Begin => {}
         }
         self.unfinished = None;
+        self.hidden = Hidden::default();
         self.listed = false;
         self.moved = 0;
         self.make_folders().await?;
@@ -272,7 +274,10 @@ impl HttpSink {
         let free =
             self.ranges == Ranges::Hidden || self.target.exists == Some(false) || name == Name::Temporary;
         if large.is_some() && self.plan.resumes && free && self.ranges != Ranges::None {
-            let probe = if self.ranges == Ranges::Unknown { Probe::First } else { Probe::Rest };
+            // Elsewhere than at a haul, where an upload has a URL, the answer to the first one says that what is out of
+            // sight was begun with these bytes.
+            let known = self.ranges == Ranges::InPlace || self.is_haul();
+            let probe = if known { Probe::Rest } else { Probe::First };
             let mut sending = Sending::new(name, 0, whole, Mode::Pieces(probe));
             sending.fields = self.of_whole(name);
             self.sending = Some(sending);

@@ -133,6 +133,7 @@ impl HttpSink {
         let (name, from) = (sending.name, sending.from);
         if hidden {
             self.ranges = Ranges::Hidden;
+            self.hidden.acknowledge(end);
             sending.at = end;
             sending.mode = Mode::Pieces(Probe::Rest);
             sending.tried.clear();

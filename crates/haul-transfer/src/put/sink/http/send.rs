@@ -359,7 +359,10 @@ impl HttpSink {
         let words = answered.words();
         answered.read(&self.caller.idle, self.caller.patience).await;
         match told {
-            Some(offset) if offset == at => Ok(()),
+            Some(offset) if offset == at => {
+                self.hidden.acknowledge(at);
+                Ok(())
+            }
             Some(offset) if offset > at => {
                 Err(contradiction(format!("the server tells that it has {offset} bytes, and {at} were sent")))
             }
