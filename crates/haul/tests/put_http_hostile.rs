@@ -510,7 +510,6 @@ fn pieces_are_gone_on_with_after_a_failure() {
 }
 
 #[test]
-#[ignore = "known: that the local file changed is not said where it was sent in pieces"]
 fn a_local_file_that_changed_is_told_of_with_pieces_too() {
     let stage = Stage::new(UploadBehaviour::pieces());
     killed_at(&stage, 5 * MIB);
