@@ -72,8 +72,13 @@ pub(super) enum Step {
 pub(super) fn open(known: &Known) -> Step {
     let size = match known.seen.there {
         There::Absent => {
-            let gone = matches!(known.ours, Ours::Begun) && known.name == temporary_or_target(known);
-            return Step::Begin(gone.then_some(Anew::Gone));
+            let why = match known.ours {
+                Ours::Begun => Some(Anew::Gone),
+                // It may be out of sight.
+                Ours::Outdated => Some(Anew::LocalChanged),
+                Ours::No | Ours::Finished(_) => None,
+            };
+            return Step::Begin(why.filter(|_| known.name == temporary_or_target(known)));
         }
         There::Unknown => return without_size(known),
         There::Size(size) => size,

@@ -200,6 +200,9 @@ fn a_local_file_that_changed_is_begun_anew() {
         let known = Known { ours: Ours::Outdated, ..of(size) };
         assert_eq!(open(&known), Step::Begin(Some(Anew::LocalChanged)));
     }
+    // What was sent of it may be where nobody sees it.
+    let hidden = Known { ours: Ours::Outdated, ..of(0) };
+    assert_eq!(open(&seen(There::Absent, hidden)), Step::Begin(Some(Anew::LocalChanged)));
 }
 
 #[test]

@@ -54,8 +54,9 @@ impl HttpSink {
             Some(unfinished) => (unfinished.url.clone(), unfinished.offset.max(size), Some(unfinished.whose)),
             None => (self.url_of_name(name), size, None),
         };
+        let hidden = name == self.sent_to() && self.finished.is_none() && self.hidden.was_seen_at(size);
         // This run has sent them, and an upload's URL stands for one upload.
-        if whose == Some(Whose::Run) {
+        if whose == Some(Whose::Run) || hidden {
             return Ok(Found::Same);
         }
         let found = match how {

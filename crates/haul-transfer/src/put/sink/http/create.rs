@@ -24,6 +24,7 @@ use super::{
     super::Fault,
     HttpSink, Ranges, Unfinished, Whose,
     caller::{Answered, Fields},
+    hidden::Hidden,
     look::{spoken, told},
     running::Ended,
     send::{Mode, Probe, Sending},
@@ -58,6 +59,7 @@ impl HttpSink {
             Way::Begin => {}
         }
         self.unfinished = None;
+        self.hidden = Hidden::default();
         self.listed = false;
         self.moved = 0;
         self.make_folders().await?;
@@ -277,7 +279,10 @@ impl HttpSink {
         let free =
             self.ranges == Ranges::Hidden || self.target.exists == Some(false) || name == Name::Temporary;
         if large.is_some() && self.plan.resumes && free && self.ranges != Ranges::None {
-            let probe = if self.ranges == Ranges::Unknown { Probe::First } else { Probe::Rest };
+            // Elsewhere than at a haul, where an upload has a URL, the answer to the first one says that what is out of
+            // sight was begun with these bytes.
+            let known = self.ranges == Ranges::InPlace || self.is_haul();
+            let probe = if known { Probe::Rest } else { Probe::First };
             let mut sending = Sending::new(name, 0, whole, Mode::Pieces(probe));
             sending.fields = self.of_whole(name);
             self.sending = Some(sending);
@@ -306,6 +311,9 @@ impl HttpSink {
     pub(super) async fn early(&mut self, answered: Answered) -> Fault {
         let (said, words) = (answered.said(), answered.words());
         let url = answered.url.clone();
+        if let Err(contradiction) = self.heed_conflict(&answered) {
+            return contradiction;
+        }
         let fault = match &said {
             Said::Elsewhere { location, .. } => match super::caller::elsewhere(&url, location) {
                 Ok(next) => {
@@ -331,6 +339,17 @@ impl HttpSink {
         // Its reason may stand in a body that is still to come: it is not waited for.
         drop(answered);
         fault
+    }
+
+    /// An upload's URL does not take bytes at the offset that it told: where it tells another one now, that counts,
+    /// unless it contradicts what was told before.
+    fn heed_conflict(&mut self, answered: &Answered) -> Result<(), Fault> {
+        let known = self.unfinished.as_ref().filter(|known| known.url == answered.url);
+        let offset = known.and_then(|known| told(known.dialect, &answered.headers).offset);
+        match offset {
+            Some(offset) if answered.said() == Said::Conflict => self.heed_offset(offset),
+            _ => Ok(()),
+        }
     }
 
     /// Whether a request for this URL was to create a file or an upload, and not to go on with one.

@@ -17,7 +17,7 @@ use super::{
     caller::{Answered, Fields},
     create::no_pieces,
     look::told,
-    running::Ended,
+    running::{Ended, Ends},
     send::{Mode, Probe, Sending, none},
 };
 
@@ -28,6 +28,7 @@ impl HttpSink {
         let (at, whole, name, mode) = (sending.at, sending.whole, sending.name, sending.mode);
         let held = sending.let_go();
         let len: u64 = held.iter().map(|piece| piece.len() as u64).sum();
+        let ends = sending.ends_at(at + len);
         let mut fields = std::mem::take(&mut sending.fields);
         let (method, url) = match mode {
             Mode::Tus { checksum, creates } => {
@@ -51,7 +52,7 @@ impl HttpSink {
             }
         };
         self.moved = self.moved.max(at + len);
-        let answered = self.send_gathered(method, &url, fields, held.clone()).await?;
+        let answered = self.send_gathered(method, &url, fields, (held.clone(), ends)).await?;
         if let Mode::Pieces(probe) = mode {
             let sending = self.sending.as_mut().ok_or_else(none)?;
             sending.tried.extend(held);
@@ -100,7 +101,7 @@ impl HttpSink {
         method: Method,
         url: &Url,
         fields: Fields,
-        held: Vec<Bytes>,
+        (held, ends): (Vec<Bytes>, Ends),
     ) -> Result<Answered, Fault> {
         let len = held.iter().map(|piece| piece.len() as u64).sum();
         let mut running =
@@ -112,7 +113,7 @@ impl HttpSink {
                 Err(Ended::Failed(failed)) => return Err(Fault::Failed(failed)),
             };
         }
-        running.end(self.caller.patience).await.map_err(Fault::Failed)
+        running.end(self.caller.patience, ends).await.map_err(Fault::Failed)
     }
 
     /// Whether a piece with Content-Range went where it belongs.
@@ -132,6 +133,7 @@ impl HttpSink {
         let (name, from) = (sending.name, sending.from);
         if hidden {
             self.ranges = Ranges::Hidden;
+            self.hidden.acknowledge(end);
             sending.at = end;
             sending.mode = Mode::Pieces(Probe::Rest);
             sending.tried.clear();

@@ -9,7 +9,7 @@ use haul_core::{
 use haul_proto::http::{
     answer,
     tus::{TUS_RESUMABLE, VERSION},
-    upload_client::{self, INTEROP, Said, Told, listing_path, question, safe},
+    upload_client::{self, INTEROP, Said, Told, listing_path},
     upload_draft::INTEROP_VERSION,
 };
 use haul_store::UploadDialect;
@@ -18,14 +18,14 @@ use url::Url;
 
 use super::{
     super::Fault,
-    HttpSink, Ranges, Target, Unfinished, Whose,
+    HttpSink, Target, Unfinished, Whose,
     caller::Fields,
     words::{self, contradiction},
 };
 use crate::source::Failed;
 
 /// A size that does not hold still for so long is that of a file which somebody else sends.
-const RESTLESS: std::time::Duration = std::time::Duration::from_secs(10);
+pub(super) const RESTLESS: std::time::Duration = std::time::Duration::from_secs(10);
 /// An upload that is kept for longer is not spoken of.
 const SOON: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
 
@@ -42,6 +42,7 @@ enum Looked {
 impl HttpSink {
     /// What is there under a name.
     pub(super) async fn look_at(&mut self, name: Name, settle: bool) -> Result<Seen, Fault> {
+        self.hidden.forget_look();
         let mut lost = false;
         if name == self.sent_to() && self.finished.is_none() {
             if self.unfinished.is_some() {
@@ -81,7 +82,8 @@ impl HttpSink {
         Seen { there: There::Size(offset), modified: None, can, lost: false }
     }
 
-    /// An unfinished upload of this file that nobody here knows of yet: only a server of haul's is asked for it.
+    /// An unfinished upload of this file that nobody here knows of yet, for which only a server of haul's is asked; or what
+    /// this run sends in pieces out of sight.
     async fn look_elsewhere(&mut self, settle: bool) -> Result<Option<u64>, Fault> {
         if self.plan.resumes && self.is_haul() && !self.listed {
             self.find().await?;
@@ -91,10 +93,8 @@ impl HttpSink {
                 return Ok(Some(offset));
             }
             self.unfinished = None;
-        } else if self.ranges == Ranges::Hidden && !self.is_haul() {
-            return self.ask_how_far().await;
         }
-        Ok(None)
+        self.look_at_hidden(settle).await
     }
 
     /// Asks the list of unfinished uploads for the one of this file.
@@ -127,25 +127,6 @@ impl HttpSink {
             max_append: None,
         });
         Ok(())
-    }
-
-    /// The question of PUT: how far is it? (308)
-    async fn ask_how_far(&mut self) -> Result<Option<u64>, Fault> {
-        let Some(total) = self.sending_total else { return Ok(None) };
-        let Ok(value) = HeaderValue::try_from(question(total)) else { return Ok(None) };
-        let url = self.url_of_name(self.sent_to());
-        let asked = self.caller.ask(Method::PUT, &url, vec![(header::CONTENT_RANGE, value)]).await;
-        let answered = asked.map_err(Fault::Failed)?;
-        let told = match answered.said() {
-            Said::More => safe(&answered.headers),
-            Said::Later { .. } | Said::Unwell { .. } => return Err(words::fault(&answered)),
-            _ => None,
-        };
-        answered.read(&self.caller.idle, self.caller.patience).await;
-        match told {
-            Some(offset) if offset > self.moved.max(1) => Err(beyond(offset, self.moved)),
-            told => Ok(told),
-        }
     }
 
     /// What the upload's URL tells; with `settle` once it holds still.
@@ -203,10 +184,7 @@ impl HttpSink {
         let moved = self.moved;
         let Some(unfinished) = &mut self.unfinished else { return Ok(()) };
         if unfinished.whose != Whose::Found && offset < unfinished.acknowledged {
-            return Err(contradiction(format!(
-                "the server had confirmed {} bytes of the upload, and now speaks of {offset}",
-                unfinished.acknowledged
-            )));
+            return Err(went_back(offset, unfinished.acknowledged));
         }
         if unfinished.whose == Whose::Run && offset > moved {
             return Err(beyond(offset, moved));
@@ -288,8 +266,15 @@ impl HttpSink {
 }
 
 /// Offsets behind what was sent are of bytes that nobody has.
-fn beyond(offset: u64, moved: u64) -> Fault {
+pub(super) fn beyond(offset: u64, moved: u64) -> Fault {
     contradiction(format!("the server tells that it has {offset} bytes, and {moved} were sent"))
+}
+
+/// What was acknowledged is not to be sent again.
+pub(super) fn went_back(offset: u64, acknowledged: u64) -> Fault {
+    contradiction(format!(
+        "the server had confirmed {acknowledged} bytes of the upload, and now speaks of {offset}"
+    ))
 }
 
 /// The fields that say which dialect is spoken.

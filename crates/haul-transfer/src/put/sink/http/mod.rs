@@ -6,13 +6,14 @@
 //! ```
 //! An upload that has a URL of its own is looked at there until it is over; what was lost there is told as such. Bytes
 //! that this run sent, and that its upload's URL tells, are relied on: an upload's offset never goes back. One that says
-//! otherwise is not believed any further.
+//! otherwise is not believed any further. The same holds of pieces that are acknowledged out of sight.
 
 mod caller;
 mod compare;
 mod create;
 mod explore;
 mod gather;
+mod hidden;
 mod look;
 mod parts;
 mod running;
@@ -32,7 +33,7 @@ use http::{HeaderName, HeaderValue, Method};
 use url::Url;
 
 pub(crate) use self::parts::{PartWay, Parts};
-use self::{caller::Caller, send::Sending};
+use self::{caller::Caller, hidden::Hidden, send::Sending};
 use super::{Fault, Resource, Sealed, Sink};
 use crate::{
     connect::Connector,
@@ -140,6 +141,8 @@ pub(crate) struct HttpSink {
     listed: bool,
     target: Target,
     ranges: Ranges,
+    /// What goes over in pieces out of sight.
+    hidden: Hidden,
     sending: Option<Sending>,
     /// The server has said that it has all of it: so many bytes.
     finished: Option<u64>,
@@ -169,6 +172,7 @@ impl HttpSink {
             listed: false,
             target: Target::default(),
             ranges: Ranges::Unknown,
+            hidden: Hidden::default(),
             sending: None,
             finished: None,
             sending_total: None,

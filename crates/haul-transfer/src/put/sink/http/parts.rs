@@ -34,7 +34,7 @@ use super::{
     HttpSink, Unfinished, Whose,
     caller::{Answered, Caller, Fields},
     look::{spoken, told},
-    running::{Ended, Running},
+    running::{Ended, Ends, Running},
     words::{self, contradiction},
 };
 use crate::put::lanes::{Errand, Joined, Stopped};
@@ -231,7 +231,7 @@ impl PartWay {
     /// The part ends here; returns once the server has said that it has all of it.
     pub(crate) async fn end(mut self, at: u64) -> Result<(), Fault> {
         if let Some(running) = self.running.take() {
-            let answered = running.end(self.caller.patience).await.map_err(Fault::Failed)?;
+            let answered = running.end(self.caller.patience, Ends::Part).await.map_err(Fault::Failed)?;
             self.heed(answered).await?;
         }
         if self.at != at {
@@ -310,7 +310,7 @@ impl HttpSink {
         // Not as other questions are asked: a server may have to copy all of it before it answers.
         let started = self.caller.start(Method::POST, &endpoint, fields, Some(0), false).await;
         let running = started.map_err(Fault::Failed)?;
-        let answered = running.end(self.caller.patience).await.map_err(Fault::Failed)?;
+        let answered = running.end(self.caller.patience, Ends::File).await.map_err(Fault::Failed)?;
         let (said, words) = (answered.said(), answered.words());
         match said {
             Said::Yes => {}

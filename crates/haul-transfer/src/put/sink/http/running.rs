@@ -77,6 +77,15 @@ enum Turn {
     Later,
 }
 
+/// What the bytes of a request end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// The file: the answer is a confirmation, which may take its time.
+    File,
+    /// A part of it.
+    Part,
+}
+
 /// Why no more is taken.
 pub(super) enum Ended {
     /// The server has answered already.
@@ -149,7 +158,7 @@ impl Running {
     }
 
     /// That was all; waits for the answer.
-    pub(super) async fn end(mut self, patience: Duration) -> Result<Answered, Failed> {
+    pub(super) async fn end(mut self, patience: Duration, ends: Ends) -> Result<Answered, Failed> {
         if self.length.is_none() {
             // A connection that has gone says so below.
             let ended = tokio::time::timeout(patience, self.pieces.room()).await;
@@ -168,7 +177,10 @@ impl Running {
                 () = tokio::time::sleep(LOOK) => {}
             }
             let out = self.connection.written().saturating_sub(self.begun) >= self.handed;
-            let longest = if out { CONFIRMATION.max(patience) } else { patience };
+            let longest = match ends {
+                Ends::File if out => CONFIRMATION.max(patience),
+                Ends::File | Ends::Part => patience,
+            };
             if self.stands_still(&mut moved, longest) {
                 let message = format!("no answer within {} s", longest.as_secs_f64());
                 return Err(Failed::new(Trouble::Broken, message));

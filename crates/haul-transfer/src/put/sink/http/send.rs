@@ -18,7 +18,7 @@ use super::{
     HttpSink,
     caller::{Answered, Fields},
     look::{spoken, told},
-    running::{Ended, Running},
+    running::{Ended, Ends, Running},
     words::{self, contradiction},
 };
 
@@ -108,6 +108,11 @@ impl Sending {
             | Mode::Pieces(Probe::Rest)
             | Mode::Nothing => None,
         }
+    }
+
+    /// What bytes up to `to` end.
+    pub(super) fn ends_at(&self, to: u64) -> Ends {
+        if self.whole.is_none_or(|whole| to >= whole) { Ends::File } else { Ends::Part }
     }
 
     pub(super) fn hold(&mut self, piece: Bytes) {
@@ -284,9 +289,10 @@ impl HttpSink {
     /// Ends the request under way, and heeds its answer.
     pub(super) async fn finish_request(&mut self) -> Result<(), Fault> {
         let sending = self.sending.as_mut().ok_or_else(none)?;
+        let ends = sending.ends_at(sending.at);
         let running = sending.running.take().ok_or_else(none)?;
         let interim = running.interim();
-        let answered = running.end(self.caller.patience).await;
+        let answered = running.end(self.caller.patience, ends).await;
         // What was announced holds, however it ended.
         if let (Some(location), _, limits) = interim
             && self.unfinished.is_none()
@@ -301,8 +307,8 @@ impl HttpSink {
     pub(super) async fn heed_answer(&mut self, answered: Answered) -> Result<(), Fault> {
         let said = answered.said();
         let sending = self.sending.as_mut().ok_or_else(none)?;
-        let (at, whole, mode) = (sending.at, sending.whole, sending.mode);
-        let last = whole.is_none_or(|whole| at >= whole);
+        let (at, mode) = (sending.at, sending.mode);
+        let last = sending.ends_at(at) == Ends::File;
         if said == Said::More && matches!(mode, Mode::Pieces(_)) && !last {
             return self.heed_more(answered, at).await;
         }
@@ -353,7 +359,10 @@ impl HttpSink {
         let words = answered.words();
         answered.read(&self.caller.idle, self.caller.patience).await;
         match told {
-            Some(offset) if offset == at => Ok(()),
+            Some(offset) if offset == at => {
+                self.hidden.acknowledge(at);
+                Ok(())
+            }
             Some(offset) if offset > at => {
                 Err(contradiction(format!("the server tells that it has {offset} bytes, and {at} were sent")))
             }
