@@ -337,6 +337,14 @@ fn a_server_that_fails_in_the_middle_is_tried_again_from_where_it_is() {
 }
 
 #[test]
+fn what_has_all_its_bytes_and_was_not_ended_is_ended() {
+    let when = When::AtTheEnd;
+    let behaviour = UploadBehaviour::draft().instead(Step::Create, Which::Only(0), when, 500);
+    let told = Stage::new(behaviour).sends(&[]);
+    assert!(!told.says_begun_anew(), "{told}");
+}
+
+#[test]
 fn a_server_that_always_fails_is_given_up() {
     for (dialect, behaviour) in resuming().into_iter().chain([("plain", UploadBehaviour::plain())]) {
         let behaviour = behaviour.instead(Step::Create, Which::Every, When::AtOnce, 500);

@@ -267,6 +267,7 @@ impl HttpSink {
             offset: 0,
             acknowledged: 0,
             sized: true,
+            unended: false,
             max_append: told.max_append,
         });
         Ok(())

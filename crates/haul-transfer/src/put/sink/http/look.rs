@@ -47,6 +47,8 @@ impl HttpSink {
         if name == self.sent_to() && self.finished.is_none() {
             if self.unfinished.is_some() {
                 match self.look_at_unfinished(settle).await? {
+                    // Nothing but the end is missing of a file without bytes: it is as well begun anew.
+                    Looked::At(0) if self.only_lacks_its_end() => self.unfinished = None,
                     Looked::At(offset) => return Ok(self.seen_unfinished(offset)),
                     Looked::Over(size) => self.finished = Some(size),
                     Looked::Gone => {
@@ -75,7 +77,14 @@ impl HttpSink {
         Ok(Seen { there, modified: self.target.modified, can, lost })
     }
 
+    /// Whether an upload has all its bytes, and its end was never told: its file is not there.
+    fn only_lacks_its_end(&self) -> bool {
+        self.unfinished.as_ref().is_some_and(|unfinished| unfinished.unended)
+    }
+
     fn seen_unfinished(&self, offset: u64) -> Seen {
+        // What has its size would be taken for the file.
+        let offset = if self.only_lacks_its_end() { offset.saturating_sub(1) } else { offset };
         let own = self.unfinished.as_ref().is_none_or(|unfinished| unfinished.whose == Whose::Run);
         // What this run has sent needs no proof.
         let can = Can { hash: self.is_haul() && !self.no_hash_of_unfinished && !own, read_back: true };
@@ -124,6 +133,7 @@ impl HttpSink {
             offset: 0,
             acknowledged: 0,
             sized: false,
+            unended: false,
             max_append: None,
         });
         Ok(())
@@ -174,6 +184,7 @@ impl HttpSink {
         }
         if let Some(known) = &mut self.unfinished {
             known.sized = told.length.is_some();
+            known.unended = told.complete == Some(false) && told.length == Some(offset);
             known.max_append = told.max_append.or(known.max_append);
         }
         Ok(if told.complete == Some(true) { Looked::Over(offset) } else { Looked::At(offset) })

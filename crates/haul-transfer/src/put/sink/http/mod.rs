@@ -102,6 +102,8 @@ struct Unfinished {
     acknowledged: u64,
     /// The whole's size is known there.
     sized: bool,
+    /// It has as many bytes, and is not complete.
+    unended: bool,
     max_append: Option<u64>,
 }
 
@@ -195,6 +197,7 @@ impl HttpSink {
             offset: resource.acknowledged,
             acknowledged: resource.acknowledged,
             sized: true,
+            unended: false,
             max_append: None,
         });
     }

@@ -330,6 +330,7 @@ impl HttpSink {
                 offset: whole,
                 acknowledged: whole,
                 sized: true,
+                unended: false,
                 max_append: None,
             });
         }
