@@ -44,6 +44,8 @@ const SAVE_BYTES: u64 = 256 << 10;
 const ROOM: u64 = 1 << 20;
 
 /// What an upload is to be.
+///
+/// It is had for as long as bytes come: what only some uploads have is elsewhere.
 pub(super) struct Plan {
     pub(super) target: TreePath,
     pub(super) completion: Completion,
@@ -56,11 +58,11 @@ pub(super) struct Plan {
     pub(super) begin: Begin,
     pub(super) declared: Declared,
     /// What is copied first.
-    pub(super) source: Option<Reading>,
+    pub(super) source: Option<Box<Reading>>,
     /// The finished file that this goes on from.
     pub(super) base: Option<Base>,
     /// The unfinished upload that has the name.
-    pub(super) earlier: Option<Unfinished>,
+    pub(super) earlier: Option<Box<Unfinished>>,
     /// Its bytes, where they are gone on with.
     pub(super) staged: Option<Box<dyn Staged>>,
     /// The empty staged file of one that begins anew.

@@ -73,11 +73,7 @@ fn let_in(house: &House, kind: Kind, stream: TcpStream, peer: SocketAddr) {
             // It leaves this runtime, and is at home in the one where its connection is.
             let Ok(stream) = stream.into_std() else { return };
             let inside = house.clone();
-            house.spawn(async move {
-                if let Ok(stream) = TcpStream::from_std(stream) {
-                    connection::attend(inside, settings, kind, stream, peer, place).await;
-                }
-            });
+            house.spawn(connection::attend(inside, settings, kind, stream, peer, place));
         }
         // There is no answer before a request, and reading one costs more than is left.
         Err(full) => {

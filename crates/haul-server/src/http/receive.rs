@@ -1,6 +1,7 @@
 //! The content of a request on its way into an upload, for every dialect.
 
 use std::{
+    cmp::Ordering,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -94,30 +95,36 @@ impl Arriving {
         mut told: impl FnMut(u64),
     ) -> Poured {
         let end = most.map(|most| self.receiving.offset().saturating_add(most));
-        let mut next = self.next(content, &mut told).await;
-        while let Some(piece) = next {
-            let piece = match piece {
-                Ok(piece) => piece,
-                Err(poured) => return poured,
+        // The last piece is taken only when it is sure that it is the last: with it an upload has all that was
+        // declared, and is whole, whatever is said of it afterwards.
+        let mut last: Option<Bytes> = None;
+        loop {
+            let next = self.next(content, &mut told).await;
+            let piece = match (last.take(), next) {
+                (Some(_), Some(Ok(_))) => return Poured::TooMuch,
+                (Some(last), next) => {
+                    if let Err(error) = self.take(last).await {
+                        return Poured::Failed(error);
+                    }
+                    told(self.receiving.safe());
+                    return next.and_then(Result::err).unwrap_or(Poured::Whole);
+                }
+                (None, None) => return Poured::Whole,
+                (None, Some(Err(poured))) => return poured,
+                (None, Some(Ok(piece))) => piece,
             };
             let room = end.map_or(u64::MAX, |end| end.saturating_sub(self.receiving.offset()));
-            let len = piece.len() as u64;
-            // The last piece is taken only when it is sure that it is the last: with it an upload has all that was
-            // declared, and is whole, whatever is said of it afterwards.
-            let ahead = if len == room { Some(self.next(content, &mut told).await) } else { None };
-            if len > room || matches!(ahead, Some(Some(Ok(_)))) {
-                return Poured::TooMuch;
+            match (piece.len() as u64).cmp(&room) {
+                Ordering::Greater => return Poured::TooMuch,
+                Ordering::Equal => last = Some(piece),
+                Ordering::Less => {
+                    if let Err(error) = self.take(piece).await {
+                        return Poured::Failed(error);
+                    }
+                    told(self.receiving.safe());
+                }
             }
-            if let Err(error) = self.take(piece).await {
-                return Poured::Failed(error);
-            }
-            told(self.receiving.safe());
-            next = match ahead {
-                Some(next) => next,
-                None => self.next(content, &mut told).await,
-            };
         }
-        Poured::Whole
     }
 
     /// The next piece. While none comes, what came is made safe in time all the same, and whoever was taken over hears
