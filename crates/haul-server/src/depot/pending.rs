@@ -151,7 +151,7 @@ impl Visitor {
         let mut pending = Vec::new();
         for (key, record) in depot.ledger.in_folder(&self.owner(), &place).await? {
             let path = folder.join(key.path.name())?;
-            pending.push(self.told_of(&path, record));
+            pending.push(self.as_told_now(&key, self.told_of(&path, record)));
         }
         Ok(pending)
     }
@@ -271,15 +271,16 @@ impl Visitor {
             return Ok(None);
         }
         let record = self.depot().ledger.load(key).await?;
-        Ok(record.map(|record| {
-            let mut pending = self.told_of(path, record);
-            if let Some(seen) =
-                self.depot().seats.seen(key).filter(|seen| seen.meta.unique == pending.id.as_bytes())
-            {
-                pending.offset = pending.offset.max(seen.meta.size);
-            }
-            pending
-        }))
+        Ok(record.map(|record| self.as_told_now(key, self.told_of(path, record))))
+    }
+
+    /// What is being received may have come further than was remembered when it was looked up.
+    fn as_told_now(&self, key: &UploadKey, mut pending: Pending) -> Pending {
+        let seen = self.depot().seats.seen(key);
+        if let Some(seen) = seen.filter(|seen| seen.meta.unique == pending.id.as_bytes()) {
+            pending.offset = pending.offset.max(seen.meta.size);
+        }
+        pending
     }
 
     fn told_of(&self, path: &TreePath, record: Unfinished) -> Pending {

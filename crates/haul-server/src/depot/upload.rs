@@ -340,8 +340,10 @@ impl Upload {
             return Ok(());
         }
         begun.look_beside(true).await?;
-        let end = begun.staged.len();
-        if end > begun.durable {
+        let (end, durable) = (begun.staged.len(), begun.durable);
+        // What was made safe for its end to be judged was not told yet: it may be judged to be none.
+        let told = self.seat.told().unwrap_or(0);
+        if end > durable || self.told(durable) > told {
             self.sync_beside(end);
         }
         match &mut self.begun {
