@@ -87,6 +87,21 @@ fn tus_server_goes_on_over_a_link_that_is_cut_every_5_mib() {
 }
 
 #[test]
+fn tus_server_knows_no_parts_so_several_lanes_are_one_and_that_is_said() {
+    let content = Content::new(12, SIZE);
+    let upload = Upload::of("f.bin", content);
+    let Some(server) = TusServer::serve(upload.root()) else { return };
+    let url = server.url("/files/");
+    let haul = upload.put(&["-n", "4", "--limit-rate", PACE, "f.bin", &url]).spawn();
+    wait_until(|| taken(&upload) >= SIZE / 2);
+    assert_eq!(haul.kill_9().signal, Some(9), "it was still at work");
+    let told = upload.run(&["-n", "4", "f.bin", &url], 0);
+    assert!(says(&told, "on one connection"), "{told}");
+    assert!(told.kept() >= SIZE / 2 && told.fetched() <= SIZE / 2, "{told}");
+    is_there(&upload, content, &server);
+}
+
+#[test]
 fn what_tus_server_has_lost_is_begun_anew_and_that_is_said() {
     let content = Content::new(4, SIZE);
     let upload = Upload::of("f.bin", content);

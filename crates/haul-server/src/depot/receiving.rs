@@ -7,7 +7,9 @@ use haul_core::{
     TreePath,
     receiving::{Begin, There, begin},
 };
-use haul_store::{Assent, Kind, Meta, Reading, Source, Staged, StoreError, Then, Unfinished, UploadKey};
+use haul_store::{
+    Assent, Body, Kind, Meta, Reading, Source, Staged, StoreError, Then, Unfinished, UploadKey,
+};
 
 use super::{
     Announced, Condition, Control, DataEnd, Depot, Older, Order, Settled, Visitor, Wish, order,
@@ -319,6 +321,17 @@ impl Receiving {
         };
         self.offset += taken.bytes;
         Ok(taken.then)
+    }
+
+    /// `len` bytes of another file of this tree, from `at` on, which the store copies by itself: as [`Self::append`].
+    pub async fn copy(&mut self, body: &Body, at: u64, len: u64) -> Result<(), ServerError> {
+        let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
+        match &mut *sitting.seat.turn.lock().await {
+            Phase::Open(upload) => upload.copy_in(body, at, len).await?,
+            Phase::Busy | Phase::Lanes(_) | Phase::Over => return Err(fenced(sitting).into()),
+        }
+        self.offset += len;
+        Ok(())
     }
 
     /// Nothing comes for the moment: what came is made safe in time all the same. To be called every few seconds.

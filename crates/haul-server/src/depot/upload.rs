@@ -19,7 +19,7 @@ use haul_core::{
     receiving::{Begin, Completion, Control, DataEnd, Declared, Ended, Settle, held, settle, told},
 };
 use haul_store::{
-    Assent, Durability, Lease, Meta, Reading, Source, Staged, StoreError, Taken, Unfinished, When, boot,
+    Assent, Body, Durability, Lease, Meta, Reading, Source, Staged, StoreError, Taken, Unfinished, When, boot,
 };
 
 use super::{
@@ -148,6 +148,16 @@ impl Upload {
         Ok(taken)
     }
 
+    /// Adds `len` bytes of another file in the tree or out of its sight, from `at` on.
+    pub(super) async fn copy_in(&mut self, body: &Body, at: u64, len: u64) -> Result<(), StoreError> {
+        self.seat.received();
+        let begun = self.begin().await?;
+        begun.look_beside(false).await?;
+        begun.staged.copy_from(body, at, len).await?;
+        self.seat.received();
+        self.keep_safe().await
+    }
+
     /// From now on nothing is told of what comes, and nothing of it stays, unless [`Self::vouch`] comes after it. The
     /// ledger knows that before the first byte of it: a server that is killed does not come back with any.
     pub(super) async fn withhold(&mut self) -> Result<(), StoreError> {
@@ -254,7 +264,7 @@ impl Upload {
         let mut staged = self.depot.store.stage(&self.plan.target).await?;
         let mut durable = 0;
         let copied = async {
-            staged.copy_from(&source, upto).await?;
+            staged.copy_from(&source.body, 0, upto).await?;
             self.depot.store.unchanged(&source).await?;
             // Whoever asked for the size of the finished file was told these bytes.
             durable = staged.sync().await?;
@@ -332,8 +342,10 @@ impl Upload {
             return Ok(());
         }
         begun.look_beside(true).await?;
-        let end = begun.staged.len();
-        if end > begun.durable {
+        let (end, durable) = (begun.staged.len(), begun.durable);
+        // What was made safe for its end to be judged was not told yet: it may be judged to be none.
+        let told = self.seat.told().unwrap_or(0);
+        if end > durable || self.told(durable) > told {
             self.sync_beside(end);
         }
         match &mut self.begun {

@@ -130,7 +130,7 @@ impl HttpSink {
         fields
     }
 
-    fn fits(most: Option<u64>, whole: Option<u64>) -> Result<(), Fault> {
+    pub(super) fn fits(most: Option<u64>, whole: Option<u64>) -> Result<(), Fault> {
         match (most, whole) {
             (Some(most), Some(whole)) if whole > most => {
                 let words = format!("it takes files of up to {most} bytes, and this one has {whole}");

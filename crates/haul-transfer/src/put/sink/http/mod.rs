@@ -265,12 +265,14 @@ impl Sink for HttpSink {
         self.cut_off();
     }
 
-    async fn door(&mut self, name: Name, at: u64, _: u64, _: Option<&str>) -> Result<Option<Door>, Fault> {
+    async fn door(&mut self, name: Name, at: u64, size: u64, _: Option<&str>) -> Result<Option<Door>, Fault> {
         self.cut_off();
         self.explore().await?;
         if at > 0 || !self.knows_parts() {
             return Ok(None);
         }
+        // Each part may be small enough, and the file not.
+        Self::fits(self.tus_offer().max_size, Some(size))?;
         self.make_folders().await?;
         Ok(Some(Door::Parts(self.parts(name))))
     }
