@@ -47,6 +47,8 @@ pub(super) struct Memory {
     found: Option<UploadRecord>,
     /// What this run has saved last.
     saved: Option<(Local, UploadStage)>,
+    /// It was said that a URL may be a secret.
+    secret_told: bool,
     /// What a user should know.
     pub(super) remark: Option<String>,
 }
@@ -83,6 +85,7 @@ impl Memory {
             },
             found: None,
             saved: None,
+            secret_told: false,
             remark: None,
         };
         let Some(state) = state else { return Ok(memory) };
@@ -178,9 +181,7 @@ impl Memory {
     pub(super) async fn parts_begun(&mut self, local: Local, mut parts: Vec<UploadPart>) {
         let secret = |part: &UploadPart| Url::parse(&part.url).is_ok_and(|url| url.query().is_some());
         if parts.iter().any(secret) {
-            if self.saved.is_none() && self.claim.is_some() {
-                self.remark = Some(SECRET.to_owned());
-            }
+            self.tell_secret();
             parts.retain(|part| !secret(part));
         }
         self.record.resource = None;
@@ -202,7 +203,10 @@ impl Memory {
     pub(super) async fn begun(&mut self, local: Local, offset: u64, resource: Option<&Resource>) {
         let kept = self.keepable(resource);
         let offset = resource.map_or(offset, |resource| resource.acknowledged);
-        let moved = resource.is_some() && offset >= self.record.offset.saturating_add(WORTH);
+        // A new upload may have the URL of the one before: what that one had is no word on this one.
+        let anew = offset < self.record.offset;
+        let moved = anew || offset >= self.record.offset.saturating_add(WORTH);
+        let moved = moved && resource.is_some();
         if !moved && self.saved == Some((local, UploadStage::Begun)) && kept == self.record.resource {
             return;
         }
@@ -236,9 +240,7 @@ impl Memory {
     fn keepable(&mut self, resource: Option<&Resource>) -> Option<UploadResource> {
         let resource = resource?;
         if resource.url.query().is_some() {
-            if self.saved.is_none() && self.claim.is_some() {
-                self.remark = Some(SECRET.to_owned());
-            }
+            self.tell_secret();
             return None;
         }
         let mut url = resource.url.clone();
@@ -246,6 +248,12 @@ impl Memory {
         let _ = url.set_password(None);
         let _ = url.set_username("");
         Some(UploadResource { url: url.into(), dialect: resource.dialect })
+    }
+
+    fn tell_secret(&mut self) {
+        if self.claim.is_some() && !std::mem::replace(&mut self.secret_told, true) {
+            self.remark = Some(SECRET.to_owned());
+        }
     }
 
     /// The far end has it all. Where its date is the local one, that says it for ever, and nothing need be remembered;
@@ -404,6 +412,106 @@ mod tests {
         text.finished(None, None).await;
         drop(text);
         assert_eq!(memory(state.path(), "/a", b"f").unfinished_text(), None);
+    }
+
+    /// A part of nine bytes.
+    fn part(from: u64, url: &str) -> UploadPart {
+        UploadPart { from, end: from + 9, url: url.to_owned() }
+    }
+
+    #[tokio::test]
+    async fn parts_are_those_of_the_local_file_as_it_was() {
+        let state = tempfile::tempdir().unwrap();
+        let mut first = memory(state.path(), "/a", b"f");
+        assert_eq!((first.parts(LOCAL), first.has_parts()), (Parts::None, false));
+        let parts = vec![part(0, "http://h/1"), part(9, "http://h/2")];
+        first.parts_begun(LOCAL, parts.clone()).await;
+        assert_eq!(first.parts(LOCAL), Parts::Same(parts.clone()), "this run knows them, too");
+        drop(first);
+        let again = memory(state.path(), "/a", b"f");
+        assert!(again.has_parts());
+        assert_eq!(again.parts(LOCAL), Parts::Same(parts.clone()));
+        assert_eq!(again.parts(Local { size: 10, ..LOCAL }), Parts::Other(parts));
+        assert_eq!(again.memo(), None, "nothing of them lies under the name");
+        drop(again);
+        assert!(!memory(state.path(), "/b", b"f").has_parts(), "another local file");
+        assert!(!memory(state.path(), "/a", b"f.part").has_parts(), "another name");
+    }
+
+    #[tokio::test]
+    async fn ranges_of_one_upload_lie_under_the_name() {
+        let state = tempfile::tempdir().unwrap();
+        let mut first = memory(state.path(), "/a", b"f");
+        first.parts_begun(LOCAL, vec![part(0, "an-id-of-ftp")]).await;
+        drop(first);
+        let again = memory(state.path(), "/a", b"f");
+        assert_eq!(again.memo(), Some(Memo { local: LOCAL, stage: Stage::Begun }));
+        assert!(again.has_parts());
+    }
+
+    #[tokio::test]
+    async fn parts_are_forgotten_when_the_file_is_sent_as_one_or_finished() {
+        let state = tempfile::tempdir().unwrap();
+        for finished in [false, true] {
+            let mut first = memory(state.path(), "/a", b"f");
+            first.parts_begun(LOCAL, vec![part(0, "http://h/1")]).await;
+            if finished {
+                first.no_parts();
+                first.finished(Some(LOCAL), None).await;
+            } else {
+                first.begun(LOCAL, 0, None).await;
+            }
+            drop(first);
+            let again = memory(state.path(), "/a", b"f");
+            assert!(!again.has_parts(), "finished: {finished}");
+            assert!(again.memo().is_some(), "finished: {finished}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_may_be_a_secret_is_not_written_down_and_that_is_said_once() {
+        let state = tempfile::tempdir().unwrap();
+        let mut first = memory(state.path(), "/a", b"f");
+        let parts = vec![part(0, "http://h/1?key=hidden"), part(9, "http://h/2")];
+        first.parts_begun(LOCAL, parts.clone()).await;
+        assert_eq!(first.remark.take().as_deref(), Some(SECRET));
+        first.parts_begun(LOCAL, parts).await;
+        assert_eq!(first.remark.take(), None);
+        drop(first);
+        let again = memory(state.path(), "/a", b"f");
+        assert_eq!(again.parts(LOCAL), Parts::Same(vec![part(9, "http://h/2")]));
+        drop(again);
+        for entry in std::fs::read_dir(state.path()).unwrap() {
+            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+            assert!(!String::from_utf8_lossy(&bytes).contains("hidden"));
+        }
+    }
+
+    fn resource(url: &str, acknowledged: u64) -> Resource {
+        Resource { url: Url::parse(url).unwrap(), dialect: haul_store::UploadDialect::Tus, acknowledged }
+    }
+
+    #[tokio::test]
+    async fn how_far_an_upload_is_is_remembered_and_a_new_one_at_the_same_url_begins_at_its_own_offset() {
+        let state = tempfile::tempdir().unwrap();
+        let acknowledged = || memory(state.path(), "/a", b"f").resource().unwrap().acknowledged;
+        let mut first = memory(state.path(), "/a", b"f");
+        first.begun(LOCAL, 0, Some(&resource("http://h/u", 0))).await;
+        first.begun(LOCAL, 0, Some(&resource("http://h/u", WORTH - 1))).await;
+        assert_eq!(first.record.offset, 0, "that is not worth a write");
+        first.begun(LOCAL, 0, Some(&resource("http://h/u", WORTH))).await;
+        drop(first);
+        assert_eq!(acknowledged(), WORTH);
+        let mut second = memory(state.path(), "/a", b"f");
+        second.begun(LOCAL, 0, Some(&resource("http://h/u", WORTH))).await;
+        second.begun(LOCAL, 0, Some(&resource("http://h/u", 5))).await;
+        drop(second);
+        assert_eq!(acknowledged(), 5);
+        let mut third = memory(state.path(), "/a", b"f");
+        third.begun(LOCAL, 0, Some(&resource("http://h/u", 5))).await;
+        third.left(LOCAL, &resource("http://h/u", 77)).await;
+        drop(third);
+        assert_eq!(acknowledged(), 77, "the last word");
     }
 
     #[tokio::test]
