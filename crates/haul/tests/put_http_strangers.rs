@@ -12,13 +12,9 @@ use haul_testkit::{
 };
 use scene::{
     MIB, SOON, Told,
-    upload::{PACE, SIZE, Upload},
+    upload::{PACE, SIZE, Upload, says},
     wait_until,
 };
-
-fn says(told: &Told, words: &str) -> bool {
-    told.all("remark").iter().any(|remark| remark["text"].as_str().unwrap().contains(words))
-}
 
 /// The only upload that @tus/server has is this content.
 #[track_caller]

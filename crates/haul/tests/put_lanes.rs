@@ -12,7 +12,7 @@ use haul_testkit::{
 use scene::{
     MIB, SOON, Told,
     served::serve,
-    upload::{PACE, SIZE, Upload},
+    upload::{PACE, SIZE, Upload, done, killed, sha256_of},
     uploading::listed,
 };
 
@@ -69,18 +69,6 @@ fn eight_lanes_send_a_file_and_it_is_known_again() {
 fn at(haul: HaulProcess, bytes: u64) -> HaulProcess {
     haul.wait_for_line(|line| done(line) >= bytes, SOON);
     haul
-}
-
-/// How far a line of progress says that it is.
-fn done(line: &str) -> u64 {
-    let event: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
-    event["done"].as_u64().unwrap_or(0)
-}
-
-#[track_caller]
-fn killed(haul: HaulProcess) {
-    let end = haul.kill_9();
-    assert_eq!(end.signal, Some(9), "it was still at work\n{}", end.stderr);
 }
 
 /// What may lie between haul and the server when a connection ends, for each of eight.
@@ -312,17 +300,12 @@ fn a_temporary_name_is_changed_at_the_end() {
 fn folders_are_made_and_digests_held_against_both_files() {
     for over in BOTH {
         let (upload, server, content) = stage(16);
-        let digest = format!("sha-256={}", sha256(&content.bytes(0..SIZE)));
+        let digest = sha256_of(&content.bytes(0..SIZE));
         let url = over.url(&server, "/x/y/f.bin");
         let told = upload.run(&["-n", "8", "--mkdir", "--checksum", &digest, "f.bin", &url], 0);
         assert_eq!(told.verified(), "hash", "{told}");
         content.assert_file_is(upload.far("x/y/f.bin"));
     }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    use sha2::Digest as _;
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]
