@@ -19,7 +19,7 @@ use std::{
 
 pub use flags::Flags;
 pub use problem::{Problem, Problems};
-pub use value::{AnonymousAccess, Listen, PlainUser, Ports, TlsMode, TlsReuse};
+pub use value::{AnonymousAccess, Listen, PlainUser, Ports, Time, TlsMode, TlsReuse};
 
 use crate::{
     accounts::{Anonymous, User, throttle::Patience},

@@ -236,6 +236,18 @@ pub(super) fn external_address(text: &str) -> Result<Ipv4Addr, String> {
     }
 }
 
+/// A time with its unit, as the file has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Time(pub Duration);
+
+impl FromStr for Time {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        time(text).map(Self)
+    }
+}
+
 /// `45s`, `10m`, `12h`, `7d`.
 pub(super) fn time(text: &str) -> Result<Duration, String> {
     let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)];

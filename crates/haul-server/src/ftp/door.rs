@@ -73,6 +73,7 @@ fn let_in(house: &House, kind: Kind, stream: TcpStream, peer: SocketAddr) {
                 Kind::Explicit => "ftp",
                 Kind::Implicit => "ftps",
             };
+            place.through(door);
             house.log.tell(Event::Connected { session: place.number(), address: peer, door });
             // It leaves this runtime, and is at home in the one where its session is.
             let Ok(stream) = stream.into_std() else { return };

@@ -4,6 +4,7 @@
 mod listen;
 mod sessions;
 mod stop;
+mod underway;
 mod workers;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,10 +12,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::{accounts::Accounts, depot::Depot, ftp, http, log::Log};
 
 pub(crate) use listen::{Door, canonical};
-pub use sessions::Sessions;
 pub(crate) use sessions::{Full, Place, Room};
+pub use sessions::{Present, Sessions};
 pub use stop::Stop;
 pub(crate) use stop::{Phase, closing, over};
+pub use underway::Moving;
+pub(crate) use underway::{Counted, OnItsWay};
 pub use workers::Workers;
 
 /// What all doors of a server have in common. Clones are the same house.

@@ -68,6 +68,7 @@ fn let_in(house: &House, kind: Kind, stream: TcpStream, peer: SocketAddr) {
     let room = Room { in_all: settings.limits.connections, for_address: settings.limits.per_address };
     match house.connections.enter(peer.ip(), room) {
         Ok(place) => {
+            place.through(kind.name());
             house.log.tell(Event::Connected { session: place.number(), address: peer, door: kind.name() });
             house.counts.connected();
             // It leaves this runtime, and is at home in the one where its connection is.

@@ -70,6 +70,15 @@ pub enum Event {
         /// What it is called now.
         to: Option<TreePath>,
     },
+    /// Whoever runs the server has given up an unfinished upload.
+    Dropped {
+        /// Whose it was.
+        user: String,
+        /// What it was to become.
+        path: TreePath,
+        /// How far it was.
+        offset: u64,
+    },
     /// A client wanted a data connection, and there was no port to wait at.
     NoDataPort {
         /// The session.
@@ -225,6 +234,10 @@ impl Event {
                 let mut fields = vec![session(number), user(name), ("path", Value::Text(path.absolute()))];
                 fields.extend(to.iter().map(|to| ("to", Value::Text(to.absolute()))));
                 (what.name(), fields)
+            }
+            Self::Dropped { user: name, path, offset } => {
+                let path = ("path", Value::Text(path.absolute()));
+                ("dropped", vec![user(name), path, ("offset", Value::Number(*offset))])
             }
             Self::NoDataPort { session: number, why, address } => {
                 ("no data port", vec![session(number), text("why", why), from(address)])

@@ -12,6 +12,7 @@ use haul_server::{
     Certificate, House, ServerError, Terms, Workers,
     accounts::Accounts,
     config::{Certificate as From, Config, Listen, TlsMode, TlsReuse},
+    control::{About, Control},
     depot::Depot,
     ftp::{Limits, Passive, Protection, Reuse, Settings, Times},
     http,
@@ -74,6 +75,17 @@ impl Household {
             .map_err(|error| Unserved::Local(format!("cannot start a thread: {error}")))?;
         let house = House::new(depot, Arc::new(accounts), terms, log).on(workers);
         Ok(Self { house, writes, began: config.clone(), made })
+    }
+
+    /// Where this server is asked how it is; none where it has no state folder, since nobody may write, or where it cannot
+    /// be had: that keeps nobody from being served.
+    pub(crate) fn control(&self, about: About) -> Option<Control> {
+        let state = about.state.clone();
+        if !self.writes && !state.is_dir() {
+            return None;
+        }
+        let opened = Control::open(&state, self.writes, about);
+        opened.inspect_err(|error| self.house.log.tell(Event::Problem { what: error.to_string() })).ok()
     }
 
     /// From now on users, limits and certificates are these; whoever is in stays in on the old terms.
