@@ -18,6 +18,7 @@ mod screen;
 mod serve;
 mod signals;
 mod status;
+mod sys;
 mod usage;
 mod value;
 mod world;

@@ -5,7 +5,11 @@ use std::{collections::BTreeSet, ffi::OsStr};
 use haul_store::Durability;
 
 use super::*;
-use crate::account::{Completion, Permissions};
+use crate::{
+    account::{Completion, Permissions},
+    accounts::Networks,
+    house::Others,
+};
 
 const HASH: &str = "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0$wkLMKLAjZZxCmBdLGbpLEbYZeWPZSCpWmGpZ5j9dbZA";
 
@@ -61,6 +65,14 @@ fn every_key_of_a_file_is_heard() {
         [login]
         failures = 4
         refuse = "1h"
+        [proxy]
+        trusted = ["10.0.0.0/8", "::1"]
+        others = "direct"
+        [process]
+        user = "haul"
+        group = "files"
+        umask = "027"
+        sandbox = "required"
         [uploads]
         mode = "in-place"
         durability = "relaxed"
@@ -103,6 +115,16 @@ fn every_key_of_a_file_is_heard() {
         matches!(config.anonymous, Anonymous::On { write: true, home } if home.as_bytes() == b"incoming")
     );
     assert_eq!(config.patience, Patience { failures: 4, refuse: minutes(60) });
+    let trusted = Networks(vec!["10.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()]);
+    assert_eq!(config.proxy, Proxies { trusted, others: Others::Direct });
+    let named = |name: &str| Some(name.to_owned());
+    let process = Process {
+        user: named("haul"),
+        group: named("files"),
+        umask: Some(0o027),
+        sandbox: Sandbox::Required,
+    };
+    assert_eq!(config.process, process);
     assert!(config.uploads.in_place && config.uploads.durability == Durability::Relaxed);
     assert_eq!((config.uploads.expire, config.uploads.max_unfinished), (minutes(1440), 20));
     assert_eq!(config.log.format, Format::Json);
@@ -120,7 +142,7 @@ fn all_that_is_wrong_is_told_at_once_with_key_and_line() {
     let told = problems(text);
     let expected = [
         "/etc/haul/serve.toml:1: dri: there is no such key; here may be anonymous, dir, drain, ftp, http, log, login, \
-         state, tls, uploads, user",
+         process, proxy, state, tls, uploads, user",
         "/etc/haul/serve.toml:3: ftp.idle: \"5\" is no time: write 45s, 10m, 12h or 7d, at most ten years",
         "/etc/haul/serve.toml:4: ftp.listen: is a text: write it in quotes",
         "/etc/haul/serve.toml:5: ftp.sessions: is a whole number from 1 to 1000000",
@@ -235,7 +257,8 @@ fn rows(manual: &str) -> Vec<(String, String)> {
 #[test]
 fn the_manual_names_every_key_and_no_other() {
     let named: BTreeSet<_> = rows(&manual()).into_iter().map(|(key, _)| key).collect();
-    let tables = ["ftp", "http", "tls", "anonymous", "login", "uploads", "log"].map(str::to_owned);
+    let tables =
+        ["ftp", "http", "tls", "anonymous", "login", "proxy", "process", "uploads", "log"].map(str::to_owned);
     let known: BTreeSet<_> = resolve::keys().into_iter().filter(|key| !tables.contains(key)).collect();
     assert_eq!(named, known);
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-impl crate::house::Counted for Figures {
+impl crate::house::Counting for Figures {
     fn moved(&self) -> u64 {
         self.moved()
     }

@@ -13,7 +13,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::underway::{Counted, Moving, OnItsWay, Underway};
+use super::underway::{Counting, Moving, OnItsWay, Underway};
 use crate::{accounts::throttle::whose, log::Transfer};
 
 /// The number of the next session, over whichever door.
@@ -179,7 +179,7 @@ impl Place {
     }
 
     /// A transfer begins, and is under way as long as what is returned lives.
-    pub(crate) fn moves(&self, transfer: &Transfer, count: Arc<dyn Counted>) -> OnItsWay {
+    pub(crate) fn moves(&self, transfer: &Transfer, count: Arc<dyn Counting>) -> OnItsWay {
         self.underway.begin(transfer, count)
     }
 

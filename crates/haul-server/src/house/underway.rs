@@ -1,4 +1,4 @@
-//! What is on its way over a session at the moment, for whoever runs the server and asks. Counted where bytes move, read
+//! What is on its way over a session at the moment, for whoever runs the server and asks. Counting where bytes move, read
 //! where somebody asks; a session that moves nothing has nothing here.
 
 use std::{
@@ -11,12 +11,12 @@ use haul_core::TreePath;
 use crate::log::{Direction, Transfer};
 
 /// Whoever counts a transfer's bytes.
-pub(crate) trait Counted: Send + Sync {
+pub(crate) trait Counting: Send + Sync {
     /// How many have moved.
     fn moved(&self) -> u64;
 }
 
-impl Counted for AtomicU64 {
+impl Counting for AtomicU64 {
     fn moved(&self) -> u64 {
         self.load(Ordering::Relaxed)
     }
@@ -49,7 +49,7 @@ struct Begun {
     path: TreePath,
     from: u64,
     since: Instant,
-    count: Arc<dyn Counted>,
+    count: Arc<dyn Counting>,
 }
 
 /// A transfer is under way as long as this lives.
@@ -69,7 +69,7 @@ impl Underway {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn begin(self: &Arc<Self>, transfer: &Transfer, count: Arc<dyn Counted>) -> OnItsWay {
+    pub(super) fn begin(self: &Arc<Self>, transfer: &Transfer, count: Arc<dyn Counting>) -> OnItsWay {
         let this = Arc::new(Begun {
             user: transfer.user.clone(),
             direction: transfer.direction,

@@ -26,7 +26,7 @@ use crate::{
     ServerError,
     by_system::Watching,
     depot::{Beginning, Visitor},
-    house::{Counted, House, OnItsWay},
+    house::{Counting, House, OnItsWay},
     log::{Direction, Ended, Event, Transfer},
     sys,
 };
@@ -96,7 +96,7 @@ pub(super) struct Record {
 #[derive(Default)]
 pub(super) struct Sent(AtomicU64);
 
-impl Counted for Sent {
+impl Counting for Sent {
     fn moved(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

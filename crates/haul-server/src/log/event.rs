@@ -102,6 +102,13 @@ pub enum Event {
         /// Its SHA-256.
         fingerprint: String,
     },
+    /// The server has given up what it need not reach, or not.
+    Sandbox {
+        /// The version of Landlock's interface that was used.
+        landlock: Option<u32>,
+        /// Why there is no sandbox.
+        why: Option<String>,
+    },
     /// The configuration was read again.
     Reloaded,
     /// The server was asked to stop.
@@ -247,6 +254,11 @@ impl Event {
             }
             Self::CertificateMade { fingerprint } => {
                 ("certificate made", vec![("sha256", Value::Word(fingerprint.clone()))])
+            }
+            Self::Sandbox { landlock, why } => {
+                let level = landlock.map(|level| ("landlock", Value::Number(level.into())));
+                let none = why.iter().map(|why| text("none", why));
+                ("sandbox", level.into_iter().chain(none).collect())
             }
             Self::Reloaded => ("reloaded", Vec::new()),
             Self::Stopping { sessions } => {

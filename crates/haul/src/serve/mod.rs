@@ -5,9 +5,14 @@
 //! Standard output says which doors are open, one a line, once they are; everything else is on standard error.
 
 mod columns;
+mod entrance;
 mod house;
+mod identity;
+mod launch;
+mod sandbox;
 mod signals;
 mod status;
+mod systemd;
 mod uploads;
 mod warnings;
 mod which;
@@ -15,16 +20,14 @@ mod which;
 use std::{
     fmt, fs,
     io::Write as _,
-    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use haul_server::{
     ServerError,
-    config::{Config, Flags, Listen, Problem, Problems},
+    config::{Config, Flags, Problem, Problems},
     control::{self, About},
-    ftp, http,
 };
 use haul_store::StoreError;
 use tokio::{runtime, task::JoinSet};
@@ -34,6 +37,7 @@ use crate::exit;
 use crate::screen::{Screen, Style};
 
 use house::Household;
+use launch::Launch;
 
 /// What the server was told on its command line, kept to be told again over a changed file.
 pub(crate) struct Told {
@@ -99,6 +103,9 @@ pub(crate) fn run(args: ServeArgs) -> u8 {
         Err(unserved) => return refused(&screen, &unserved),
     };
     if check {
+        if let Err(what) = identity::of(&config.process) {
+            return refused(&screen, &Unserved::Local(what));
+        }
         // The certificate is read as well: a file that is there may still be none.
         let absent = Problems { file: None, list: config.absent_homes() };
         return match house::Made::default().protection(&config) {
@@ -108,6 +115,10 @@ pub(crate) fn run(args: ServeArgs) -> u8 {
         };
     }
     haul_server::allow_many_files();
+    let launch = match Launch::of(&config, told.args.config.as_deref()) {
+        Ok(launch) => launch,
+        Err(unserved) => return refused(&screen, &unserved),
+    };
     // Here doors are opened and signals obeyed; sessions are at home elsewhere.
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
@@ -117,7 +128,8 @@ pub(crate) fn run(args: ServeArgs) -> u8 {
             return exit::UNEXPECTED;
         }
     };
-    let code = runtime.block_on(serve(&told, config)).unwrap_or_else(|error| refused(&screen, &error));
+    let code =
+        runtime.block_on(serve(&told, config, launch)).unwrap_or_else(|error| refused(&screen, &error));
     // A disk that hangs keeps nobody here: what was told to clients is safe already.
     runtime.shutdown_background();
     code
@@ -190,33 +202,17 @@ impl Told {
     }
 }
 
-async fn serve(told: &Told, config: Config) -> Result<u8, Unserved> {
+async fn serve(told: &Told, config: Config, mut launch: Launch) -> Result<u8, Unserved> {
     let started = control::unix_now();
-    let household = Household::open(&config).await?;
+    let opened = std::mem::take(&mut launch.doors);
+    let notify = Arc::clone(&launch.notify);
+    let household = Household::open(&config, launch).await?;
+    let house = &household.house;
     let signals = signals::Signals::new()
         .map_err(|error| Unserved::Local(format!("cannot listen to signals: {error}")))?;
-    let mut serving = JoinSet::new();
-    let mut doors = Vec::new();
-    let unknown = |error: std::io::Error| Unserved::Local(error.to_string());
-    for (name, listen, kind) in [
-        ("http", config.http.listen, http::Kind::Plain),
-        ("https", config.http.listen_tls, http::Kind::Secured),
-    ] {
-        let house = &household.house;
-        if let Some(door) = open(listen, |address| http::Door::bind(house.clone(), address, kind))? {
-            doors.push((name, door.address().map_err(unknown)?));
-            serving.spawn(door.serve());
-        }
-    }
-    for (name, listen, kind) in [
-        ("ftp", config.ftp.listen, ftp::Kind::Explicit),
-        ("ftps", config.ftp.listen_tls, ftp::Kind::Implicit),
-    ] {
-        let house = &household.house;
-        if let Some(door) = open(listen, |address| ftp::Door::bind(house.clone(), address, kind))? {
-            doors.push((name, door.address().map_err(unknown)?));
-            serving.spawn(door.serve());
-        }
+    let (mut serving, mut doors) = (JoinSet::new(), Vec::new());
+    for (door, listener) in opened {
+        doors.push((door.name(), door.serve(house.clone(), listener, &mut serving)?));
     }
     let about = About {
         version: env!("CARGO_PKG_VERSION"),
@@ -225,14 +221,21 @@ async fn serve(told: &Told, config: Config) -> Result<u8, Unserved> {
         doors: doors.clone(),
         started,
     };
-    let asked = household.control(about).map(|control| tokio::spawn(control.serve(household.house.clone())));
+    let asked = household.control(about).map(|control| tokio::spawn(control.serve(house.clone())));
     for (name, address) in &doors {
         say(&format!("listening {name} {address}"));
     }
-    let (depot, log) = (Arc::clone(&household.house.depot), household.house.log.clone());
-    let expiring = tokio::spawn(house::expire(depot, config.uploads.expire, log.clone()));
-    signals.obey(told, &household, config.drain).await;
+    notify.ready(house);
+    let expiring =
+        tokio::spawn(house::expire(Arc::clone(&house.depot), config.uploads.expire, house.log.clone()));
+    let (tending, log) = (house.clone(), house.log.clone());
+    let tended = tokio::spawn({
+        let notify = Arc::clone(&notify);
+        async move { notify.tend(&tending).await }
+    });
+    signals.obey(told, &household, &notify, config.drain).await;
     expiring.abort();
+    tended.abort();
     if let Some(asked) = asked {
         asked.abort();
         // With it goes the socket.
@@ -241,19 +244,6 @@ async fn serve(told: &Told, config: Config) -> Result<u8, Unserved> {
     // Blocks, for the last lines; nothing else is to be done.
     log.flush();
     Ok(exit::DONE)
-}
-
-/// A door where it is to be, if it is to be anywhere.
-fn open<D>(
-    listen: Listen,
-    bind: impl Fn(SocketAddr) -> Result<D, ServerError>,
-) -> Result<Option<D>, Unserved> {
-    Ok(match house::addresses(listen).as_slice() {
-        [] => None,
-        [only] => Some(bind(*only)?),
-        // Both families at one door; where there is no IPv6, the other alone.
-        [both, one, ..] => Some(bind(*both).or_else(|_| bind(*one))?),
-    })
 }
 
 /// The same place, also for who is elsewhere.

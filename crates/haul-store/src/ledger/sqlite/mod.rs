@@ -55,7 +55,7 @@ impl SqliteLedger {
     /// has it, [`StoreError::NewerFormat`] where a newer haul wrote it. The database itself is created by the first
     /// record.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        make(folder).map_err(|error| StoreError::at("creating", folder, error))?;
+        Self::make(folder)?;
         let lock = lock(folder)?;
         let path = folder.join("uploads.db");
         let (tables, records) = Tables::find(path.clone())?;
@@ -67,6 +67,11 @@ impl SqliteLedger {
             .spawn(move || clerk::work(tables, &shared, &taken))
             .map_err(|error| StoreError::at("starting a thread for", &path, error))?;
         Ok(Self { path, state, orders: Some(orders), clerk: Some(clerk), _lock: lock })
+    }
+
+    /// Makes the folder that [`Self::open`] would make, and nothing in it.
+    pub fn make(folder: &Path) -> Result<(), StoreError> {
+        make(folder).map_err(|error| StoreError::at("creating", folder, error))
     }
 
     /// What a server that does not run has left in this folder: nothing is created or changed, and no server is kept from
