@@ -223,6 +223,19 @@ fn what_does_not_fit_together_is_told() {
 }
 
 #[test]
+fn what_a_process_is_must_fit_together() {
+    let told = problems("[process]\ngroup = \"files\"\n");
+    assert_eq!(told, ["process.group: needs process.user beside it"]);
+    let told = problems("[ftp]\npassive_ports = \"1000-2000\"\n[process]\nuser = \"haul\"\n");
+    assert!(told[0].starts_with("ftp.passive_ports: only root can listen at ports below 1024"), "{told:?}");
+    let told = problems("[process]\numask = \"1000\"\nuser = \"a b\"\n[proxy]\ntrusted = [\"10.0.0.1/8\"]\n");
+    let lines: Vec<_> =
+        told.iter().map(|line| line.split(": ").take(2).collect::<Vec<_>>().join(" ")).collect();
+    let at = |line: u8, key: &str| format!("/etc/haul/serve.toml:{line} {key}");
+    assert_eq!(lines, [at(2, "process.umask"), at(3, "process.user"), at(5, "proxy.trusted")]);
+}
+
+#[test]
 fn a_check_looks_at_the_world() {
     let folder = tempfile::tempdir().unwrap();
     let flags = |dir: &Path| Flags { dir: Some(dir.to_owned()), ..Flags::default() };
@@ -269,6 +282,18 @@ fn the_manual_s_example_is_a_configuration() {
     let example = manual.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
     let config = read(example).unwrap();
     assert_eq!((config.users.len(), config.ftp.listen), (2, Listen::Everywhere(21)));
+}
+
+#[test]
+fn the_settings_that_somebody_begins_with_are_a_configuration() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operating.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let examples: Vec<_> =
+        text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        read(example).unwrap_or_else(|told| panic!("{told}"));
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ use haul_server::log::Format;
 /// A folder that is called as one of the commands below is served by ./NAME.
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true, subcommand_precedence_over_arg = true)]
+#[command(disable_help_subcommand = true)]
 #[command(subcommand_help_heading = "Asking a server that runs", subcommand_value_name = "COMMAND")]
 pub(crate) struct ServeArgs {
     /// What to do instead.
