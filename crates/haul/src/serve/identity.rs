@@ -5,11 +5,9 @@
 use std::fs;
 
 use haul_server::config::Process;
-use rustix::{
-    io::Errno,
-    process::{getegid, geteuid},
-    thread::{Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid},
-};
+use rustix::process::{getegid, geteuid};
+
+use crate::sys;
 
 /// Somebody on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,22 +83,9 @@ impl Identity {
         if !geteuid().is_root() {
             return Err(format!("process.user: only root can become {name}"));
         }
-        if fs::read_dir("/proc/self/task").map_or(1, Iterator::count) > 1 {
-            return Err(format!("process.user: cannot become {name}, since there is more than one thread"));
-        }
-        let failed = |error: Errno| format!("process.user: cannot become {name}: {error}");
-        let (user, group) = (Uid::from_raw(self.user), Gid::from_raw(self.group));
-        let groups: Vec<Gid> =
-            std::iter::once(&self.group).chain(&self.groups).map(|gid| Gid::from_raw(*gid)).collect();
-        set_thread_groups(&groups).map_err(failed)?;
-        set_thread_res_gid(group, group, group).map_err(failed)?;
-        set_thread_res_uid(user, user, user).map_err(failed)?;
-        // Whoever could go back has not gone.
-        let back = set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT);
-        if back.is_ok() || geteuid() != user || getegid() != group {
-            return Err(format!("process.user: {name} could become root again: the server does not start"));
-        }
-        Ok(())
+        let groups: Vec<u32> = std::iter::once(&self.group).chain(&self.groups).copied().collect();
+        sys::become_for_good(self.user, &groups)
+            .map_err(|error| format!("process.user: cannot become {name}: {error}"))
     }
 }
 

@@ -5,7 +5,6 @@ use std::{
     net::TcpListener,
     os::{
         fd::{OwnedFd, RawFd},
-        linux::net::SocketAddrExt as _,
         unix::net::{SocketAddr, UnixDatagram},
     },
     process,
@@ -13,7 +12,6 @@ use std::{
 };
 
 use haul_server::House;
-use rustix::net::{SocketType, sockopt};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::entrance::Entrance;
@@ -55,8 +53,7 @@ fn doors(names: &str, count: usize) -> Result<Vec<Entrance>, String> {
 }
 
 fn listener(door: Entrance, socket: OwnedFd) -> Result<TcpListener, String> {
-    let listens = sockopt::socket_type(&socket) == Ok(SocketType::STREAM)
-        && sockopt::socket_acceptconn(&socket) == Ok(true);
+    let listens = sys::listens(&socket);
     let listener = TcpListener::from(socket);
     if listens && listener.local_addr().is_ok() {
         Ok(listener)
@@ -130,7 +127,7 @@ impl Notify {
 
 fn connected(path: &str) -> std::io::Result<UnixDatagram> {
     let address = match path.strip_prefix('@') {
-        Some(name) => SocketAddr::from_abstract_name(name)?,
+        Some(name) => sys::abstract_address(name)?,
         None => SocketAddr::from_pathname(path)?,
     };
     let socket = UnixDatagram::unbound()?;
