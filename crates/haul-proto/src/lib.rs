@@ -6,3 +6,4 @@
 
 pub mod ftp;
 pub mod http;
+pub mod proxy;

@@ -10,6 +10,7 @@ mod by_system;
 mod certificate;
 mod checksum;
 pub mod config;
+pub mod control;
 pub mod depot;
 mod error;
 pub mod ftp;
@@ -20,7 +21,7 @@ mod sys;
 
 pub use certificate::Certificate;
 pub use error::ServerError;
-pub use house::{House, Sessions, Stop, Terms, Workers};
+pub use house::{House, Moving, Others, Present, Proxies, Sessions, Stop, Terms, Workers, listen};
 
 /// Raises the number of files and connections that this process may have open to what the system allows it without
 /// asking: each session has one connection, and another while it transfers.

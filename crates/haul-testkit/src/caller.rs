@@ -52,6 +52,11 @@ impl Caller {
         Self::of(connect_from(from, addr))
     }
 
+    /// Over a connection that is there, on which something may have been sent.
+    pub fn over(stream: TcpStream) -> Self {
+        Self::of(stream)
+    }
+
     fn of(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("TCP_NODELAY");
         waits_at_most(&stream);

@@ -5,7 +5,7 @@
 //! - [`hostile`]: an HTTP/1.1 peer that answers as wrongly as its [`hostile::Behaviour`] says.
 //!   [`hostile::ftp`] is its FTP sibling, for downloads and uploads, [`hostile::upload`] the one that takes uploads over
 //!   HTTP.
-//! - [`real`]: nginx, Apache, lighttpd, caddy, python, WebDAV, tus, proxies, and FTP servers, started on loopback over a scratch folder.
+//! - [`real`]: nginx, Apache, lighttpd, caddy, python, WebDAV, tus, HAProxy and other proxies, and FTP servers, started on loopback over a scratch folder.
 //! - [`haul_process`]: the haul binary itself, watched, interrupted, killed; [`served`]: the same as a server.
 //! - [`caller`]: an FTP client that says what the test says, and nothing else; [`http_caller`]: the same for HTTP/1.1.
 //! - [`disk`]: small and read-only file systems; [`limits`]: of this process.
@@ -63,5 +63,6 @@ pub use haul_process::{Finished, Haul, HaulProcess};
 pub use hostile::{Behaviour, FtpBehaviour, FtpPeer, HttpPeer, UploadBehaviour, UploadPeer};
 pub use http_caller::HttpCaller;
 pub use link::{FtpLink, Link, Lost};
+pub use port::KeptPort;
 pub use served::{Serve, Served};
 pub use socket::Cut;

@@ -13,13 +13,15 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, soc
 
 /// A port on which nobody else can come to listen without asking for the same number.
 #[derive(Debug)]
-pub(crate) struct KeptPort {
+pub struct KeptPort {
     addr: SocketAddr,
     _socket: OwnedFd,
 }
 
 impl KeptPort {
-    pub(crate) fn new() -> Self {
+    /// A free one.
+    #[expect(clippy::new_without_default, reason = "it is no plain value")]
+    pub fn new() -> Self {
         let flags = SocketFlags::CLOEXEC;
         let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).expect("a socket");
         sockopt::set_socket_reuseaddr(&socket, true).expect("SO_REUSEADDR");
@@ -28,7 +30,8 @@ impl KeptPort {
         Self { addr, _socket: socket }
     }
 
-    pub(crate) fn addr(&self) -> SocketAddr {
+    /// Where it is.
+    pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 }

@@ -4,6 +4,7 @@
 //! the world, is settled in [`crate::plan`]. The contract is cli.md.
 
 pub(crate) mod demo;
+pub(crate) mod manual;
 pub(crate) mod probe;
 pub(crate) mod put;
 pub(crate) mod serve;
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Serve(Box<serve::ServeArgs>),
     Passwd(PasswdArgs),
     Demo(demo::DemoArgs),
+    Man(manual::ManArgs),
+    Completions(manual::CompletionsArgs),
 }
 
 /// Download files; the same command again goes on where it stopped.

@@ -9,6 +9,7 @@ mod get;
 mod human;
 mod listing;
 mod log;
+mod manual;
 mod passwd;
 mod plan;
 mod probe;
@@ -18,6 +19,7 @@ mod screen;
 mod serve;
 mod signals;
 mod status;
+mod sys;
 mod usage;
 mod value;
 mod world;
@@ -26,7 +28,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use args::{Cli, Command};
 use screen::{Screen, Style};
@@ -41,6 +43,8 @@ fn main() -> ExitCode {
         Ok(Cli { command: Command::Serve(args) }) => serve::run(*args),
         Ok(Cli { command: Command::Passwd(args::PasswdArgs {}) }) => passwd::run(),
         Ok(Cli { command: Command::Demo(args) }) => demo::run(&args),
+        Ok(Cli { command: Command::Man(args) }) => manual::man(&args),
+        Ok(Cli { command: Command::Completions(args) }) => manual::completions(&args),
         Err(error) => not_run(&error),
     };
     ExitCode::from(code)
@@ -50,8 +54,8 @@ fn main() -> ExitCode {
 fn not_run(error: &clap::Error) -> u8 {
     let words: Vec<_> = env::args_os().skip(1).collect();
     let command = words.first().and_then(|word| word.to_str());
-    let command =
-        command.filter(|word| ["get", "put", "status", "probe", "serve", "passwd", "demo"].contains(word));
+    let known = Cli::command();
+    let command = command.filter(|word| known.find_subcommand(word).is_some());
     match usage::answer(error, command) {
         Answer::Help => {
             // Whoever reads it may stop reading.

@@ -38,7 +38,8 @@ pub(crate) fn answer(error: &clap::Error, command: Option<&str>) -> Answer {
             }
         }
         (ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, ..) => {
-            "there is no command; say get, put, status, probe, serve, passwd or demo".to_owned()
+            "there is no command; say get, put, status, probe, serve, passwd, demo, man or completions"
+                .to_owned()
         }
         _ => in_one_line(&error.render().to_string()),
     };
@@ -77,7 +78,10 @@ mod tests {
     fn every_mistake_becomes_one_line_that_names_it() {
         for (line, begins) in [
             ("haul get", "the following required arguments were not provided: <URL>..."),
-            ("haul", "there is no command; say get, put, status, probe, serve, passwd or demo"),
+            (
+                "haul",
+                "there is no command; say get, put, status, probe, serve, passwd, demo, man or completions",
+            ),
             ("haul get --limit-rat 5 http://h/a", "unexpected argument '--limit-rat' found; tip: a similar"),
             ("haul get --bogus http://h/a", "unexpected argument '--bogus' found"),
             ("haul get --limit-rate x http://h/a", "--limit-rate: \"x\" is no rate;"),

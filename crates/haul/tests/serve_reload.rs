@@ -6,9 +6,9 @@ mod scene;
 
 use std::{net::TcpListener, path::Path, time::Duration};
 
-use haul_testkit::{Caller, Haul, Served, served::PASSWORD, served::USER, tls::Certificates};
+use haul_testkit::{Caller, Content, Haul, Served, served::PASSWORD, served::USER, tls::Certificates};
 
-use scene::served::{Place, hash_of, owner, serve};
+use scene::served::{Place, begun, hash_of, owner, part, serve};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -57,7 +57,25 @@ fn a_file_that_became_wrong_changes_nothing() {
     let served = with_file(&place, &file, &user("ann", "first"));
     std::fs::write(&file, "[ftp]\nidel = \"1s\"\n").unwrap();
     read_again(&served, "everything stays as it was");
+    assert!(served.process().stderr().contains("serve.toml:2: ftp.idel: there is no such key"));
     assert!(enters(&served, "ann", "first"));
+}
+
+#[test]
+fn what_is_on_its_way_goes_on_over_a_reload_and_its_user_may_be_gone_by_then() {
+    const CONTENT: Content = Content::new(1, 3_000_000);
+    let place = Place::new();
+    let file = place.local("serve.toml");
+    let served = with_file(&place, &file, &user("ann", "first"));
+    let mut caller = Caller::binary(served.addr(), "ann", "first");
+    let mut data = begun(&mut caller, "STOR f", &part(CONTENT, 0, 1_000_000));
+    std::fs::write(&file, user("ben", "second")).unwrap();
+    read_again(&served, " reloaded");
+    data.sends(&part(CONTENT, 1_000_000, CONTENT.size()));
+    data.finish();
+    caller.hears(226);
+    CONTENT.assert_file_is(place.far("f"));
+    assert!(!enters(&served, "ann", "first"));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! the same: nothing tells a name that exists from one that does not. A password that was right once is remembered by
 //! a digest with a key of this run, so that a client with many connections costs one hash. It knows no protocol.
 
+mod network;
 mod password;
 pub mod throttle;
 
@@ -19,6 +20,7 @@ use argon2::password_hash::phc::PasswordHash;
 use haul_core::TreePath;
 use tokio::sync::Semaphore;
 
+pub use network::{Network, Networks};
 pub use password::{LONGEST as LONGEST_PASSWORD, Password, hash};
 use password::{LONGEST, Stored};
 use throttle::{Patience, Throttle};

@@ -19,11 +19,12 @@ use std::{
 
 pub use flags::Flags;
 pub use problem::{Problem, Problems};
-pub use value::{AnonymousAccess, Listen, PlainUser, Ports, TlsMode, TlsReuse};
+pub use value::{AnonymousAccess, Listen, PlainUser, Ports, Sandbox, Time, TlsMode, TlsReuse};
 
 use crate::{
     accounts::{Anonymous, User, throttle::Patience},
     depot::Rules,
+    house::Proxies,
     log::Format,
 };
 
@@ -48,6 +49,10 @@ pub struct Config {
     pub anonymous: Anonymous,
     /// How often somebody may be wrong.
     pub patience: Patience,
+    /// Who speaks for others.
+    pub proxy: Proxies,
+    /// What the process is on this machine.
+    pub process: Process,
     /// How uploads are dealt with.
     pub uploads: Rules,
     /// What is written down, and how.
@@ -104,6 +109,19 @@ pub struct Http {
     pub hosts: Vec<String>,
 }
 
+/// What the process is on this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// The user that it becomes, started as root.
+    pub user: Option<String>,
+    /// The group, where it is not that user's own.
+    pub group: Option<String>,
+    /// What permissions new files do not get.
+    pub umask: Option<u32>,
+    /// Whether it gives up what it need not reach.
+    pub sandbox: Sandbox,
+}
+
 /// TLS for all doors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
@@ -140,6 +158,12 @@ impl Config {
     /// The file's text, if there is one, and over it the command line. Relative paths in a file begin at its folder.
     pub fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Self, Problems> {
         resolve::resolve(file, flags)
+    }
+
+    /// Whether somebody may write: then there is state.
+    pub fn anybody_writes(&self) -> bool {
+        let anonymous = matches!(self.anonymous, Anonymous::On { write: true, .. });
+        anonymous || self.users.iter().any(|user| user.may.write)
     }
 
     /// Looks at the world: whether the folders and files are there that this speaks of.

@@ -7,14 +7,15 @@ use haul_core::TreePath;
 use haul_store::Durability;
 
 use super::{
-    Certificate, Config, Flags, Ftp, Http, Logging, Problem, Problems, Tls,
+    Certificate, Config, Flags, Ftp, Http, Logging, Problem, Problems, Process, Tls,
     document::{Document, Table},
     value::{self, AnonymousAccess, Listen, Ports, TlsMode},
 };
 use crate::{
     account::Completion,
-    accounts::{Anonymous, Password, User, throttle::Patience},
+    accounts::{Anonymous, Networks, Password, User, throttle::Patience},
     depot::Rules,
+    house::Proxies,
 };
 
 /// How long a newcomer waits for an older session of the same user to show that it is dead.
@@ -35,6 +36,8 @@ struct File {
     users: Vec<User>,
     anonymous: (AnonymousAccess, TreePath),
     patience: Patience,
+    proxy: Proxies,
+    process: Process,
     uploads: Rules,
     log: Logging,
 }
@@ -86,6 +89,13 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
             "is off, and so is every other door: there is nothing to serve at",
         ));
     }
+    if told.process.group.is_some() && told.process.user.is_none() {
+        problems.push(Problem::of("process.group", "needs process.user beside it"));
+    }
+    if told.process.user.is_some() && ftp.passive_ports.as_ref().is_some_and(|ports| *ports.start() < 1024) {
+        let what = "only root can listen at ports below 1024, and the server is process.user by then";
+        problems.push(Problem::of("ftp.passive_ports", what));
+    }
     let users = users(told.users, flags.users.into_iter().map(|user| user.0), &mut problems);
     let (access, home) = told.anonymous;
     let anonymous = match flags.anonymous.unwrap_or(access) {
@@ -110,6 +120,8 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
         users,
         anonymous,
         patience: told.patience,
+        proxy: told.proxy,
+        process: told.process,
         uploads: told.uploads,
         log: Logging { format: flags.log.unwrap_or(told.log.format), ..told.log },
     })
@@ -142,6 +154,8 @@ fn read<'a>(document: &mut Document<'a>, mut root: Table<'a>, folder: &Path) -> 
         tls: tls_keys(document, &mut root, folder),
         anonymous: anonymous(document, &mut root),
         patience: patience(document, &mut root),
+        proxy: proxy(document, &mut root),
+        process: process(document, &mut root),
         uploads: uploads(document, &mut root),
         log: logging(document, &mut root, folder),
         users: document
@@ -264,6 +278,28 @@ fn patience<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> Patience {
     };
     document.finish(table);
     patience
+}
+
+fn proxy<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> Proxies {
+    let mut table = document.table(root, "proxy");
+    let proxy = Proxies {
+        trusted: Networks(document.texts(&mut table, "trusted", str::parse)),
+        others: document.text(&mut table, "others", str::parse).unwrap_or_default(),
+    };
+    document.finish(table);
+    proxy
+}
+
+fn process<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> Process {
+    let mut table = document.table(root, "process");
+    let process = Process {
+        user: document.text(&mut table, "user", value::name_or_number),
+        group: document.text(&mut table, "group", value::name_or_number),
+        umask: document.text(&mut table, "umask", value::umask),
+        sandbox: document.text(&mut table, "sandbox", str::parse).unwrap_or_default(),
+    };
+    document.finish(table);
+    process
 }
 
 fn uploads<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> Rules {

@@ -5,7 +5,11 @@ use std::{collections::BTreeSet, ffi::OsStr};
 use haul_store::Durability;
 
 use super::*;
-use crate::account::{Completion, Permissions};
+use crate::{
+    account::{Completion, Permissions},
+    accounts::Networks,
+    house::Others,
+};
 
 const HASH: &str = "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0$wkLMKLAjZZxCmBdLGbpLEbYZeWPZSCpWmGpZ5j9dbZA";
 
@@ -61,6 +65,14 @@ fn every_key_of_a_file_is_heard() {
         [login]
         failures = 4
         refuse = "1h"
+        [proxy]
+        trusted = ["10.0.0.0/8", "::1"]
+        others = "direct"
+        [process]
+        user = "haul"
+        group = "files"
+        umask = "027"
+        sandbox = "required"
         [uploads]
         mode = "in-place"
         durability = "relaxed"
@@ -103,6 +115,16 @@ fn every_key_of_a_file_is_heard() {
         matches!(config.anonymous, Anonymous::On { write: true, home } if home.as_bytes() == b"incoming")
     );
     assert_eq!(config.patience, Patience { failures: 4, refuse: minutes(60) });
+    let trusted = Networks(vec!["10.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()]);
+    assert_eq!(config.proxy, Proxies { trusted, others: Others::Direct });
+    let named = |name: &str| Some(name.to_owned());
+    let process = Process {
+        user: named("haul"),
+        group: named("files"),
+        umask: Some(0o027),
+        sandbox: Sandbox::Required,
+    };
+    assert_eq!(config.process, process);
     assert!(config.uploads.in_place && config.uploads.durability == Durability::Relaxed);
     assert_eq!((config.uploads.expire, config.uploads.max_unfinished), (minutes(1440), 20));
     assert_eq!(config.log.format, Format::Json);
@@ -120,7 +142,7 @@ fn all_that_is_wrong_is_told_at_once_with_key_and_line() {
     let told = problems(text);
     let expected = [
         "/etc/haul/serve.toml:1: dri: there is no such key; here may be anonymous, dir, drain, ftp, http, log, login, \
-         state, tls, uploads, user",
+         process, proxy, state, tls, uploads, user",
         "/etc/haul/serve.toml:3: ftp.idle: \"5\" is no time: write 45s, 10m, 12h or 7d, at most ten years",
         "/etc/haul/serve.toml:4: ftp.listen: is a text: write it in quotes",
         "/etc/haul/serve.toml:5: ftp.sessions: is a whole number from 1 to 1000000",
@@ -201,6 +223,19 @@ fn what_does_not_fit_together_is_told() {
 }
 
 #[test]
+fn what_a_process_is_must_fit_together() {
+    let told = problems("[process]\ngroup = \"files\"\n");
+    assert_eq!(told, ["process.group: needs process.user beside it"]);
+    let told = problems("[ftp]\npassive_ports = \"1000-2000\"\n[process]\nuser = \"haul\"\n");
+    assert!(told[0].starts_with("ftp.passive_ports: only root can listen at ports below 1024"), "{told:?}");
+    let told = problems("[process]\numask = \"1000\"\nuser = \"a b\"\n[proxy]\ntrusted = [\"10.0.0.1/8\"]\n");
+    let lines: Vec<_> =
+        told.iter().map(|line| line.split(": ").take(2).collect::<Vec<_>>().join(" ")).collect();
+    let at = |line: u8, key: &str| format!("/etc/haul/serve.toml:{line} {key}");
+    assert_eq!(lines, [at(2, "process.umask"), at(3, "process.user"), at(5, "proxy.trusted")]);
+}
+
+#[test]
 fn a_check_looks_at_the_world() {
     let folder = tempfile::tempdir().unwrap();
     let flags = |dir: &Path| Flags { dir: Some(dir.to_owned()), ..Flags::default() };
@@ -235,7 +270,8 @@ fn rows(manual: &str) -> Vec<(String, String)> {
 #[test]
 fn the_manual_names_every_key_and_no_other() {
     let named: BTreeSet<_> = rows(&manual()).into_iter().map(|(key, _)| key).collect();
-    let tables = ["ftp", "http", "tls", "anonymous", "login", "uploads", "log"].map(str::to_owned);
+    let tables =
+        ["ftp", "http", "tls", "anonymous", "login", "proxy", "process", "uploads", "log"].map(str::to_owned);
     let known: BTreeSet<_> = resolve::keys().into_iter().filter(|key| !tables.contains(key)).collect();
     assert_eq!(named, known);
 }
@@ -246,6 +282,18 @@ fn the_manual_s_example_is_a_configuration() {
     let example = manual.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
     let config = read(example).unwrap();
     assert_eq!((config.users.len(), config.ftp.listen), (2, Listen::Everywhere(21)));
+}
+
+#[test]
+fn the_settings_that_somebody_begins_with_are_a_configuration() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operating.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let examples: Vec<_> =
+        text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        read(example).unwrap_or_else(|told| panic!("{told}"));
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use haul_core::TreePath;
 use crate::{
     account::{Completion, Permissions},
     accounts::{Password, User, is_anonymous},
+    house::Others,
 };
 
 /// The longest time that can be configured.
@@ -158,6 +159,49 @@ impl FromStr for TlsReuse {
     }
 }
 
+impl FromStr for Others {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        one_of(text, &[("refuse", Self::Refuse), ("direct", Self::Direct)])
+    }
+}
+
+/// Whether the server gives up what it need not reach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sandbox {
+    /// Where the system has a way to.
+    #[default]
+    Auto,
+    /// Or it does not start.
+    Required,
+    /// No.
+    Off,
+}
+
+impl FromStr for Sandbox {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        one_of(text, &[("auto", Self::Auto), ("required", Self::Required), ("off", Self::Off)])
+    }
+}
+
+/// The name of a user or group of this machine, or its number.
+pub(super) fn name_or_number(text: &str) -> Result<String, String> {
+    let bad = |c: char| c.is_control() || c.is_whitespace() || matches!(c, ':' | '/' | ',');
+    if text.is_empty() || text.contains(bad) {
+        return Err("is neither a name nor a number".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// Permission bits that nothing gets, in octal.
+pub(super) fn umask(text: &str) -> Result<u32, String> {
+    let bits = u32::from_str_radix(text, 8).ok().filter(|bits| *bits <= 0o777 && text.len() <= 4);
+    bits.ok_or_else(|| "is no umask: write 022 or 027".to_owned())
+}
+
 /// `NAME:PASSWORD[:PERMS]`. What follows the last colon is PERMS if it is made of those letters, else it belongs to
 /// the password.
 #[derive(Clone, Debug)]
@@ -233,6 +277,18 @@ pub(super) fn external_address(text: &str) -> Result<Ipv4Addr, String> {
     match text.parse() {
         Ok(IpAddr::V4(address)) if !address.is_unspecified() => Ok(address),
         _ => Err("is no IPv4 address (over IPv6 no address is told)".to_owned()),
+    }
+}
+
+/// A time with its unit, as the file has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Time(pub Duration);
+
+impl FromStr for Time {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        time(text).map(Self)
     }
 }
 

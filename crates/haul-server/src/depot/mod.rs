@@ -26,6 +26,7 @@ mod peek;
 mod pending;
 mod receiving;
 mod recovery;
+mod remaining;
 mod seats;
 #[cfg(test)]
 mod tests;
@@ -50,6 +51,7 @@ pub use self::{
     peek::Peek,
     pending::{Named, Pending},
     receiving::Receiving,
+    remaining::{GivenUp, Remaining},
     visitor::Visitor,
 };
 pub use haul_core::receiving::{Control, DataEnd, Wish};
@@ -119,7 +121,17 @@ impl Depot {
         ledger: Arc<dyn Ledger>,
         rules: Rules,
     ) -> Result<Arc<Self>, ServerError> {
-        let depot = Arc::new(Self {
+        let depot = Self::as_it_is(store, ledger, rules);
+        if !rules.in_place {
+            recovery::recover(&depot).await?;
+            recovery::expire(&depot).await?;
+        }
+        Ok(depot)
+    }
+
+    /// Opens a tree as it was left: nothing is put in order, nothing expires.
+    pub fn as_it_is(store: Arc<dyn Store>, ledger: Arc<dyn Ledger>, rules: Rules) -> Arc<Self> {
+        Arc::new(Self {
             store,
             ledger,
             rules,
@@ -127,12 +139,7 @@ impl Depot {
             seats: Seats::default(),
             finished: Finished::default(),
             readers: Readers::default(),
-        });
-        if !rules.in_place {
-            recovery::recover(&depot).await?;
-            recovery::expire(&depot).await?;
-        }
-        Ok(depot)
+        })
     }
 
     /// Opens a tree in which nobody may write. Nothing is created, swept or put in order: another server may do that.

@@ -20,7 +20,7 @@ pub struct Visitor {
 }
 
 /// What stands behind the owner of uploads without a place: no account's name has a colon in it.
-const ASIDE: &str = ":part";
+pub(super) const ASIDE: &str = ":part";
 
 impl Visitor {
     /// Whether [`Receiving::publish_now`](super::Receiving::publish_now) is worth a try here.

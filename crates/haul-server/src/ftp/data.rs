@@ -8,6 +8,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr, TcpListener},
     pin::pin,
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
@@ -26,7 +27,10 @@ use super::{
     socket::Socket,
     tls::{self, Own},
 };
-use crate::sys;
+use crate::{
+    house::{Proxies, Taken, canonical, client},
+    sys,
+};
 
 /// So many connections may wait there: the client's, and those of others who try to be first.
 const BACKLOG: u16 = 4;
@@ -37,6 +41,8 @@ const BACKLOG: u16 = 4;
 pub(super) struct Pending {
     listener: TcpListener,
     at: SocketAddr,
+    /// Who may come for somebody else.
+    proxies: Arc<Proxies>,
 }
 
 impl Pending {
@@ -44,7 +50,7 @@ impl Pending {
     pub(super) fn listen(control: SocketAddr, family: Option<Family>, passive: &Passive) -> io::Result<Self> {
         Self::is_possible(control, family)?;
         let Some(ports) = passive.ports.clone() else {
-            return Self::at(at_port(control, 0));
+            return Self::at(at_port(control, 0), passive);
         };
         // From a place nobody can guess, so that nobody waits at the next port; then every port once.
         let (first, count) = (*ports.start(), u32::from(ports.end().saturating_sub(*ports.start())) + 1);
@@ -52,7 +58,7 @@ impl Pending {
         let mut last = io::Error::from(io::ErrorKind::AddrInUse);
         for step in 0..count {
             let port = u32::from(first) + (from + step) % count;
-            match Self::at(at_port(control, u16::try_from(port).unwrap_or(first))) {
+            match Self::at(at_port(control, u16::try_from(port).unwrap_or(first)), passive) {
                 Ok(pending) => return Ok(pending),
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
                 Err(error) => return Err(error),
@@ -71,10 +77,10 @@ impl Pending {
         if matches { Ok(()) } else { Err(io::Error::new(io::ErrorKind::Unsupported, why)) }
     }
 
-    fn at(address: SocketAddr) -> io::Result<Self> {
+    fn at(address: SocketAddr, passive: &Passive) -> io::Result<Self> {
         let listener = sys::listen(address, BACKLOG)?;
         let at = listener.local_addr()?;
-        Ok(Self { listener, at })
+        Ok(Self { listener, at, proxies: Arc::clone(&passive.proxies) })
     }
 
     /// What PASV and EPSV tell.
@@ -90,14 +96,20 @@ impl Pending {
     /// The connection that comes, which must be the client's: whoever comes first from elsewhere ends it
     /// (RFC 2577 §3), and the client is told.
     async fn accept(self, peer: IpAddr, until: Instant) -> Result<TcpStream, Transferred> {
-        match timeout_at(until, self.first()).await {
-            Err(_) => Err(Transferred::NoData("none came in time".to_owned())),
-            Ok(Err(error)) => Err(Transferred::NoData(error.kind().to_string())),
-            Ok(Ok((_, from))) if from.ip().to_canonical() != peer => {
-                Err(Transferred::NoData("one came from another address, and was closed".to_owned()))
-            }
-            Ok(Ok((stream, _))) => Ok(stream),
+        let proxies = Arc::clone(&self.proxies);
+        let (mut stream, mut from) = match timeout_at(until, self.first()).await {
+            Err(_) => return Err(Transferred::NoData("none came in time".to_owned())),
+            Ok(Err(error)) => return Err(Transferred::NoData(error.kind().to_string())),
+            Ok(Ok((stream, from))) => (stream, canonical(from)),
+        };
+        // Whoever else comes may be the client, whom the proxy is not asked to bring.
+        if proxies.take(from.ip()) == Taken::ForAnother {
+            from = client(&mut stream, from).await.map_err(Transferred::NoData)?;
         }
+        if from.ip() != peer {
+            return Err(Transferred::NoData("one came from another address, and was closed".to_owned()));
+        }
+        Ok(stream)
     }
 
     async fn first(self) -> io::Result<(TcpStream, SocketAddr)> {
@@ -131,7 +143,7 @@ impl Spare {
         if passive.ports.is_some() {
             return None;
         }
-        let pending = Pending::at(at_port(control, 0)).ok()?;
+        let pending = Pending::at(at_port(control, 0), passive).ok()?;
         Some(Self { pending, until: Instant::now() + KEPT })
     }
 
@@ -396,7 +408,7 @@ mod tests {
 
     #[test]
     fn no_spare_place_is_kept_of_a_range_that_others_need() {
-        let passive = Passive { ports: Some(40_000..=40_001), external: None };
+        let passive = Passive { ports: Some(40_000..=40_001), ..Passive::default() };
         assert!(Spare::make("127.0.0.1:0".parse().unwrap(), &passive).is_none());
     }
 }

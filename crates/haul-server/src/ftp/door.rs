@@ -43,10 +43,18 @@ impl Door {
     /// # Errors
     /// Where the address cannot be had, or TLS is wanted and there is no certificate.
     pub fn bind(house: House, address: SocketAddr, kind: Kind) -> Result<Self, ServerError> {
+        Self::over(house, house::listen(address)?, kind)
+    }
+
+    /// Opens a door where somebody listens already.
+    ///
+    /// # Errors
+    /// Where TLS is wanted and there is no certificate.
+    pub fn over(house: House, listener: std::net::TcpListener, kind: Kind) -> Result<Self, ServerError> {
         if kind == Kind::Implicit && house.terms().ftp.protection.is_none() {
             return Err(ServerError::Other("there is no certificate for TLS".to_owned()));
         }
-        Ok(Self { door: house::Door::bind(house, address)?, kind })
+        Ok(Self { door: house::Door::over(house, listener)?, kind })
     }
 
     /// Where it really is.
@@ -73,6 +81,7 @@ fn let_in(house: &House, kind: Kind, stream: TcpStream, peer: SocketAddr) {
                 Kind::Explicit => "ftp",
                 Kind::Implicit => "ftps",
             };
+            place.through(door);
             house.log.tell(Event::Connected { session: place.number(), address: peer, door });
             // It leaves this runtime, and is at home in the one where its session is.
             let Ok(stream) = stream.into_std() else { return };

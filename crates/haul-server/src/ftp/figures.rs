@@ -6,6 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+impl crate::house::Counting for Figures {
+    fn moved(&self) -> u64 {
+        self.moved()
+    }
+}
+
 /// A running transfer's count.
 #[derive(Debug)]
 pub(super) struct Figures {

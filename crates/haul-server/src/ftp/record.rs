@@ -12,6 +12,7 @@ use haul_proto::ftp::server::{
 use super::{ask::Entered, figures::Figures};
 use crate::{
     account::Account,
+    house::{OnItsWay, Place},
     log::{self, Change, Direction, Ended, Event},
 };
 
@@ -65,6 +66,8 @@ pub(super) struct Record {
     figures: Arc<Figures>,
     /// STOU: the path is the folder, until a name is found.
     unnamed: bool,
+    /// Once it has begun.
+    underway: Option<OnItsWay>,
 }
 
 impl Record {
@@ -94,15 +97,16 @@ impl Record {
             protected: transfer.protected,
             ended: Ended::Complete,
         };
-        Some(Self { told, figures: Arc::clone(figures), unnamed })
+        Some(Self { told, figures: Arc::clone(figures), unnamed, underway: None })
     }
 
-    /// It begins at this byte; a file of STOU has this name.
-    pub(super) fn begun(&mut self, from: u64, name: Option<&[u8]>) {
+    /// It begins at this byte, in the session that has this place; a file of STOU has this name.
+    pub(super) fn begun(&mut self, place: &Place, from: u64, name: Option<&[u8]>) {
         self.told.from = from;
         if let Some(path) = name.filter(|_| self.unnamed).and_then(|name| self.told.path.join(name).ok()) {
             self.told.path = path;
         }
+        self.underway = Some(place.moves(&self.told, Arc::<Figures>::clone(&self.figures)));
     }
 
     /// What is told of its end.

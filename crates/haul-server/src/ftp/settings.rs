@@ -1,9 +1,10 @@
 //! On what terms the door serves: limits, times, ports, TLS. Read at the beginning of a session, so that a change
 //! holds for whoever comes next.
 
-use std::{net::Ipv4Addr, ops::RangeInclusive, time::Duration};
+use std::{net::Ipv4Addr, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use super::tls::Protection;
+use crate::house::Proxies;
 
 /// The terms of a door.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Passive {
     pub ports: Option<RangeInclusive<u16>>,
     /// The address that PASV tells instead of the connection's own: of whatever translates addresses in between.
     pub external: Option<Ipv4Addr>,
+    /// Who may bring one for somebody else.
+    pub proxies: Arc<Proxies>,
 }
 
 /// How many of what.

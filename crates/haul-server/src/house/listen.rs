@@ -3,21 +3,25 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
 use tokio::{
-    net::{TcpListener, TcpSocket, TcpStream},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
     time::sleep,
 };
 
-use super::{House, Phase};
-use crate::{ServerError, log::Event};
+use super::{House, Phase, Taken, client};
+use crate::{ServerError, log::Event, sys};
 
 /// Connections that the system holds for us before we take them.
-const BACKLOG: u32 = 1024;
+const BACKLOG: u16 = 1024;
 /// When the system has no socket left, so long until it is asked again.
 const BREATH: Duration = Duration::from_millis(100);
+/// So many proxies may be about to tell whom they speak for; then no other connection is taken.
+const TELLING: usize = 1024;
 
 /// An address where clients come in.
 pub(crate) struct Door {
@@ -26,13 +30,14 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    /// Opens one.
+    /// One at which clients come in already, or are about to.
     ///
     /// # Errors
-    /// Where the address cannot be had.
-    pub(crate) fn bind(house: House, address: SocketAddr) -> Result<Self, ServerError> {
-        let listener = listen(address)
-            .map_err(|error| ServerError::Other(format!("cannot listen at {address}: {error}")))?;
+    /// Where the runtime cannot watch it.
+    pub(crate) fn over(house: House, listener: std::net::TcpListener) -> Result<Self, ServerError> {
+        let watched = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
+        let listener =
+            watched.map_err(|error| ServerError::Other(format!("cannot wait for clients: {error}")))?;
         Ok(Self { house, listener })
     }
 
@@ -45,23 +50,47 @@ impl Door {
     }
 
     /// Hands over whoever comes until the house is closed.
-    pub(crate) async fn serve(self, let_in: impl Fn(&House, TcpStream, SocketAddr)) {
+    pub(crate) async fn serve(self, let_in: impl Fn(&House, TcpStream, SocketAddr) + Send + Sync + 'static) {
         let mut phase = self.house.stop.watch();
+        let (let_in, telling) = (Arc::new(let_in), Arc::new(Semaphore::new(TELLING)));
         loop {
             let accepted = tokio::select! {
                 biased;
                 _ = phase.wait_for(|phase| *phase != Phase::Open) => return,
                 accepted = self.listener.accept() => accepted,
             };
-            match accepted {
-                Ok((stream, peer)) => let_in(&self.house, stream, canonical(peer)),
+            let (stream, peer) = match accepted {
+                Ok((stream, peer)) => (stream, canonical(peer)),
                 // Of one connection, or of all as long as there is no socket left: the door stays open.
                 Err(error) => {
                     self.house.log.tell(Event::Problem { what: format!("cannot let anybody in: {error}") });
                     sleep(BREATH).await;
+                    continue;
+                }
+            };
+            match self.house.terms().proxies.take(peer.ip()) {
+                Taken::AsItIs => let_in(&self.house, stream, peer),
+                Taken::Refused => self.refuse(peer, "only proxies are let in, and that is none of them"),
+                Taken::ForAnother => {
+                    // It is never closed.
+                    let Ok(place) = Arc::clone(&telling).acquire_owned().await else { return };
+                    let (house, let_in) = (self.house.clone(), Arc::clone(&let_in));
+                    tokio::spawn(async move {
+                        let mut stream = stream;
+                        let told = client(&mut stream, peer).await;
+                        drop(place);
+                        match told {
+                            Ok(client) => let_in(&house, stream, client),
+                            Err(why) => house.log.tell(Event::Refused { address: peer.ip(), why }),
+                        }
+                    });
                 }
             }
         }
+    }
+
+    fn refuse(&self, peer: SocketAddr, why: &str) {
+        self.house.log.tell(Event::Refused { address: peer.ip(), why: why.to_owned() });
     }
 }
 
@@ -73,9 +102,11 @@ pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
+/// Listens there, for clients of any protocol.
+///
+/// # Errors
+/// Where the address cannot be had.
+pub fn listen(address: SocketAddr) -> Result<std::net::TcpListener, ServerError> {
+    sys::listen(address, BACKLOG)
+        .map_err(|error| ServerError::Other(format!("cannot listen at {address}: {error}")))
 }

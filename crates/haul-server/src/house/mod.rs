@@ -2,19 +2,26 @@
 //! log, and how it is all closed. It knows no protocol.
 
 mod listen;
+mod proxied;
 mod sessions;
 mod stop;
+mod underway;
 mod workers;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{accounts::Accounts, depot::Depot, ftp, http, log::Log};
 
+pub use listen::listen;
 pub(crate) use listen::{Door, canonical};
-pub use sessions::Sessions;
+pub use proxied::{Others, Proxies};
+pub(crate) use proxied::{Taken, client};
 pub(crate) use sessions::{Full, Place, Room};
+pub use sessions::{Present, Sessions};
 pub use stop::Stop;
 pub(crate) use stop::{Phase, closing, over};
+pub use underway::Moving;
+pub(crate) use underway::{Counting, OnItsWay};
 pub use workers::Workers;
 
 /// What all doors of a server have in common. Clones are the same house.
@@ -47,17 +54,19 @@ pub struct Terms {
     pub ftp: Arc<ftp::Settings>,
     /// Over HTTP.
     pub http: Arc<http::Settings>,
+    /// Who speaks for others, at every door.
+    pub proxies: Arc<Proxies>,
 }
 
 impl From<ftp::Settings> for Terms {
     fn from(ftp: ftp::Settings) -> Self {
-        Self { ftp: Arc::new(ftp), http: Arc::default() }
+        Self { ftp: Arc::new(ftp), ..Self::default() }
     }
 }
 
 impl From<http::Settings> for Terms {
     fn from(http: http::Settings) -> Self {
-        Self { ftp: Arc::default(), http: Arc::new(http) }
+        Self { http: Arc::new(http), ..Self::default() }
     }
 }
 
@@ -97,6 +106,14 @@ impl House {
     /// Has a session on one of the threads.
     pub(crate) fn spawn(&self, session: impl Future<Output = ()> + Send + 'static) {
         self.workers.spawn(session);
+    }
+
+    /// Returns when every thread that sessions live on has taken a turn, and one that waits for disks: a house in which
+    /// one of them hangs does not return.
+    pub async fn answers(&self) {
+        self.workers.answer().await;
+        // It has no way to fail.
+        let _ = tokio::task::spawn_blocking(|| ()).await;
     }
 
     /// Returns when nobody is there.

@@ -8,12 +8,13 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
 
-use crate::accounts::throttle::whose;
+use super::underway::{Counting, Moving, OnItsWay, Underway};
+use crate::{accounts::throttle::whose, log::Transfer};
 
 /// The number of the next session, over whichever door.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -44,8 +45,29 @@ struct Places {
 struct Card {
     peer: IpAddr,
     since: Instant,
+    door: &'static str,
     user: Option<Box<str>>,
     doing: Option<Box<str>>,
+    underway: Arc<Underway>,
+}
+
+/// A session as whoever runs the server sees it.
+#[derive(Clone, Debug)]
+pub struct Present {
+    /// Its number in this run.
+    pub session: u64,
+    /// Through which door: `ftp`, `ftps`, `http`, `https`.
+    pub door: &'static str,
+    /// From where.
+    pub address: IpAddr,
+    /// Who, once that is known; `anonymous@ADDRESS` over FTP for those without a name.
+    pub user: Option<String>,
+    /// Since when.
+    pub since: Duration,
+    /// What it is at, where that is said in a word: an FTP command.
+    pub doing: Option<String>,
+    /// What is on its way.
+    pub moving: Vec<Moving>,
 }
 
 /// A session's place; free again when this is dropped.
@@ -53,6 +75,7 @@ struct Card {
 pub(crate) struct Place {
     number: u64,
     sessions: Arc<Sessions>,
+    underway: Arc<Underway>,
 }
 
 /// Why there is no place.
@@ -87,8 +110,17 @@ impl Sessions {
             return Err(Full::ForAddress);
         }
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        places.taken.insert(number, Card { peer, since: Instant::now(), user: None, doing: None });
-        Ok(Place { number, sessions: Arc::clone(self) })
+        let underway = Arc::<Underway>::default();
+        let card = Card {
+            peer,
+            since: Instant::now(),
+            door: "",
+            user: None,
+            doing: None,
+            underway: Arc::clone(&underway),
+        };
+        places.taken.insert(number, card);
+        Ok(Place { number, sessions: Arc::clone(self), underway })
     }
 
     /// How many there are.
@@ -107,6 +139,20 @@ impl Sessions {
         }
     }
 
+    /// Everybody who is there, the oldest first.
+    pub fn present(&self) -> Vec<Present> {
+        let told = |(session, card): (&u64, &Card)| Present {
+            session: *session,
+            door: card.door,
+            address: card.peer,
+            user: card.user.as_deref().map(str::to_owned),
+            since: card.since.elapsed(),
+            doing: card.doing.as_deref().map(str::to_owned),
+            moving: card.underway.now(),
+        };
+        self.places().taken.iter().map(told).collect()
+    }
+
     /// One line for each session of this user.
     pub(crate) fn lines(&self, user: &str) -> Vec<String> {
         let places = self.places();
@@ -123,6 +169,18 @@ impl Place {
     /// A number that no other session of this run has.
     pub(crate) fn number(&self) -> u64 {
         self.number
+    }
+
+    /// It came through this door.
+    pub(crate) fn through(&self, door: &'static str) {
+        if let Some(card) = self.sessions.places().taken.get_mut(&self.number) {
+            card.door = door;
+        }
+    }
+
+    /// A transfer begins, and is under way as long as what is returned lives.
+    pub(crate) fn moves(&self, transfer: &Transfer, count: Arc<dyn Counting>) -> OnItsWay {
+        self.underway.begin(transfer, count)
     }
 
     pub(crate) fn called(&self, user: &str) {

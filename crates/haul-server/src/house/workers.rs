@@ -49,6 +49,15 @@ impl Workers {
         Ok(Self { workers })
     }
 
+    /// Returns when each of the threads has taken a turn: where one hangs, never.
+    pub(crate) async fn answer(&self) {
+        let turns: Vec<_> = self.workers.iter().map(|worker| worker.runtime.spawn(async {})).collect();
+        for turn in turns {
+            // It has no way to fail.
+            let _ = turn.await;
+        }
+    }
+
     /// Has a session on the one that has the fewest; where there are none, on the runtime that is here.
     pub(crate) fn spawn(&self, session: impl Future<Output = ()> + Send + 'static) {
         let fewest = self.workers.iter().min_by_key(|worker| worker.sessions.load(Ordering::Relaxed));
@@ -85,7 +94,9 @@ impl Drop for Counted {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::mpsc, thread};
+    use std::{sync::mpsc, thread, time::Duration};
+
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -105,5 +116,18 @@ mod tests {
         let (one, two) = (told.recv().unwrap(), told.recv().unwrap());
         assert_eq!((one.0, two.0), (one.1, two.1));
         assert_ne!(one.0, two.0);
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_hangs_does_not_answer() {
+        let workers = Workers::start(2).unwrap();
+        timeout(Duration::from_secs(30), workers.answer()).await.unwrap();
+        let (let_go, held) = mpsc::channel::<()>();
+        workers.spawn(async move {
+            let _ = held.recv();
+        });
+        assert!(timeout(Duration::from_millis(50), workers.answer()).await.is_err());
+        drop(let_go);
+        timeout(Duration::from_secs(30), workers.answer()).await.unwrap();
     }
 }

@@ -42,10 +42,18 @@ impl Door {
     /// # Errors
     /// Where the address cannot be had, or TLS is wanted and there is no certificate.
     pub fn bind(house: House, address: SocketAddr, kind: Kind) -> Result<Self, ServerError> {
+        Self::over(house, house::listen(address)?, kind)
+    }
+
+    /// Opens a door where somebody listens already.
+    ///
+    /// # Errors
+    /// Where TLS is wanted and there is no certificate.
+    pub fn over(house: House, listener: std::net::TcpListener, kind: Kind) -> Result<Self, ServerError> {
         if kind == Kind::Secured && house.terms().http.protection.is_none() {
             return Err(ServerError::Other("there is no certificate for TLS".to_owned()));
         }
-        Ok(Self { door: house::Door::bind(house, address)?, kind })
+        Ok(Self { door: house::Door::over(house, listener)?, kind })
     }
 
     /// Where it really is.
@@ -68,6 +76,7 @@ fn let_in(house: &House, kind: Kind, stream: TcpStream, peer: SocketAddr) {
     let room = Room { in_all: settings.limits.connections, for_address: settings.limits.per_address };
     match house.connections.enter(peer.ip(), room) {
         Ok(place) => {
+            place.through(kind.name());
             house.log.tell(Event::Connected { session: place.number(), address: peer, door: kind.name() });
             house.counts.connected();
             // It leaves this runtime, and is at home in the one where its connection is.

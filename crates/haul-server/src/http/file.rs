@@ -1,7 +1,10 @@
 //! Files on their way out: GET and HEAD, with every condition and range (RFC 9110 §9.3.1, §13, §14). What a request
 //! means is decided by `haul_proto::http::download`; a folder is answered by `folder`.
 
-use std::time::{Instant, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use haul_core::{ByteRange, TreePath};
 use haul_proto::http::{
@@ -18,7 +21,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use super::{
     answer::{Answer, Body},
     digest, folder,
-    leaving::{Leaving, Origin, Record, Segment, unended},
+    leaving::{Leaving, Origin, Record, Segment, Sent, unended},
     place::{Place, href},
     request::{Client, Request},
     trouble::{Answered, Trouble},
@@ -180,7 +183,9 @@ impl Segments {
 
 impl Record {
     fn new(client: &Client, transfer: Transfer) -> Self {
-        Self { house: client.house.clone(), transfer, began: Instant::now(), sent: std::sync::Arc::default() }
+        let sent = Arc::<Sent>::default();
+        let underway = client.place.moves(&transfer, Arc::<Sent>::clone(&sent));
+        Self { house: client.house.clone(), transfer, began: Instant::now(), sent, _underway: underway }
     }
 }
 

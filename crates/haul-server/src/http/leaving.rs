@@ -26,7 +26,7 @@ use crate::{
     ServerError,
     by_system::Watching,
     depot::{Beginning, Visitor},
-    house::House,
+    house::{Counting, House, OnItsWay},
     log::{Direction, Ended, Event, Transfer},
     sys,
 };
@@ -89,11 +89,18 @@ pub(super) struct Record {
     pub(super) transfer: Transfer,
     pub(super) began: Instant,
     pub(super) sent: Arc<Sent>,
+    pub(super) _underway: OnItsWay,
 }
 
 /// How many bytes of the file went.
 #[derive(Default)]
 pub(super) struct Sent(AtomicU64);
+
+impl Counting for Sent {
+    fn moved(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 impl Watching for Sent {
     fn sent(&self, bytes: usize) {

@@ -3,7 +3,10 @@
 use std::{
     cmp::Ordering,
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{self, AtomicU64},
+    },
     time::{Duration, Instant},
 };
 
@@ -21,6 +24,7 @@ use crate::{
     ServerError,
     checksum::Checksum,
     depot::{Control, DataEnd, Receiving, Settled, Visitor},
+    house::OnItsWay,
     log::{Direction, Ended, Event, Transfer},
 };
 
@@ -44,6 +48,9 @@ pub(super) struct Arriving {
     receiving: Receiving,
     began: Instant,
     transfer: Box<Transfer>,
+    /// How many bytes came, for whoever asks meanwhile.
+    came: Arc<AtomicU64>,
+    underway: OnItsWay,
     client: Arc<Client>,
     /// What the content has come to so far, by each algorithm that it may have to be shown by.
     checked: Vec<Checksum>,
@@ -58,7 +65,10 @@ impl Arriving {
     ) -> Self {
         let transfer = file::transfer(client, visitor, path, receiving.offset());
         let transfer = Box::new(Transfer { direction: Direction::Received, ..transfer });
-        Self { receiving, began: Instant::now(), transfer, client: Arc::clone(client), checked: Vec::new() }
+        let came = Arc::<AtomicU64>::default();
+        let underway = client.place.moves(&transfer, Arc::<AtomicU64>::clone(&came));
+        let (began, client) = (Instant::now(), Arc::clone(client));
+        Self { receiving, began, transfer, came, underway, client, checked: Vec::new() }
     }
 
     /// What comes from now on counts only once it [is right](Self::is_right) by one of these algorithms.
@@ -157,6 +167,7 @@ impl Arriving {
         // Memory of its own, as the end has.
         Box::pin(self.receiving.append(piece)).await?;
         self.transfer.bytes += len;
+        self.came.fetch_add(len, atomic::Ordering::Relaxed);
         self.client.house.counts.received(len);
         Ok(())
     }
@@ -176,7 +187,7 @@ impl Arriving {
 
     async fn settled(self, data: DataEnd, why: &str) -> Result<Settled, ServerError> {
         let control = if data == DataEnd::Clean { Control::Alive } else { Control::Gone };
-        let Self { mut receiving, began, transfer, client, .. } = self;
+        let Self { mut receiving, began, transfer, underway: _underway, client, .. } = self;
         // Before it is judged: what an end promises.
         let settled = match receiving.sync().await {
             Ok(()) => receiving.settle(data, control).await,
@@ -192,7 +203,7 @@ impl Arriving {
 
     /// The end of a part of it: kept, with all that came.
     pub(super) async fn keep(self) -> Result<Settled, ServerError> {
-        let Self { receiving, began, transfer, client, .. } = self;
+        let Self { receiving, began, transfer, underway: _underway, client, .. } = self;
         let settled = Box::pin(receiving.keep()).await;
         if transfer.bytes == 0 && settled.is_ok() {
             // That it was begun is no transfer.

@@ -70,6 +70,15 @@ pub enum Event {
         /// What it is called now.
         to: Option<TreePath>,
     },
+    /// Whoever runs the server has given up an unfinished upload.
+    Dropped {
+        /// Whose it was.
+        user: String,
+        /// What it was to become.
+        path: TreePath,
+        /// How far it was.
+        offset: u64,
+    },
     /// A client wanted a data connection, and there was no port to wait at.
     NoDataPort {
         /// The session.
@@ -92,6 +101,13 @@ pub enum Event {
     CertificateMade {
         /// Its SHA-256.
         fingerprint: String,
+    },
+    /// The server has given up what it need not reach, or not.
+    Sandbox {
+        /// The version of Landlock's interface that was used.
+        landlock: Option<u32>,
+        /// Why there is no sandbox.
+        why: Option<String>,
     },
     /// The configuration was read again.
     Reloaded,
@@ -226,6 +242,10 @@ impl Event {
                 fields.extend(to.iter().map(|to| ("to", Value::Text(to.absolute()))));
                 (what.name(), fields)
             }
+            Self::Dropped { user: name, path, offset } => {
+                let path = ("path", Value::Text(path.absolute()));
+                ("dropped", vec![user(name), path, ("offset", Value::Number(*offset))])
+            }
             Self::NoDataPort { session: number, why, address } => {
                 ("no data port", vec![session(number), text("why", why), from(address)])
             }
@@ -234,6 +254,11 @@ impl Event {
             }
             Self::CertificateMade { fingerprint } => {
                 ("certificate made", vec![("sha256", Value::Word(fingerprint.clone()))])
+            }
+            Self::Sandbox { landlock, why } => {
+                let level = landlock.map(|level| ("landlock", Value::Number(level.into())));
+                let none = why.iter().map(|why| text("none", why));
+                ("sandbox", level.into_iter().chain(none).collect())
             }
             Self::Reloaded => ("reloaded", Vec::new()),
             Self::Stopping { sessions } => {

@@ -129,7 +129,7 @@ fn whoever_is_sent_away_by_a_server_that_ends_is_written_down_so() {
 fn that_no_passive_port_is_left_is_told_and_logged() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let passive = Passive { ports: Some(port..=port), external: None };
+    let passive = Passive { ports: Some(port..=port), ..Passive::default() };
     let served = serve(Settings { passive, ..Settings::default() });
     let mut caller = served.caller();
     caller.says("EPSV", 425);

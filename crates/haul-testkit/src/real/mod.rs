@@ -6,6 +6,7 @@
 mod apache;
 mod caddy;
 mod ftp_tls;
+mod haproxy;
 mod inetutils;
 mod lighttpd;
 mod nginx;
@@ -25,6 +26,7 @@ use std::path::PathBuf;
 pub use self::apache::Apache;
 pub use self::caddy::Caddy;
 pub use self::ftp_tls::FtpTls;
+pub use self::haproxy::Haproxy;
 pub use self::inetutils::Inetutils;
 pub use self::lighttpd::Lighttpd;
 pub use self::nginx::Nginx;

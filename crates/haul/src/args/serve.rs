@@ -3,8 +3,8 @@
 
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
-use clap::Args;
-use haul_server::config::{AnonymousAccess, Listen, PlainUser, Ports, TlsMode};
+use clap::{Args, Subcommand};
+use haul_server::config::{AnonymousAccess, Listen, PlainUser, Ports, Time, TlsMode};
 use haul_server::log::Format;
 
 /// Serve a folder over HTTP and FTP: any client downloads and uploads, with resume, and nobody sees a half-written file.
@@ -16,8 +16,17 @@ use haul_server::log::Format;
 ///
 /// Exit codes: 0 stopped when asked to, 1 unexpected, 2 usage or configuration, 7 local (address or state in use, no
 /// permission).
+///
+/// A folder that is called as one of the commands below is served by ./NAME.
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_precedence_over_arg = true)]
+#[command(disable_help_subcommand = true)]
+#[command(subcommand_help_heading = "Asking a server that runs", subcommand_value_name = "COMMAND")]
 pub(crate) struct ServeArgs {
+    /// What to do instead.
+    #[command(subcommand)]
+    pub(crate) instead: Option<Instead>,
+
     /// The folder [default: the current one]
     #[arg(value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
@@ -90,6 +99,80 @@ pub(crate) struct ServeArgs {
     /// Say what is wrong with the settings, and do nothing else
     #[arg(long, help_heading = "Operation")]
     pub(crate) check: bool,
+}
+
+// What each is for stands at its options.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Instead {
+    Status(StatusArgs),
+    Uploads(UploadsArgs),
+}
+
+/// Say how a server is: since when it runs, who is on, what is moving, and what is unfinished.
+///
+/// The server is found by its state folder, and tells its own user and root only.
+///
+/// Exit codes: 0 it runs, 2 usage or configuration, 7 nobody serves there, or it does not tell.
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// List unfinished uploads with size and age, or drop some; also where nobody serves.
+///
+/// What is listed is what meets all that is said of it. What bytes come for at the moment is not dropped.
+///
+/// Exit codes: 0 done, 2 usage or configuration, 7 something could not be listed or dropped.
+#[derive(Args, Debug)]
+pub(crate) struct UploadsArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
+
+    /// Give up what would be listed: its bytes are removed, and its client begins anew
+    #[arg(long, requires = "chosen")]
+    pub(crate) drop: bool,
+
+    /// Only this one (repeatable)
+    #[arg(long = "id", value_name = "ID", group = "chosen", help_heading = "Which of them")]
+    pub(crate) ids: Vec<String>,
+
+    /// Only this user's; those without a name are anonymous@ADDRESS
+    #[arg(long, value_name = "NAME", group = "chosen", help_heading = "Which of them")]
+    pub(crate) user: Option<String>,
+
+    /// Only those that have had no byte for so long, as 12h or 7d
+    #[arg(long, value_name = "TIME", value_parser = value::<Time>, group = "chosen")]
+    #[arg(help_heading = "Which of them")]
+    pub(crate) older_than: Option<Time>,
+
+    /// All of them, also where they are to be dropped
+    #[arg(long, group = "chosen", help_heading = "Which of them")]
+    pub(crate) all: bool,
+
+    /// Print one JSON object for each, one a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which server: by what it was told itself.
+#[derive(Args, Debug)]
+pub(crate) struct WhichArgs {
+    /// The folder that is served [default: the current one]
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+
+    /// Its state folder [default: DIR/.haul]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+
+    /// Its configuration, which says where both are
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// A value whose error is the end of a sentence.

@@ -1,17 +1,16 @@
 //! A configuration becomes a tree with accounts and terms; and again, when it has changed.
 
 use std::{
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     ops::RangeInclusive,
     sync::{Arc, Mutex, PoisonError},
-    thread,
     time::Duration,
 };
 
 use haul_server::{
     Certificate, House, ServerError, Terms, Workers,
     accounts::Accounts,
-    config::{Certificate as From, Config, Listen, TlsMode, TlsReuse},
+    config::{Certificate as From, Config, TlsMode, TlsReuse},
+    control::{About, Control},
     depot::Depot,
     ftp::{Limits, Passive, Protection, Reuse, Settings, Times},
     http,
@@ -23,10 +22,8 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{Unserved, warnings};
+use super::{Unserved, launch::Launch, warnings};
 
-/// The most threads that sessions live on; what waits for a disk has others.
-const WORKERS: usize = 16;
 /// What has expired is looked for so many times while one expires …
 const LOOKS: u32 = 24;
 /// … but so often, and no more seldom than that.
@@ -48,12 +45,14 @@ pub(crate) struct Made(Mutex<Option<Certificate>>);
 
 impl Household {
     /// Opens the tree, and puts in order what a crash has left.
-    pub(crate) async fn open(config: &Config) -> Result<Self, Unserved> {
+    pub(super) async fn open(config: &Config, launch: Launch) -> Result<Self, Unserved> {
+        let Launch { made, protected, fingerprint, threads, said, .. } = launch;
         let accounts = Accounts::new(config.users.clone(), config.anonymous.clone(), config.patience)?;
         let writes = accounts.anybody_writes();
         let log = Log::start(config.log.format, config.log.xferlog.as_deref())?;
         // Before the tree is opened: what is found then is worth a word.
         warnings::start(&log);
+        said.into_iter().for_each(|event| log.tell(event));
         let (dir, state) = (config.dir.clone(), config.state.clone());
         let opened = spawn_blocking(move || {
             let store = FsStore::open(&dir, Arc::new(|job: Job| drop(spawn_blocking(job))))?;
@@ -65,15 +64,23 @@ impl Household {
             (store, Some(ledger)) => Depot::open(store, Arc::new(ledger), config.uploads).await?,
             (store, None) => Depot::read_only(store),
         };
-        let made = Made::default();
-        let (protection, fingerprint) = made.protection(config)?;
         tell(&log, fingerprint, config);
-        let terms = terms(config, protection);
-        let count = thread::available_parallelism().map_or(1, |count| count.get().min(WORKERS));
-        let workers = Workers::start(count)
+        let terms = terms(config, protected);
+        let workers = Workers::start(threads)
             .map_err(|error| Unserved::Local(format!("cannot start a thread: {error}")))?;
         let house = House::new(depot, Arc::new(accounts), terms, log).on(workers);
         Ok(Self { house, writes, began: config.clone(), made })
+    }
+
+    /// Where this server is asked how it is; none where it has no state folder, since nobody may write, or where it cannot
+    /// be had: that keeps nobody from being served.
+    pub(crate) fn control(&self, about: About) -> Option<Control> {
+        let state = about.state.clone();
+        if !self.writes && !state.is_dir() {
+            return None;
+        }
+        let opened = Control::open(&state, self.writes, about);
+        opened.inspect_err(|error| self.house.log.tell(Event::Problem { what: error.to_string() })).ok()
     }
 
     /// From now on users, limits and certificates are these; whoever is in stays in on the old terms.
@@ -108,6 +115,7 @@ impl Household {
             ("ftp.listen_tls", began.ftp.listen_tls != now.ftp.listen_tls),
             ("http.listen", began.http.listen != now.http.listen),
             ("http.listen_tls", began.http.listen_tls != now.http.listen_tls),
+            ("process", began.process != now.process),
             ("uploads", began.uploads != now.uploads),
             ("log", began.log != now.log),
         ];
@@ -176,7 +184,11 @@ pub(crate) struct Protected {
 
 fn terms(config: &Config, protected: Option<Protected>) -> Terms {
     let (ftp, http) = protected.map(|Protected { ftp, http }| (ftp, http)).unzip();
-    Terms { ftp: Arc::new(ftp_terms(config, ftp)), http: Arc::new(http_terms(config, http)) }
+    Terms {
+        ftp: Arc::new(ftp_terms(config, ftp)),
+        http: Arc::new(http_terms(config, http)),
+        proxies: Arc::new(config.proxy.clone()),
+    }
 }
 
 fn http_terms(config: &Config, protection: Option<http::Protection>) -> http::Settings {
@@ -201,24 +213,17 @@ fn ftp_terms(config: &Config, protection: Option<Protection>) -> Settings {
     Settings {
         banner: ftp.banner.clone(),
         protection,
-        passive: Passive { ports: ftp.passive_ports.clone(), external: ftp.external_address },
+        passive: Passive {
+            ports: ftp.passive_ports.clone(),
+            external: ftp.external_address,
+            proxies: Arc::new(config.proxy.clone()),
+        },
         limits: Limits {
             sessions: many(ftp.sessions),
             per_address: many(ftp.sessions_per_address),
             logins: ftp.logins,
         },
         times: Times { idle: ftp.idle, no_transfer: ftp.no_transfer, stall: ftp.stall, ..Times::default() },
-    }
-}
-
-/// Where a door listens: nowhere, there, or everywhere, first of both families and then of the old one alone.
-pub(crate) fn addresses(listen: Listen) -> Vec<SocketAddr> {
-    match listen {
-        Listen::Off => Vec::new(),
-        Listen::At(address) => vec![address],
-        Listen::Everywhere(port) => {
-            vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()]
-        }
     }
 }
 

@@ -1,26 +1,43 @@
 //! `haul serve`: options and file become a configuration, the configuration a tree with doors, and signals close them.
 //!
+//! `haul serve status` and `uploads` ask a server that runs, over its control socket.
+//!
 //! Standard output says which doors are open, one a line, once they are; everything else is on standard error.
 
+mod columns;
+mod entrance;
 mod house;
+mod identity;
+mod launch;
+mod sandbox;
 mod signals;
+mod status;
+mod systemd;
+mod uploads;
 mod warnings;
+mod which;
 
-use std::{fmt, fs, io::Write as _, net::SocketAddr, sync::Arc};
+use std::{
+    fmt, fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use haul_server::{
     ServerError,
-    config::{Config, Flags, Listen, Problem, Problems},
-    ftp, http,
+    config::{Config, Flags, Problem, Problems},
+    control::{self, About},
 };
 use haul_store::StoreError;
 use tokio::{runtime, task::JoinSet};
 
-use crate::args::serve::ServeArgs;
+use crate::args::serve::{Instead, ServeArgs};
 use crate::exit;
 use crate::screen::{Screen, Style};
 
 use house::Household;
+use launch::Launch;
 
 /// What the server was told on its command line, kept to be told again over a changed file.
 pub(crate) struct Told {
@@ -71,6 +88,14 @@ impl From<StoreError> for Unserved {
 /// Runs the command; the result is the exit code.
 pub(crate) fn run(args: ServeArgs) -> u8 {
     let screen = Screen::new(Style::Plain);
+    let told = match &args.instead {
+        None => None,
+        Some(Instead::Status(args)) => Some(status::run(args)),
+        Some(Instead::Uploads(args)) => Some(uploads::run(args)),
+    };
+    if let Some(told) = told {
+        return told.unwrap_or_else(|error| refused(&screen, &error));
+    }
     let check = args.check;
     let told = Told { args };
     let config = match told.config() {
@@ -78,6 +103,9 @@ pub(crate) fn run(args: ServeArgs) -> u8 {
         Err(unserved) => return refused(&screen, &unserved),
     };
     if check {
+        if let Err(what) = identity::of(&config.process) {
+            return refused(&screen, &Unserved::Local(what));
+        }
         // The certificate is read as well: a file that is there may still be none.
         let absent = Problems { file: None, list: config.absent_homes() };
         return match house::Made::default().protection(&config) {
@@ -87,6 +115,10 @@ pub(crate) fn run(args: ServeArgs) -> u8 {
         };
     }
     haul_server::allow_many_files();
+    let launch = match Launch::of(&config, told.args.config.as_deref()) {
+        Ok(launch) => launch,
+        Err(unserved) => return refused(&screen, &unserved),
+    };
     // Here doors are opened and signals obeyed; sessions are at home elsewhere.
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
@@ -96,7 +128,8 @@ pub(crate) fn run(args: ServeArgs) -> u8 {
             return exit::UNEXPECTED;
         }
     };
-    let code = runtime.block_on(serve(&told, config)).unwrap_or_else(|error| refused(&screen, &error));
+    let code =
+        runtime.block_on(serve(&told, config, launch)).unwrap_or_else(|error| refused(&screen, &error));
     // A disk that hangs keeps nobody here: what was told to clients is safe already.
     runtime.shutdown_background();
     code
@@ -113,17 +146,35 @@ fn refused(screen: &Screen, unserved: &Unserved) -> u8 {
     code
 }
 
+/// What a file and options come to.
+fn read(path: Option<&Path>, flags: Flags) -> Result<Config, Unserved> {
+    let text = path.map(|path| {
+        let text = fs::read_to_string(path);
+        text.map_err(|error| Unserved::Local(format!("cannot read {}: {error}", path.display())))
+    });
+    let text = text.transpose()?;
+    Ok(Config::resolve(path.zip(text.as_deref()), flags)?)
+}
+
+/// Whether what is in this folder may be changed by this process: what root puts there a server of another user could not
+/// use.
+fn is_ours(state: &Path) -> Result<(), Unserved> {
+    let owner = fs::metadata(state).map(|seen| std::os::unix::fs::MetadataExt::uid(&seen));
+    let own = rustix::process::geteuid().as_raw();
+    match owner {
+        Ok(owner) if owner != own => {
+            let what =
+                format!("{} belongs to the user with number {owner}: do this as that one", state.display());
+            Err(Unserved::Local(what))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 impl Told {
     /// What it comes to with the file as it is now.
     pub(crate) fn config(&self) -> Result<Config, Unserved> {
-        let path = self.args.config.as_deref();
-        let text = path.map(|path| {
-            let text = fs::read_to_string(path);
-            text.map_err(|error| Unserved::Local(format!("cannot read {}: {error}", path.display())))
-        });
-        let text = text.transpose()?;
-        let file = path.zip(text.as_deref());
-        let config = Config::resolve(file, self.flags())?;
+        let config = read(self.args.config.as_deref(), self.flags())?;
         config.check()?;
         Ok(config)
     }
@@ -151,52 +202,53 @@ impl Told {
     }
 }
 
-async fn serve(told: &Told, config: Config) -> Result<u8, Unserved> {
-    let household = Household::open(&config).await?;
+async fn serve(told: &Told, config: Config, mut launch: Launch) -> Result<u8, Unserved> {
+    let started = control::unix_now();
+    let opened = std::mem::take(&mut launch.doors);
+    let notify = Arc::clone(&launch.notify);
+    let household = Household::open(&config, launch).await?;
+    let house = &household.house;
     let signals = signals::Signals::new()
         .map_err(|error| Unserved::Local(format!("cannot listen to signals: {error}")))?;
-    let mut serving = JoinSet::new();
-    let unknown = |error: std::io::Error| Unserved::Local(error.to_string());
-    for (name, listen, kind) in [
-        ("http", config.http.listen, http::Kind::Plain),
-        ("https", config.http.listen_tls, http::Kind::Secured),
-    ] {
-        let house = &household.house;
-        if let Some(door) = open(listen, |address| http::Door::bind(house.clone(), address, kind))? {
-            say(&format!("listening {name} {}", door.address().map_err(unknown)?));
-            serving.spawn(door.serve());
-        }
+    let (mut serving, mut doors) = (JoinSet::new(), Vec::new());
+    for (door, listener) in opened {
+        doors.push((door.name(), door.serve(house.clone(), listener, &mut serving)?));
     }
-    for (name, listen, kind) in [
-        ("ftp", config.ftp.listen, ftp::Kind::Explicit),
-        ("ftps", config.ftp.listen_tls, ftp::Kind::Implicit),
-    ] {
-        let house = &household.house;
-        if let Some(door) = open(listen, |address| ftp::Door::bind(house.clone(), address, kind))? {
-            say(&format!("listening {name} {}", door.address().map_err(unknown)?));
-            serving.spawn(door.serve());
-        }
+    let about = About {
+        version: env!("CARGO_PKG_VERSION"),
+        dir: absolute(&config.dir),
+        state: absolute(&config.state),
+        doors: doors.clone(),
+        started,
+    };
+    let asked = household.control(about).map(|control| tokio::spawn(control.serve(house.clone())));
+    for (name, address) in &doors {
+        say(&format!("listening {name} {address}"));
     }
-    let (depot, log) = (Arc::clone(&household.house.depot), household.house.log.clone());
-    let expiring = tokio::spawn(house::expire(depot, config.uploads.expire, log.clone()));
-    signals.obey(told, &household, config.drain).await;
+    notify.ready(house);
+    let expiring =
+        tokio::spawn(house::expire(Arc::clone(&house.depot), config.uploads.expire, house.log.clone()));
+    let (tending, log) = (house.clone(), house.log.clone());
+    let tended = tokio::spawn({
+        let notify = Arc::clone(&notify);
+        async move { notify.tend(&tending).await }
+    });
+    signals.obey(told, &household, &notify, config.drain).await;
     expiring.abort();
+    tended.abort();
+    if let Some(asked) = asked {
+        asked.abort();
+        // With it goes the socket.
+        let _ = asked.await;
+    }
     // Blocks, for the last lines; nothing else is to be done.
     log.flush();
     Ok(exit::DONE)
 }
 
-/// A door where it is to be, if it is to be anywhere.
-fn open<D>(
-    listen: Listen,
-    bind: impl Fn(SocketAddr) -> Result<D, ServerError>,
-) -> Result<Option<D>, Unserved> {
-    Ok(match house::addresses(listen).as_slice() {
-        [] => None,
-        [only] => Some(bind(*only)?),
-        // Both families at one door; where there is no IPv6, the other alone.
-        [both, one, ..] => Some(bind(*both).or_else(|_| bind(*one))?),
-    })
+/// The same place, also for who is elsewhere.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// A line on standard output, at once: somebody may be waiting for it. Where nobody reads, that is no reason not to

@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Told, house::Household};
+use super::{Told, house::Household, systemd::Notify};
 
 /// Sessions that are ended have so long to put away what they have.
 const LAST: Duration = Duration::from_secs(5);
@@ -45,9 +45,16 @@ impl Signals {
     }
 
     /// Obeys them until nobody is left.
-    pub(crate) async fn obey(mut self, told: &Told, household: &Household, mut grace: Duration) {
+    pub(super) async fn obey(
+        mut self,
+        told: &Told,
+        household: &Household,
+        notify: &Notify,
+        mut grace: Duration,
+    ) {
         let house = &household.house;
         while let Wish::Reload = self.next().await {
+            notify.reloading();
             let changed = told.config().and_then(|config| household.change(&config).map(|()| config.drain));
             match changed {
                 Ok(drain) => grace = drain,
@@ -56,7 +63,9 @@ impl Signals {
                     house.log.tell(Event::Problem { what: format!("everything stays as it was: {why}") });
                 }
             }
+            notify.ready(house);
         }
+        notify.stopping(grace + LAST * 3);
         house.stop.drain(grace);
         house.log.tell(Event::Stopping { sessions: house.sessions.count() + house.connections.count() });
         tokio::select! {

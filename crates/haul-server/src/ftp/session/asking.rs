@@ -93,7 +93,7 @@ impl Conversation {
                     let name =
                         if let Outcome::Started { name, .. } = &started { name.as_deref() } else { None };
                     if let Some(record) = record {
-                        record.begun(cargo.from(), name);
+                        record.begun(&self.place, cargo.from(), name);
                     }
                     self.session.complete(started);
                     self.doing =

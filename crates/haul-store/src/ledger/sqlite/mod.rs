@@ -55,7 +55,7 @@ impl SqliteLedger {
     /// has it, [`StoreError::NewerFormat`] where a newer haul wrote it. The database itself is created by the first
     /// record.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        make(folder).map_err(|error| StoreError::at("creating", folder, error))?;
+        Self::make(folder)?;
         let lock = lock(folder)?;
         let path = folder.join("uploads.db");
         let (tables, records) = Tables::find(path.clone())?;
@@ -67,6 +67,30 @@ impl SqliteLedger {
             .spawn(move || clerk::work(tables, &shared, &taken))
             .map_err(|error| StoreError::at("starting a thread for", &path, error))?;
         Ok(Self { path, state, orders: Some(orders), clerk: Some(clerk), _lock: lock })
+    }
+
+    /// Makes the folder that [`Self::open`] would make, and nothing in it.
+    pub fn make(folder: &Path) -> Result<(), StoreError> {
+        make(folder).map_err(|error| StoreError::at("creating", folder, error))
+    }
+
+    /// What a server that does not run has left in this folder: nothing is created or changed, and no server is kept from
+    /// starting. [`StoreError::InUse`] where one runs.
+    pub fn look(folder: &Path) -> Result<Vec<(UploadKey, Unfinished)>, StoreError> {
+        let (lock, path) = (folder.join("lock"), folder.join("uploads.db"));
+        let file = match File::open(&lock) {
+            // Where no server has ever been, none has left anything.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            file => file.map_err(|error| StoreError::at("opening", &lock, error))?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(in_use(folder, &lock)),
+            Err(TryLockError::Error(error)) => return Err(StoreError::at("locking", &lock, error)),
+        }
+        let (tables, records) = Tables::find(path)?;
+        drop(tables);
+        Ok(all_within(&records, &TreePath::ROOT))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -206,18 +230,31 @@ fn make(folder: &Path) -> std::io::Result<()> {
     folder.parent().filter(|above| !above.as_os_str().is_empty()).map_or(Ok(()), sys::sync_dir)
 }
 
+/// Somebody else has the lock of this folder.
+fn in_use(folder: &Path, lock: &Path) -> StoreError {
+    let pid = std::fs::read_to_string(lock).ok().and_then(|text| text.trim().parse().ok());
+    StoreError::InUse { path: folder.to_path_buf(), pid }
+}
+
+/// Who only looks at a state is done after so long, most likely.
+const A_LOOK: std::time::Duration = std::time::Duration::from_millis(5);
+
+/// Whether a lock that cannot be had is only shared, by those who look and go away again. It is not had afterwards.
+fn is_looked_at(file: &File) -> bool {
+    file.try_lock_shared().is_ok() && file.unlock().is_ok()
+}
+
 /// Takes the lock of a state folder.
 fn lock(folder: &Path) -> Result<File, StoreError> {
     let path = folder.join("lock");
     let say = |error| StoreError::at("locking", &path, error);
     let mut file = sys::open_private(&path).map_err(say)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let pid = std::fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
-            return Err(StoreError::InUse { path: folder.to_path_buf(), pid });
+    while let Err(error) = file.try_lock() {
+        match error {
+            TryLockError::WouldBlock if is_looked_at(&file) => std::thread::sleep(A_LOOK),
+            TryLockError::WouldBlock => return Err(in_use(folder, &path)),
+            TryLockError::Error(error) => return Err(say(error)),
         }
-        Err(TryLockError::Error(error)) => return Err(say(error)),
     }
     // Only for people: the lock is what counts.
     let write = |file: &mut File| {

@@ -286,3 +286,25 @@ fn nobody_else_may_read_it() {
     assert_eq!(mode(&state.join("uploads.db")), 0o600);
     assert_eq!(mode(&state.join("lock")), 0o600);
 }
+
+#[test]
+fn what_a_server_has_left_can_be_looked_at_and_keeps_none_from_starting() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    assert_eq!(SqliteLedger::look(&state).unwrap(), []);
+    assert!(!state.exists(), "nothing is created");
+    let ledger = SqliteLedger::open(&state).unwrap();
+    put(&ledger, "a", 1, Durability::Full);
+    assert!(matches!(SqliteLedger::look(&state), Err(StoreError::InUse { pid: Some(_), .. })));
+    drop(ledger);
+    let seen: Vec<_> = SqliteLedger::look(&state).unwrap().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(seen, [key("ann", "a")]);
+    // Somebody looks while a server starts: it waits.
+    let looking = File::open(state.join("lock")).unwrap();
+    looking.lock_shared().unwrap();
+    let starting = std::thread::spawn(move || SqliteLedger::open(&state));
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    assert!(!starting.is_finished());
+    drop(looking);
+    starting.join().unwrap().unwrap();
+}

@@ -1,0 +1,102 @@
+//! What happens before there is more than one thread, in this order: what was handed over is taken, doors are opened and
+//! the certificate is read, as whoever started the server; then it becomes the user that it is to be, and gives up what
+//! it need not reach. All else is done as that.
+
+use std::{fs::File, net::TcpListener, path::Path, sync::Arc, thread};
+
+use haul_server::{
+    config::{Certificate, Config, Sandbox, Tls},
+    log::Event,
+};
+use haul_store::SqliteLedger;
+use rustix::{fs::Mode, process::umask};
+
+use super::{
+    Unserved,
+    entrance::{self, Entrance},
+    house::{Made, Protected},
+    identity::{self, Identity},
+    sandbox::{self, Reach},
+    systemd::{self, Notify},
+};
+
+/// The most threads that sessions live on; what waits for a disk has others.
+const WORKERS: usize = 16;
+
+/// What a server begins with.
+pub(super) struct Launch {
+    /// Sockets for its doors.
+    pub(super) doors: Vec<(Entrance, TcpListener)>,
+    /// Whoever wants to hear how it is.
+    pub(super) notify: Arc<Notify>,
+    pub(super) made: Made,
+    pub(super) protected: Option<Protected>,
+    /// The fingerprint of a certificate that was made now.
+    pub(super) fingerprint: Option<String>,
+    /// So many threads for sessions.
+    pub(super) threads: usize,
+    /// What is to be told once there is a log.
+    pub(super) said: Vec<Event>,
+}
+
+impl Launch {
+    /// With these settings, which came from this file.
+    pub(super) fn of(config: &Config, file: Option<&Path>) -> Result<Self, Unserved> {
+        let notify = Arc::new(Notify::from_environment().map_err(Unserved::Local)?);
+        let handed = systemd::sockets().map_err(Unserved::Local)?;
+        let identity = identity::of(&config.process).map_err(Unserved::Local)?;
+        if let Some(bits) = config.process.umask {
+            umask(Mode::from_raw_mode(bits));
+        }
+        let made = Made::default();
+        let (protected, fingerprint) = made.protection(config)?;
+        let doors = entrance::open(config, handed)?;
+        // What it asks the system for may be out of reach later.
+        let threads = thread::available_parallelism().map_or(1, |count| count.get().min(WORKERS));
+        let mut said = Vec::new();
+        if let Some(identity) = identity {
+            identity.assume().map_err(Unserved::Local)?;
+            said.extend(unreadable(config, file, &identity));
+        }
+        if config.anybody_writes() {
+            SqliteLedger::make(&config.state)?;
+        }
+        said.extend(confined(config, file)?);
+        Ok(Self { doors, notify, made, protected, fingerprint, threads, said })
+    }
+}
+
+/// What a reload will not be able to read again.
+fn unreadable(config: &Config, file: Option<&Path>, identity: &Identity) -> Vec<Event> {
+    let certificate = match &config.tls {
+        Some(Tls { certificate: Certificate::Files { cert, key }, .. }) => {
+            vec![cert.as_path(), key.as_path()]
+        }
+        _ => Vec::new(),
+    };
+    let files = certificate.into_iter().chain(file);
+    let failed = files.filter_map(|file| Some((file, File::open(file).err()?)));
+    let told = failed.map(|(file, why)| {
+        let (file, name) = (file.display(), &identity.name);
+        let what = format!("{file} cannot be read as {name}: a reload will change nothing ({why})");
+        Event::Problem { what }
+    });
+    told.collect()
+}
+
+fn confined(config: &Config, file: Option<&Path>) -> Result<Option<Event>, Unserved> {
+    let entered = || sandbox::enter(&Reach::of(config, file));
+    match config.process.sandbox {
+        Sandbox::Off => Ok(None),
+        Sandbox::Required => match entered() {
+            Ok(landlock) => Ok(Some(Event::Sandbox { landlock: Some(landlock), why: None })),
+            Err(why) => {
+                Err(Unserved::Local(format!("process.sandbox is required, and there is none: {why}")))
+            }
+        },
+        Sandbox::Auto => Ok(Some(match entered() {
+            Ok(landlock) => Event::Sandbox { landlock: Some(landlock), why: None },
+            Err(why) => Event::Sandbox { landlock: None, why: Some(why) },
+        })),
+    }
+}
