@@ -1,9 +1,11 @@
 //! Who somebody is, once let in: a name, a place in the tree, and what they may do there.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use haul_core::TreePath;
 pub use haul_core::receiving::Completion;
+
+use crate::accounts::Bounds;
 
 /// What an account may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct Account {
     /// Anonymous, and from where: such a one owns its unfinished uploads by its address, and never replaces, renames or
     /// removes anything, whatever `may` says.
     pub anonymous: Option<IpAddr>,
+    /// What it is kept to.
+    pub bounds: Arc<Bounds>,
 }
 
 impl Account {

@@ -20,7 +20,7 @@ mod sys;
 
 pub use certificate::Certificate;
 pub use error::ServerError;
-pub use house::{House, Sessions, Stop, Terms, Workers};
+pub use house::{House, Limits, Sessions, Stop, Terms, Workers};
 
 /// Raises the number of files and connections that this process may have open to what the system allows it without
 /// asking: each session has one connection, and another while it transfers.

@@ -4,6 +4,8 @@
 //! the same: nothing tells a name that exists from one that does not. A password that was right once is remembered by
 //! a digest with a key of this run, so that a client with many connections costs one hash. It knows no protocol.
 
+mod bounds;
+mod network;
 mod password;
 pub mod throttle;
 
@@ -19,6 +21,8 @@ use argon2::password_hash::phc::PasswordHash;
 use haul_core::TreePath;
 use tokio::sync::Semaphore;
 
+pub use bounds::{Barred, Bounds};
+pub use network::{Network, Networks};
 pub use password::{LONGEST as LONGEST_PASSWORD, Password, hash};
 use password::{LONGEST, Stored};
 use throttle::{Patience, Throttle};
@@ -44,6 +48,8 @@ pub struct User {
     pub may: Permissions,
     /// When the user's uploads are complete.
     pub completion: Completion,
+    /// What the user is kept to.
+    pub bounds: Arc<Bounds>,
 }
 
 /// Those who have no name.
@@ -58,6 +64,8 @@ pub enum Anonymous {
         write: bool,
         /// The root of what they see.
         home: TreePath,
+        /// What they are kept to, each address for itself.
+        bounds: Arc<Bounds>,
     },
 }
 
@@ -68,6 +76,8 @@ pub enum Entry {
     In(Account),
     /// No.
     No,
+    /// Not now, or not from there, though the password is right.
+    Barred(Barred),
     /// The address has failed too often, and is not listened to for so long.
     Refused(Duration),
 }
@@ -142,7 +152,9 @@ impl Accounts {
 
     /// Lets somebody in who has no name, where such may come in.
     pub fn nobody(&self, address: IpAddr) -> Option<Account> {
-        self.book().anonymous("anonymous", address.to_canonical())
+        let address = address.to_canonical();
+        let account = self.book().anonymous("anonymous", address)?;
+        account.bounds.check(address).is_ok().then_some(account)
     }
 
     /// Lets somebody in, or not. A failure is answered only after the delay that its address has earned.
@@ -154,14 +166,14 @@ impl Accounts {
         let book = self.book();
         let name = str::from_utf8(name).unwrap_or_default();
         if let Some(account) = book.anonymous(name, address) {
-            return Entry::In(account);
+            return entry(account, address);
         }
         let known = book.users.get(name);
         let digest = known.map(|known| self.digest(&known.user, password));
         if let (Some(known), Some(digest)) = (known, digest)
             && known.is_remembered(digest)
         {
-            return Entry::In(known.account());
+            return entry(known.account(), address);
         }
         let stored = match known.map(|known| &known.user.password.0) {
             Some(Stored::Hashed(hash)) => hash,
@@ -183,7 +195,7 @@ impl Accounts {
         match (known, digest) {
             (Some(known), Some(digest)) if same && known.is_hashed() && password.len() <= LONGEST => {
                 known.remember(digest);
-                Entry::In(known.account())
+                entry(known.account(), address)
             }
             _ => {
                 let delay = self.throttle().failed(address, Instant::now());
@@ -236,13 +248,14 @@ impl Book {
     }
 
     fn anonymous(&self, name: &str, address: IpAddr) -> Option<Account> {
-        let Anonymous::On { write, home } = &self.anonymous else { return None };
+        let Anonymous::On { write, home, bounds } = &self.anonymous else { return None };
         (is_anonymous(name) && !self.users.contains_key(name)).then(|| Account {
             name: "anonymous".to_owned(),
             home: home.clone(),
             may: Permissions { read: true, write: *write, delete: false, list: true },
             completion: Completion::Strict,
             anonymous: Some(address),
+            bounds: Arc::clone(bounds),
         })
     }
 }
@@ -268,7 +281,16 @@ impl Known {
             may: self.user.may,
             completion: self.user.completion,
             anonymous: None,
+            bounds: Arc::clone(&self.user.bounds),
         }
+    }
+}
+
+/// What becomes of somebody whose name and password are right.
+fn entry(account: Account, address: IpAddr) -> Entry {
+    match account.bounds.check(address) {
+        Ok(()) => Entry::In(account),
+        Err(barred) => Entry::Barred(barred),
     }
 }
 

@@ -118,6 +118,26 @@ impl<'a> Document<'a> {
         }
     }
 
+    /// As [`Self::text`], of a date, which TOML has without quotes, too.
+    pub(super) fn date<T>(
+        &mut self,
+        from: &mut Table<'a>,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let (value, line) = self.take(from, key)?;
+        let text = match value {
+            DeValue::String(text) => text.into_owned(),
+            DeValue::Datetime(date) => date.to_string(),
+            _ => {
+                self.wrong(line, from, key, "is a date: write 2030-12-31".to_owned());
+                return None;
+            }
+        };
+        let parsed = parse(&text);
+        parsed.map_err(|why| self.wrong(line, from, key, format!("{text:?} {why}"))).ok()
+    }
+
     /// A list of texts, as what `parse` makes of each.
     pub(super) fn texts<T>(
         &mut self,

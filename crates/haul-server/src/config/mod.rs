@@ -24,6 +24,7 @@ pub use value::{AnonymousAccess, Listen, PlainUser, Ports, TlsMode, TlsReuse};
 use crate::{
     accounts::{Anonymous, User, throttle::Patience},
     depot::Rules,
+    house::Limits,
     log::Format,
 };
 
@@ -48,6 +49,8 @@ pub struct Config {
     pub anonymous: Anonymous,
     /// How often somebody may be wrong.
     pub patience: Patience,
+    /// What holds at every door.
+    pub limits: Limits,
     /// How uploads are dealt with.
     pub uploads: Rules,
     /// What is written down, and how.

@@ -1,7 +1,10 @@
 //! File and command line become one: defaults under the file, the file under the options, then what must fit together.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use haul_core::TreePath;
 use haul_store::Durability;
@@ -13,8 +16,9 @@ use super::{
 };
 use crate::{
     account::Completion,
-    accounts::{Anonymous, Password, User, throttle::Patience},
+    accounts::{Anonymous, Bounds, Networks, Password, User, throttle::Patience},
     depot::Rules,
+    house::Limits,
 };
 
 /// How long a newcomer waits for an older session of the same user to show that it is dead.
@@ -33,8 +37,9 @@ struct File {
     http: Http,
     tls: TlsKeys,
     users: Vec<User>,
-    anonymous: (AnonymousAccess, TreePath),
+    anonymous: (AnonymousAccess, TreePath, Arc<Bounds>),
     patience: Patience,
+    limits: Limits,
     uploads: Rules,
     log: Logging,
 }
@@ -87,11 +92,11 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
         ));
     }
     let users = users(told.users, flags.users.into_iter().map(|user| user.0), &mut problems);
-    let (access, home) = told.anonymous;
+    let (access, home, bounds) = told.anonymous;
     let anonymous = match flags.anonymous.unwrap_or(access) {
         AnonymousAccess::Off => Anonymous::Off,
-        AnonymousAccess::Read => Anonymous::On { write: false, home },
-        AnonymousAccess::ReadWrite => Anonymous::On { write: true, home },
+        AnonymousAccess::Read => Anonymous::On { write: false, home, bounds },
+        AnonymousAccess::ReadWrite => Anonymous::On { write: true, home, bounds },
     };
     if users.is_empty() && anonymous == Anonymous::Off {
         problems.push(Problem::of("user", "there is none, and anonymous is off: nobody could come in"));
@@ -110,6 +115,7 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
         users,
         anonymous,
         patience: told.patience,
+        limits: told.limits,
         uploads: told.uploads,
         log: Logging { format: flags.log.unwrap_or(told.log.format), ..told.log },
     })
@@ -142,6 +148,7 @@ fn read<'a>(document: &mut Document<'a>, mut root: Table<'a>, folder: &Path) -> 
         tls: tls_keys(document, &mut root, folder),
         anonymous: anonymous(document, &mut root),
         patience: patience(document, &mut root),
+        limits: limits(document, &mut root),
         uploads: uploads(document, &mut root),
         log: logging(document, &mut root, folder),
         users: document
@@ -247,12 +254,35 @@ fn tls(keys: TlsKeys, begin_with_it: [(&str, Listen); 2], problems: &mut Vec<Pro
     Some(Tls { certificate, mode: keys.mode.unwrap_or_default() })
 }
 
-fn anonymous<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> (AnonymousAccess, TreePath) {
+fn anonymous<'a>(
+    document: &mut Document<'a>,
+    root: &mut Table<'a>,
+) -> (AnonymousAccess, TreePath, Arc<Bounds>) {
     let mut table = document.table(root, "anonymous");
     let access = document.text(&mut table, "access", str::parse).unwrap_or_default();
     let home = document.text(&mut table, "home", value::home).unwrap_or_default();
+    let bounds = bounds(document, &mut table);
     document.finish(table);
-    (access, home)
+    (access, home, bounds)
+}
+
+/// What an account is kept to.
+fn bounds<'a>(document: &mut Document<'a>, table: &mut Table<'a>) -> Arc<Bounds> {
+    Arc::new(Bounds {
+        networks: Networks(document.texts(table, "networks", str::parse)),
+        expires: document.date(table, "expires", value::until),
+        sessions: document.number(table, "sessions", &(1..1_000_001)),
+    })
+}
+
+fn limits<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> Limits {
+    let mut table = document.table(root, "limits");
+    let limits = Limits {
+        networks: Networks(document.texts(&mut table, "networks", str::parse)),
+        sessions_per_user: document.number(&mut table, "sessions_per_user", &(1..1_000_001)),
+    };
+    document.finish(table);
+    limits
 }
 
 fn patience<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> Patience {
@@ -309,8 +339,9 @@ fn user<'a>(document: &mut Document<'a>, mut table: Table<'a>) -> Option<User> {
     let may = document.text(&mut table, "permissions", value::permissions).unwrap_or(value::ALL);
     let completion =
         document.text(&mut table, "completion", |text| value::one_of(text, &COMPLETION)).unwrap_or_default();
+    let bounds = bounds(document, &mut table);
     document.finish(table);
-    Some(User { name: name?, password: password?, home, may, completion })
+    Some(User { name: name?, password: password?, home, may, completion, bounds })
 }
 
 /// Users of the file, and over them those of the command line.

@@ -1,11 +1,14 @@
 //! What a file and a command line come to, and how mistakes are told.
 
-use std::{collections::BTreeSet, ffi::OsStr};
+use std::{collections::BTreeSet, ffi::OsStr, sync::Arc};
 
 use haul_store::Durability;
 
 use super::*;
-use crate::account::{Completion, Permissions};
+use crate::{
+    account::{Completion, Permissions},
+    accounts::{Bounds, Networks},
+};
 
 const HASH: &str = "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0$wkLMKLAjZZxCmBdLGbpLEbYZeWPZSCpWmGpZ5j9dbZA";
 
@@ -23,7 +26,10 @@ fn nothing_at_all_is_the_current_folder_for_anonymous_readers() {
     assert_eq!((config.dir.as_os_str(), config.state.as_os_str()), (OsStr::new("."), OsStr::new("./.haul")));
     assert_eq!(config.ftp.listen.to_string(), "127.0.0.1:2121");
     assert_eq!((config.ftp.listen_tls, config.tls), (Listen::Off, None));
-    assert_eq!(config.anonymous, Anonymous::On { write: false, home: haul_core::TreePath::ROOT });
+    assert_eq!(
+        config.anonymous,
+        Anonymous::On { write: false, home: haul_core::TreePath::ROOT, bounds: Arc::default() }
+    );
     assert_eq!(
         (config.drain, config.uploads.expire),
         (Duration::from_secs(10), Duration::from_secs(604_800))
@@ -61,6 +67,9 @@ fn every_key_of_a_file_is_heard() {
         [login]
         failures = 4
         refuse = "1h"
+        [limits]
+        networks = ["::/0"]
+        sessions_per_user = 7
         [uploads]
         mode = "in-place"
         durability = "relaxed"
@@ -74,6 +83,9 @@ fn every_key_of_a_file_is_heard() {
         password = "{HASH}"
         home = "/homes/ann"
         permissions = "rl"
+        networks = ["10.0.0.0/8", "2001:db8::1"]
+        expires = 2030-12-31
+        sessions = 3
         completion = "lenient"
         "#
     );
@@ -100,7 +112,7 @@ fn every_key_of_a_file_is_heard() {
     let tls = Tls { certificate: Certificate::Files { cert, key }, mode: TlsMode::Required };
     assert_eq!(config.tls, Some(tls));
     assert!(
-        matches!(config.anonymous, Anonymous::On { write: true, home } if home.as_bytes() == b"incoming")
+        matches!(config.anonymous, Anonymous::On { write: true, home, .. } if home.as_bytes() == b"incoming")
     );
     assert_eq!(config.patience, Patience { failures: 4, refuse: minutes(60) });
     assert!(config.uploads.in_place && config.uploads.durability == Durability::Relaxed);
@@ -111,6 +123,11 @@ fn every_key_of_a_file_is_heard() {
     assert_eq!((ann.name.as_str(), ann.home.as_bytes()), ("ann", &b"homes/ann"[..]));
     assert_eq!(ann.may, Permissions { read: true, list: true, ..Permissions::default() });
     assert_eq!(ann.completion, Completion::Lenient);
+    let networks = Networks(vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::1".parse().unwrap()]);
+    let bounds = Bounds { networks, expires: Some(1_924_992_000), sessions: Some(3) };
+    assert_eq!(*ann.bounds, bounds);
+    let networks = Networks(vec!["::/0".parse().unwrap()]);
+    assert_eq!(config.limits, Limits { networks, sessions_per_user: Some(7) });
 }
 
 #[test]
@@ -119,8 +136,8 @@ fn all_that_is_wrong_is_told_at_once_with_key_and_line() {
                 password = \"secret\"\n[[user]]\nhome = \"/a/.haul\"\n";
     let told = problems(text);
     let expected = [
-        "/etc/haul/serve.toml:1: dri: there is no such key; here may be anonymous, dir, drain, ftp, http, log, login, \
-         state, tls, uploads, user",
+        "/etc/haul/serve.toml:1: dri: there is no such key; here may be anonymous, dir, drain, ftp, http, limits, \
+         log, login, state, tls, uploads, user",
         "/etc/haul/serve.toml:3: ftp.idle: \"5\" is no time: write 45s, 10m, 12h or 7d, at most ten years",
         "/etc/haul/serve.toml:4: ftp.listen: is a text: write it in quotes",
         "/etc/haul/serve.toml:5: ftp.sessions: is a whole number from 1 to 1000000",
@@ -172,7 +189,7 @@ fn the_command_line_wins() {
     assert_eq!(config.tls, Some(Tls { certificate, mode: TlsMode::Required }), "the file's mode stays");
     let users: Vec<_> = config.users.iter().map(|user| (user.name.as_str(), user.may.write)).collect();
     assert_eq!(users, [("ann", false), ("bob", true)]);
-    assert!(matches!(config.anonymous, Anonymous::On { write: true, home } if home.as_bytes() == b"pub"));
+    assert!(matches!(config.anonymous, Anonymous::On { write: true, home, .. } if home.as_bytes() == b"pub"));
     assert_eq!((config.drain, config.log.format), (Duration::ZERO, Format::Json));
 }
 
@@ -235,7 +252,7 @@ fn rows(manual: &str) -> Vec<(String, String)> {
 #[test]
 fn the_manual_names_every_key_and_no_other() {
     let named: BTreeSet<_> = rows(&manual()).into_iter().map(|(key, _)| key).collect();
-    let tables = ["ftp", "http", "tls", "anonymous", "login", "uploads", "log"].map(str::to_owned);
+    let tables = ["ftp", "http", "tls", "anonymous", "login", "limits", "uploads", "log"].map(str::to_owned);
     let known: BTreeSet<_> = resolve::keys().into_iter().filter(|key| !tables.contains(key)).collect();
     assert_eq!(named, known);
 }

@@ -38,6 +38,7 @@ pub(super) async fn enter(
             (Login::Welcome { banner }, Some(depot.visitor(account)))
         }
         Entry::No => (Login::No, None),
+        Entry::Barred(barred) => (Login::Barred { why: barred.words().to_owned() }, None),
         Entry::Refused(left) => {
             let why = format!("Too many failed logins from your address; wait {} s", left.as_secs().max(1));
             refused_for = Some(left);

@@ -37,9 +37,10 @@ impl Whose {
                 Event::LoggedIn { session, user: user.unwrap_or_default(), address }
             }
             (Login::Never { .. }, Some(remaining)) => Event::LoginRefused { session, address, remaining },
-            (Login::No | Login::Never { .. }, _) => {
-                Event::LoginFailed { session, user: entered.user.clone(), address }
+            (Login::Barred { why } | Login::Never { why }, _) => {
+                Event::LoginBarred { session, user: entered.user.clone(), address, why: why.clone() }
             }
+            (Login::No, _) => Event::LoginFailed { session, user: entered.user.clone(), address },
         }
     }
 

@@ -4,11 +4,21 @@
 mod listen;
 mod sessions;
 mod stop;
+mod tally;
 mod workers;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use crate::{accounts::Accounts, depot::Depot, ftp, http, log::Log};
+use crate::{
+    account::Account,
+    accounts::{Accounts, Networks},
+    depot::Depot,
+    ftp, http,
+    log::Log,
+};
 
 pub(crate) use listen::{Door, canonical};
 pub use sessions::Sessions;
@@ -36,6 +46,8 @@ pub struct House {
     pub counts: Arc<http::Counts>,
     /// Digests of files, once computed.
     pub(crate) digests: Arc<http::Digests>,
+    /// How many sessions each user has.
+    tally: Arc<tally::Tally>,
     terms: Arc<Mutex<Terms>>,
     workers: Arc<Workers>,
 }
@@ -47,17 +59,28 @@ pub struct Terms {
     pub ftp: Arc<ftp::Settings>,
     /// Over HTTP.
     pub http: Arc<http::Settings>,
+    /// Over all.
+    pub limits: Arc<Limits>,
+}
+
+/// What holds at every door.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// From where anybody at all may come.
+    pub networks: Networks,
+    /// How many sessions a user may have at a time, where nothing else is said of that user; `None`: any number.
+    pub sessions_per_user: Option<u32>,
 }
 
 impl From<ftp::Settings> for Terms {
     fn from(ftp: ftp::Settings) -> Self {
-        Self { ftp: Arc::new(ftp), http: Arc::default() }
+        Self { ftp: Arc::new(ftp), ..Self::default() }
     }
 }
 
 impl From<http::Settings> for Terms {
     fn from(http: http::Settings) -> Self {
-        Self { ftp: Arc::default(), http: Arc::new(http) }
+        Self { http: Arc::new(http), ..Self::default() }
     }
 }
 
@@ -73,6 +96,7 @@ impl House {
             log,
             counts: Arc::default(),
             digests: Arc::default(),
+            tally: Arc::default(),
             terms: Arc::new(Mutex::new(terms.into())),
             workers: Arc::default(),
         }
@@ -92,6 +116,20 @@ impl House {
     /// From now on these terms, for whoever comes next.
     pub fn change(&self, terms: impl Into<Terms>) {
         *self.terms.lock().unwrap_or_else(PoisonError::into_inner) = terms.into();
+    }
+
+    /// A place for somebody from this address, among these sessions.
+    pub(crate) fn admit(&self, among: &Arc<Sessions>, peer: IpAddr, room: Room) -> Result<Place, Full> {
+        if !self.terms().limits.networks.let_in(peer) {
+            return Err(Full::Network);
+        }
+        among.enter(peer, room)
+    }
+
+    /// Counts a session as this account's, unless that has as many as it may.
+    pub(crate) fn belongs(&self, place: &Place, account: &Account) -> Result<(), Full> {
+        let most = account.bounds.sessions.or(self.terms().limits.sessions_per_user);
+        place.is_of(&account.owner(), &self.tally, most)
     }
 
     /// Has a session on one of the threads.

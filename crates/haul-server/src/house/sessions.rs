@@ -13,6 +13,7 @@ use std::{
 
 use tokio::sync::Notify;
 
+use super::tally::{Counted, Tally};
 use crate::accounts::throttle::whose;
 
 /// The number of the next session, over whichever door.
@@ -46,6 +47,8 @@ struct Card {
     since: Instant,
     user: Option<Box<str>>,
     doing: Option<Box<str>>,
+    /// As one of its user's.
+    counted: Option<Counted>,
 }
 
 /// A session's place; free again when this is dropped.
@@ -60,6 +63,9 @@ pub(crate) struct Place {
 pub(crate) enum Full {
     InAll,
     ForAddress,
+    ForUser,
+    /// Nobody is let in from there.
+    Network,
 }
 
 impl Full {
@@ -68,6 +74,8 @@ impl Full {
         match self {
             Self::InAll => "Too many are connected; try again later",
             Self::ForAddress => "Too many are connected from your address",
+            Self::ForUser => "You have as many sessions as you may",
+            Self::Network => "Nobody is let in from your address",
         }
     }
 }
@@ -87,8 +95,13 @@ impl Sessions {
             return Err(Full::ForAddress);
         }
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        places.taken.insert(number, Card { peer, since: Instant::now(), user: None, doing: None });
+        places.taken.insert(number, Card::new(peer));
         Ok(Place { number, sessions: Arc::clone(self) })
+    }
+
+    /// A place beside those that are counted, for somebody who is only told that there is none.
+    pub(crate) fn beside(self: &Arc<Self>) -> Place {
+        Place { number: NEXT.fetch_add(1, Ordering::Relaxed), sessions: Arc::clone(self) }
     }
 
     /// How many there are.
@@ -119,7 +132,24 @@ impl Sessions {
     }
 }
 
+impl Card {
+    fn new(peer: IpAddr) -> Self {
+        Self { peer, since: Instant::now(), user: None, doing: None, counted: None }
+    }
+}
+
 impl Place {
+    /// Counts it as a session of this user, and no longer as another's, unless this one has as many as that.
+    pub(crate) fn is_of(&self, user: &str, tally: &Arc<Tally>, most: Option<u32>) -> Result<(), Full> {
+        let most = most.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+        let mut places = self.sessions.places();
+        let Some(card) = places.taken.get_mut(&self.number) else { return Ok(()) };
+        if !card.counted.as_ref().is_some_and(|counted| counted.is_of(user)) {
+            card.counted = Some(tally.count(user, most).ok_or(Full::ForUser)?);
+        }
+        Ok(())
+    }
+
     /// A number that no other session of this run has.
     pub(crate) fn number(&self) -> u64 {
         self.number

@@ -32,6 +32,7 @@ pub(super) async fn enter(client: &Client, request: &Request) -> Result<Entered,
     let Some(value) = request.fields.get(header::AUTHORIZATION) else {
         let nobody =
             client.house.accounts.nobody(address).ok_or_else(|| challenged("a name is needed here"))?;
+        client.house.belongs(&client.place, &nobody)?;
         return Ok(Entered { visitor: client.house.depot.visitor(nobody), named: false });
     };
     let (name, password) =
@@ -39,6 +40,11 @@ pub(super) async fn enter(client: &Client, request: &Request) -> Result<Entered,
     let session = client.place.number();
     match client.house.accounts.login(&name, &password, address).await {
         Entry::In(account) => {
+            if let Err(full) = client.house.belongs(&client.place, &account) {
+                let (user, why) = (name, full.words().to_owned());
+                client.house.log.tell(Event::LoginBarred { session, user, address, why });
+                return Err(full.into());
+            }
             if client.is_new(&account.name) {
                 let user = account.name.clone();
                 client.house.log.tell(Event::LoggedIn { session, user, address });
@@ -48,6 +54,11 @@ pub(super) async fn enter(client: &Client, request: &Request) -> Result<Entered,
         Entry::No => {
             client.house.log.tell(Event::LoginFailed { session, user: name, address });
             Err(challenged("name or password is wrong"))
+        }
+        Entry::Barred(barred) => {
+            let why = barred.words().to_owned();
+            client.house.log.tell(Event::LoginBarred { session, user: name, address, why });
+            Err(Trouble::new(StatusCode::FORBIDDEN, barred.words()))
         }
         Entry::Refused(remaining) => {
             client.house.log.tell(Event::LoginRefused { session, address, remaining });

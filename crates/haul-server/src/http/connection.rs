@@ -15,7 +15,7 @@ use super::{
     door::Kind, h1, h2, preface::Prefaced, request::Client, settings::Settings, tls::speaks_h2, wire::Line,
 };
 use crate::{
-    house::{House, Place, canonical, closing},
+    house::{Full, House, Place, canonical, closing},
     log::Event,
     sys,
 };
@@ -32,13 +32,13 @@ pub(super) async fn attend(
     kind: Kind,
     stream: TcpStream,
     peer: SocketAddr,
-    place: Place,
+    (place, full): (Place, Option<Full>),
 ) {
     let Ok(local) = stream.local_addr().map(canonical) else { return };
     // Each of them is a convenience.
     let _ = stream.set_nodelay(true);
     let _ = sys::keep_awake(&stream, KEEP_AWAKE);
-    let client = Arc::new(Client { house, settings, kind, peer, local, place, user: Mutex::default() });
+    let client = Arc::new(Client { house, settings, kind, peer, local, place, user: Mutex::default(), full });
     let ended = match kind {
         Kind::Plain => Box::pin(in_the_clear(&client, stream)).await,
         Kind::Secured => Box::pin(secured(&client, stream)).await,

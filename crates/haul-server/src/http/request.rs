@@ -8,7 +8,7 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, request::Parts};
 
 use super::{content::Content, door::Kind, interim::Interim, settings::Settings};
-use crate::house::{House, Place};
+use crate::house::{Full, House, Place};
 
 /// A request.
 pub(super) struct Request {
@@ -34,6 +34,8 @@ pub(super) struct Client {
     pub(super) place: Place,
     /// Who came in over it last, so that a line is written for each once.
     pub(super) user: Mutex<Option<String>>,
+    /// Why there is no place for it: that is all it hears.
+    pub(super) full: Option<Full>,
 }
 
 impl Client {

@@ -6,7 +6,7 @@ use haul_store::StoreError;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{answer::Answer, content::Cut, place::NoPlace};
-use crate::ServerError;
+use crate::{ServerError, house::Full};
 
 /// Why a request was not granted.
 #[derive(Debug)]
@@ -90,6 +90,18 @@ impl From<Cut> for Trouble {
     /// Whoever is still there reads this.
     fn from(Cut(why): Cut) -> Self {
         Self::new(StatusCode::BAD_REQUEST, format!("the content did not come whole: {why}"))
+    }
+}
+
+impl From<Full> for Trouble {
+    /// There will be a place once others have gone.
+    fn from(full: Full) -> Self {
+        let status = match full {
+            Full::InAll => StatusCode::SERVICE_UNAVAILABLE,
+            Full::ForAddress | Full::ForUser => StatusCode::TOO_MANY_REQUESTS,
+            Full::Network => return Self::new(StatusCode::FORBIDDEN, full.words()),
+        };
+        Self::new(status, full.words()).with(header::RETRY_AFTER, HeaderValue::from_static("5"))
     }
 }
 

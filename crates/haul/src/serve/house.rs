@@ -176,7 +176,11 @@ pub(crate) struct Protected {
 
 fn terms(config: &Config, protected: Option<Protected>) -> Terms {
     let (ftp, http) = protected.map(|Protected { ftp, http }| (ftp, http)).unzip();
-    Terms { ftp: Arc::new(ftp_terms(config, ftp)), http: Arc::new(http_terms(config, http)) }
+    Terms {
+        ftp: Arc::new(ftp_terms(config, ftp)),
+        http: Arc::new(http_terms(config, http)),
+        limits: Arc::new(config.limits.clone()),
+    }
 }
 
 fn http_terms(config: &Config, protection: Option<http::Protection>) -> http::Settings {

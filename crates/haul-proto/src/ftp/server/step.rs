@@ -312,6 +312,11 @@ pub enum Login {
     },
     /// No. Why is not told.
     No,
+    /// No, though name and password are right: this account stays out for now.
+    Barred {
+        /// What to tell, one line.
+        why: String,
+    },
     /// No, and the connection is ended: too many tries, too many sessions.
     Never {
         /// What to tell, one line.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use haul_proto::ftp::server::{Ask, Outcome, Trouble};
+use haul_proto::ftp::server::{Ask, Login, Outcome, Trouble};
 use tokio::time::Instant as Moment;
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     },
     Conversation, Done,
 };
-use crate::log::Event;
+use crate::{depot::Visitor, log::Event};
 
 impl Conversation {
     pub(super) fn begin(&mut self, ask: Ask) {
@@ -112,12 +112,16 @@ impl Conversation {
         }
     }
 
-    fn entered(&mut self, entered: Entered) {
+    fn entered(&mut self, mut entered: Entered) {
+        let account = entered.visitor.as_ref().map(Visitor::account);
+        if let Some(full) = account.and_then(|account| self.house.belongs(&self.place, account).err()) {
+            (entered.login, entered.visitor) = (Login::Never { why: full.words().to_owned() }, None);
+        }
         self.house.log.tell(self.whose().entered(&entered));
         if let Some(visitor) = entered.visitor {
             self.place.called(&visitor.account().owner());
+            self.clock.came_in(Moment::now(), visitor.account().bounds.left());
             self.visitor = Some(visitor);
-            self.clock.came_in(Moment::now());
         }
         self.clock.said(Moment::now());
         self.session.complete(Outcome::Login(entered.login));

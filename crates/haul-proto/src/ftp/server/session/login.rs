@@ -59,15 +59,19 @@ impl Session {
                 self.failed = 0;
                 say(230, banner)
             }
-            Login::No => {
-                self.failed += 1;
-                if self.failed >= self.terms.logins {
-                    Next::Bye(Answer::new(421, "Login incorrect, too many times."))
-                } else {
-                    say(530, "Login incorrect.")
-                }
-            }
+            Login::No => self.stays_out("Login incorrect"),
+            Login::Barred { why } => self.stays_out(&why),
             Login::Never { why } => Next::Bye(Answer::new(421, why)),
+        }
+    }
+
+    /// Not let in: so often may be tried on one connection, and no oftener.
+    fn stays_out(&mut self, why: &str) -> Next {
+        self.failed += 1;
+        if self.failed >= self.terms.logins {
+            Next::Bye(Answer::new(421, format!("{why}, too many times.")))
+        } else {
+            say(530, format!("{why}."))
         }
     }
 

@@ -143,7 +143,11 @@ fn outcomes(ask: &Ask) -> Vec<Outcome> {
     let why = || "why".to_owned();
     let good = match ask {
         Ask::Login { .. } => {
-            return vec![Outcome::Login(Login::No), Outcome::Login(Login::Welcome { banner: why() })];
+            return vec![
+                Outcome::Login(Login::No),
+                Outcome::Login(Login::Barred { why: why() }),
+                Outcome::Login(Login::Welcome { banner: why() }),
+            ];
         }
         Ask::Listen { .. } => vec![Outcome::Listening("192.0.2.1:4000".parse().unwrap())],
         Ask::Look(_) => vec![Outcome::Seen(file(1)), Outcome::Seen(folder())],

@@ -1,0 +1,59 @@
+//! What an account is kept to, beside its permissions: from where and how long it may come in, how often at a time.
+
+use std::{
+    net::IpAddr,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use super::network::Networks;
+
+/// What an account is kept to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// From where it may come in.
+    pub networks: Networks,
+    /// Until when, in seconds since 1970; `None`: as long as it is there.
+    pub expires: Option<i64>,
+    /// How many sessions it may have at a time over all doors; `None`: as everybody.
+    pub sessions: Option<u32>,
+}
+
+/// Why somebody whose password is right stays out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Barred {
+    /// The account's time is over.
+    Expired,
+    /// The account may not be used from there.
+    Network,
+}
+
+impl Barred {
+    /// What to tell.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Expired => "This account has expired",
+            Self::Network => "This account may not be used from your address",
+        }
+    }
+}
+
+impl Bounds {
+    /// Whether it may come in now from there.
+    pub(super) fn check(&self, address: IpAddr) -> Result<(), Barred> {
+        if self.expires.is_some_and(|until| now() >= until) {
+            return Err(Barred::Expired);
+        }
+        if self.networks.let_in(address) { Ok(()) } else { Err(Barred::Network) }
+    }
+
+    /// How long it still has.
+    pub(crate) fn left(&self) -> Option<std::time::Duration> {
+        let left = self.expires?.saturating_sub(now());
+        Some(std::time::Duration::from_secs(u64::try_from(left).unwrap_or(0)))
+    }
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
