@@ -14,8 +14,19 @@ pub struct Bounds {
     pub networks: Networks,
     /// Until when, in seconds since 1970; `None`: as long as it is there.
     pub expires: Option<i64>,
+    /// How much may lie in its home.
+    pub quota: Quota,
     /// How many sessions it may have at a time over all doors; `None`: as everybody.
     pub sessions: Option<u32>,
+}
+
+/// How much may lie in a home; `None`: as much as there is room for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// Bytes of files, the unfinished ones too.
+    pub bytes: Option<u64>,
+    /// Files and folders, the unfinished ones too.
+    pub files: Option<u64>,
 }
 
 /// Why somebody whose password is right stays out.

@@ -21,7 +21,7 @@ use argon2::password_hash::phc::PasswordHash;
 use haul_core::TreePath;
 use tokio::sync::Semaphore;
 
-pub use bounds::{Barred, Bounds};
+pub use bounds::{Barred, Bounds, Quota};
 pub use network::{Network, Networks};
 pub use password::{LONGEST as LONGEST_PASSWORD, Password, hash};
 use password::{LONGEST, Stored};
@@ -148,6 +148,18 @@ impl Accounts {
         let book = self.book();
         let anonymous = matches!(book.anonymous, Anonymous::On { write: true, .. });
         anonymous || book.users.values().any(|known| known.user.may.write)
+    }
+
+    /// The homes of all who may have only so much there.
+    pub fn measured_homes(&self) -> Vec<TreePath> {
+        let book = self.book();
+        let users = book.users.values().map(|known| (&known.user.home, &known.user.bounds));
+        let anonymous = match &book.anonymous {
+            Anonymous::On { home, bounds, .. } => Some((home, bounds)),
+            Anonymous::Off => None,
+        };
+        let all = users.chain(anonymous).filter(|(_, bounds)| bounds.quota != Quota::default());
+        all.map(|(home, _)| home.clone()).collect()
     }
 
     /// Lets somebody in who has no name, where such may come in.

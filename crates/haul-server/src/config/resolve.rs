@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     account::Completion,
-    accounts::{Anonymous, Bounds, Networks, Password, User, throttle::Patience},
+    accounts::{Anonymous, Bounds, Networks, Password, Quota, User, throttle::Patience},
     depot::Rules,
     house::Limits,
 };
@@ -271,6 +271,10 @@ fn bounds<'a>(document: &mut Document<'a>, table: &mut Table<'a>) -> Arc<Bounds>
     Arc::new(Bounds {
         networks: Networks(document.texts(table, "networks", str::parse)),
         expires: document.date(table, "expires", value::until),
+        quota: Quota {
+            bytes: document.text(table, "quota_bytes", value::size),
+            files: document.number(table, "quota_files", &(1..u32::MAX)).map(u64::from),
+        },
         sessions: document.number(table, "sessions", &(1..1_000_001)),
     })
 }

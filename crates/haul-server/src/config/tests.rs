@@ -7,7 +7,7 @@ use haul_store::Durability;
 use super::*;
 use crate::{
     account::{Completion, Permissions},
-    accounts::{Bounds, Networks},
+    accounts::{Bounds, Networks, Quota},
 };
 
 const HASH: &str = "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0$wkLMKLAjZZxCmBdLGbpLEbYZeWPZSCpWmGpZ5j9dbZA";
@@ -86,6 +86,8 @@ fn every_key_of_a_file_is_heard() {
         networks = ["10.0.0.0/8", "2001:db8::1"]
         expires = 2030-12-31
         sessions = 3
+        quota_bytes = "10G"
+        quota_files = 1000
         completion = "lenient"
         "#
     );
@@ -124,7 +126,8 @@ fn every_key_of_a_file_is_heard() {
     assert_eq!(ann.may, Permissions { read: true, list: true, ..Permissions::default() });
     assert_eq!(ann.completion, Completion::Lenient);
     let networks = Networks(vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::1".parse().unwrap()]);
-    let bounds = Bounds { networks, expires: Some(1_924_992_000), sessions: Some(3) };
+    let quota = Quota { bytes: Some(10 << 30), files: Some(1000) };
+    let bounds = Bounds { networks, expires: Some(1_924_992_000), quota, sessions: Some(3) };
     assert_eq!(*ann.bounds, bounds);
     let networks = Networks(vec!["::/0".parse().unwrap()]);
     assert_eq!(config.limits, Limits { networks, sessions_per_user: Some(7) });

@@ -248,6 +248,17 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "is no time: write 45s, 10m, 12h or 7d, at most ten years".to_owned())
 }
 
+/// Bytes: `500K`, `10M`, `2G`, `1T`, or a plain number; K is 1024.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let units = [("K", 10), ("M", 20), ("G", 30), ("T", 40)];
+    let unit = units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)));
+    let (number, shift) = unit.unwrap_or((text, 0));
+    let plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let number = number.parse::<u64>().ok().filter(|number| plain && *number > 0);
+    let bytes = number.and_then(|number| number.checked_mul(1 << shift)).filter(|bytes| *bytes < 1 << 62);
+    bytes.ok_or_else(|| "is no number of bytes: write 500K, 10M, 2G or 1T".to_owned())
+}
+
 /// A day, which is in it to its end (UTC), or a moment: seconds since 1970.
 pub(super) fn until(text: &str) -> Result<i64, String> {
     const WRONG: &str = "is no day or moment: write 2030-12-31, or 2030-12-31T18:00:00Z";
@@ -363,6 +374,14 @@ mod tests {
         assert_eq!(time("2 h"), Ok(Duration::from_secs(7200)));
         for bad in ["", "5", "0s", "-1s", "1w", "s", "1.5h", "99999999999999999999s", "3651d"] {
             assert!(time(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_may_have_a_unit() {
+        assert_eq!((size("1"), size("500K"), size("2G")), (Ok(1), Ok(512_000), Ok(2 << 30)));
+        for bad in ["", "0", "-1", "+1", "1.5M", "1k", "1MB", "K", "99999999T"] {
+            assert!(size(bad).is_err(), "{bad}");
         }
     }
 

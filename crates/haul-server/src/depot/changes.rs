@@ -65,7 +65,10 @@ impl Visitor {
         if place.is_root() || self.depot().unfinished(&self.key(&place)).await?.is_some() {
             return Err(StoreError::Exists { path: PathBuf::from(place.to_string()) }.into());
         }
-        Ok(self.depot().store.make_folder(&place, self.depot().rules.durability).await?)
+        self.has_room_for_a_folder().await?;
+        self.depot().store.make_folder(&place, self.depot().rules.durability).await?;
+        self.depot().quotas.came(&place, 0);
+        Ok(())
     }
 
     /// Removes an empty folder, and every unfinished upload that was to become something in it.
@@ -74,8 +77,13 @@ impl Visitor {
         let (depot, place) = (self.depot(), self.place(path)?);
         self.is_no_root(&place)?;
         let _seats = depot.sit_within(&place).await?;
+        let weight = depot.weigh(&place).await;
         let removed = depot.store.remove_folder(&place, depot.rules.durability).await;
-        if !depot.rules.in_place && depot.is_done(&removed, &place).await {
+        let done = depot.is_done(&removed, &place).await;
+        if let Some(size) = weight.filter(|_| done) {
+            depot.quotas.gone(&place, size);
+        }
+        if !depot.rules.in_place && done {
             for (key, _) in depot.ledger.within(&place).await? {
                 depot.drop_unfinished(&key).await?;
             }
@@ -92,7 +100,10 @@ impl Visitor {
         if depot.drop_unfinished(&sitting.seat.key).await? {
             return Ok(());
         }
-        Ok(depot.store.remove(&place, depot.rules.durability).await?)
+        let weight = depot.weigh(&place).await;
+        depot.store.remove(&place, depot.rules.durability).await?;
+        weight.into_iter().for_each(|size| depot.quotas.gone(&place, size));
+        Ok(())
     }
 
     /// Removes the finished file of this name; where there is none, the unfinished upload.
@@ -101,6 +112,7 @@ impl Visitor {
         self.may_change(self.account().may.delete)?;
         let (depot, place) = (self.depot(), self.place(path)?);
         let sitting = depot.sit(self.writes(&place)).await?;
+        let weight = depot.weigh(&place).await;
         match depot.store.remove_if(&place, condition.when(), depot.rules.durability).await {
             Err(error @ StoreError::NotFound { .. }) => {
                 if depot.drop_unfinished(&sitting.seat.key).await? {
@@ -109,7 +121,11 @@ impl Visitor {
                     Err(error.into())
                 }
             }
-            removed => Ok(removed?),
+            removed => {
+                removed?;
+                weight.into_iter().for_each(|size| depot.quotas.gone(&place, size));
+                Ok(())
+            }
         }
     }
 
@@ -161,8 +177,11 @@ impl Visitor {
         };
         match depot.store.stat(&old).await?.kind {
             Kind::File => {
+                let (moved, replaced) = (depot.weigh(&old).await, depot.weigh(&new).await);
                 let renamed = depot.store.rename_if(&old, &new, when, replace, how).await;
                 if depot.is_done(&renamed, &old).await {
+                    replaced.into_iter().for_each(|size| depot.quotas.gone(&new, size));
+                    depot.file_moved(&old, &new, moved).await;
                     depot.drop_unfinished(&there.seat.key).await?;
                 }
                 renamed?;
@@ -177,6 +196,7 @@ impl Visitor {
                     if !depot.rules.in_place {
                         depot.ledger.moved(None, &old, &new).await?;
                     }
+                    depot.quotas.moved(None, &old, &new);
                 }
                 renamed?;
             }
@@ -237,6 +257,7 @@ impl Depot {
     /// Gives an unfinished upload another name. What it was a continuation of is another name's.
     async fn rename_unfinished(&self, from: &UploadKey, to: &UploadKey) -> Result<(), ServerError> {
         self.ledger.moved(Some(&from.owner), &from.path, &to.path).await?;
+        self.quotas.moved(Some(&from.owner), &from.path, &to.path);
         let (lease, known) = self.ledger.claim(to).await?;
         if let Some(mut record) = known
             && record.base.take().is_some()

@@ -24,6 +24,7 @@ mod names;
 mod order;
 mod peek;
 mod pending;
+mod quota;
 mod receiving;
 mod recovery;
 mod seats;
@@ -39,7 +40,7 @@ use std::{sync::Arc, time::Duration};
 
 use haul_store::{Durability, Ledger, MemoryLedger, Meta, Store};
 
-use self::{beginning::Readers, pending::Finished, seats::Seats};
+use self::{beginning::Readers, pending::Finished, quota::Quotas, seats::Seats};
 use crate::{ServerError, account::Account};
 
 pub use self::{
@@ -86,6 +87,7 @@ pub struct Depot {
     seats: Seats,
     finished: Finished,
     readers: Readers,
+    quotas: Quotas,
 }
 
 /// What is told of a name.
@@ -127,6 +129,7 @@ impl Depot {
             seats: Seats::default(),
             finished: Finished::default(),
             readers: Readers::default(),
+            quotas: Quotas::default(),
         });
         if !rules.in_place {
             recovery::recover(&depot).await?;
@@ -153,6 +156,7 @@ impl Depot {
             seats: Seats::default(),
             finished: Finished::default(),
             readers: Readers::default(),
+            quotas: Quotas::default(),
         })
     }
 

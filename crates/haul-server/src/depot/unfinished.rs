@@ -112,6 +112,7 @@ impl Depot {
         if let Some(Unfinished { stage, .. }) = known {
             self.remove_staged(&stage).await;
         }
+        self.quotas.dropped(key);
         Ok(true)
     }
 

@@ -20,7 +20,7 @@ pub struct Visitor {
 }
 
 /// What stands behind the owner of uploads without a place: no account's name has a colon in it.
-const ASIDE: &str = ":part";
+pub(super) const ASIDE: &str = ":part";
 
 impl Visitor {
     /// Whether [`Receiving::publish_now`](super::Receiving::publish_now) is worth a try here.
@@ -175,6 +175,10 @@ impl Visitor {
         if !self.account.may.write {
             return Err(ServerError::Denied);
         }
-        Ok(self.depot.store.space(&self.place(path)?).await?)
+        let space = self.depot.store.space(&self.place(path)?).await?;
+        Ok(match (space, self.left()) {
+            (Some(space), Some(left)) => Some(space.min(left)),
+            (space, left) => space.or(left),
+        })
     }
 }

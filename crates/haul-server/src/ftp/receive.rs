@@ -409,6 +409,9 @@ async fn whole(
         (Ok(Settled::Kept { at, .. }), Some(Why::Told(Transferred::Failed(Trouble::NoSpace)))) => {
             Transferred::Kept { at, why: Incomplete::NoSpace }
         }
+        (Ok(Settled::Kept { at, .. }), Some(Why::Told(Transferred::Failed(Trouble::OverQuota)))) => {
+            Transferred::Kept { at, why: Incomplete::OverQuota }
+        }
         (Ok(Settled::Kept { .. }), Some(Why::Told(told))) => told,
         (Ok(Settled::Kept { at, .. }), Some(Why::Aborted)) => Transferred::Aborted { at: Some(at) },
         (Ok(Settled::Kept { at, .. }), Some(Why::Incomplete(why))) => Transferred::Kept { at, why },

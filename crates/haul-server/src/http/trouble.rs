@@ -123,6 +123,13 @@ impl From<ServerError> for Trouble {
                 .with(HeaderName::from_static("upload-offset"), end.into()),
             ServerError::Unfit(words) => Self::new(StatusCode::CONFLICT, words),
             ServerError::TooMany { .. } => Self::new(StatusCode::INSUFFICIENT_STORAGE, words),
+            ServerError::OverQuota => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "your quota is used up, or this is more than is left of it; what came is kept, and can be gone on with once \
+                 there is room",
+            ),
+            ServerError::Counting => Self::new(StatusCode::SERVICE_UNAVAILABLE, words)
+                .with(header::RETRY_AFTER, HeaderValue::from_static("5")),
             ServerError::Busy => Self::new(StatusCode::CONFLICT, words)
                 .with(header::RETRY_AFTER, HeaderValue::from_static("2")),
             ServerError::Store(error) => of_store(&error),

@@ -20,7 +20,7 @@ use haul_server::{
 use haul_store::{FsStore, Job, SqliteLedger};
 use tokio::{
     task::spawn_blocking,
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, timeout},
 };
 
 use super::{Unserved, warnings};
@@ -31,6 +31,9 @@ const WORKERS: usize = 16;
 const LOOKS: u32 = 24;
 /// … but so often, and no more seldom than that.
 const BETWEEN_LOOKS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+
+/// What lies in homes with a quota is counted anew so often.
+const BETWEEN_COUNTS: Duration = Duration::from_secs(3600);
 
 /// What is served, and to whom.
 pub(crate) struct Household {
@@ -65,6 +68,7 @@ impl Household {
             (store, Some(ledger)) => Depot::open(store, Arc::new(ledger), config.uploads).await?,
             (store, None) => Depot::read_only(store),
         };
+        depot.measure(accounts.measured_homes());
         let made = Made::default();
         let (protection, fingerprint) = made.protection(config)?;
         tell(&log, fingerprint, config);
@@ -87,6 +91,7 @@ impl Household {
         let (protection, fingerprint) = self.made.protection(config)?;
         self.house.accounts.replace(config.users.clone(), config.anonymous.clone(), config.patience)?;
         self.house.change(terms(config, protection));
+        self.house.depot.measure(self.house.accounts.measured_homes());
         let log = &self.house.log;
         log.reopen();
         tell(log, fingerprint, config);
@@ -223,6 +228,18 @@ pub(crate) fn addresses(listen: Listen) -> Vec<SocketAddr> {
         Listen::Everywhere(port) => {
             vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()]
         }
+    }
+}
+
+/// Counts what lies in homes with a quota, at once and then now and then: other programs change it, too.
+pub(crate) async fn count(depot: Arc<Depot>, log: Log) {
+    loop {
+        if let Err(error) = depot.recount().await {
+            log.tell(Event::Problem {
+                what: format!("what lies in a home with a quota cannot be counted: {error}"),
+            });
+        }
+        let _ = timeout(BETWEEN_COUNTS, depot.recount_is_wanted()).await;
     }
 }
 

@@ -178,9 +178,11 @@ async fn serve(told: &Told, config: Config) -> Result<u8, Unserved> {
         }
     }
     let (depot, log) = (Arc::clone(&household.house.depot), household.house.log.clone());
+    let counting = tokio::spawn(house::count(Arc::clone(&depot), log.clone()));
     let expiring = tokio::spawn(house::expire(depot, config.uploads.expire, log.clone()));
     signals.obey(told, &household, config.drain).await;
     expiring.abort();
+    counting.abort();
     // Blocks, for the last lines; nothing else is to be done.
     log.flush();
     Ok(exit::DONE)

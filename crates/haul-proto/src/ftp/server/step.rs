@@ -432,6 +432,8 @@ pub enum Incomplete {
     Stalled,
     /// The disk is full.
     NoSpace,
+    /// As much is there as this account may have.
+    OverQuota,
     /// More came than a range has, or than is left of it since another session has its tail.
     Full,
     /// ABOR was said.
@@ -461,6 +463,8 @@ pub enum Trouble {
     OtherMedium,
     /// 552.
     NoSpace,
+    /// 552: as much is there as this account may have.
+    OverQuota,
     /// 452: no other upload is begun before some of those that this account has are finished or given up.
     TooMany {
         /// How many are not finished.
