@@ -16,6 +16,7 @@ pub mod ftp;
 mod house;
 pub mod http;
 pub mod log;
+pub mod pace;
 mod sys;
 
 pub use certificate::Certificate;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::network::Networks;
+use crate::pace::UserRates;
 
 /// What an account is kept to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Bounds {
     pub expires: Option<i64>,
     /// How much may lie in its home.
     pub quota: Quota,
+    /// How fast it may be; where this says nothing, as everybody.
+    pub rates: UserRates,
     /// How many sessions it may have at a time over all doors; `None`: as everybody.
     pub sessions: Option<u32>,
 }

@@ -30,6 +30,7 @@ use throttle::{Patience, Throttle};
 use crate::{
     ServerError,
     account::{Account, Completion, Permissions},
+    pace::UserRates,
 };
 
 /// So many passwords are hashed at a time: each takes a processor and 20 MiB or so.
@@ -148,6 +149,16 @@ impl Accounts {
         let book = self.book();
         let anonymous = matches!(book.anonymous, Anonymous::On { write: true, .. });
         anonymous || book.users.values().any(|known| known.user.may.write)
+    }
+
+    /// How fast an account may be, by whose its unfinished uploads are; nothing where there is none.
+    pub fn rates(&self, owner: &str) -> UserRates {
+        let book = self.book();
+        let anonymous = || match &book.anonymous {
+            Anonymous::On { bounds, .. } if owner.starts_with("anonymous@") => bounds.rates,
+            Anonymous::On { .. } | Anonymous::Off => UserRates::default(),
+        };
+        book.users.get(owner).map_or_else(anonymous, |known| known.user.bounds.rates)
     }
 
     /// The homes of all who may have only so much there.

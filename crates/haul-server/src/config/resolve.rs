@@ -19,6 +19,7 @@ use crate::{
     accounts::{Anonymous, Bounds, Networks, Password, Quota, User, throttle::Patience},
     depot::Rules,
     house::Limits,
+    pace::{Bandwidth, Rates, UserRates},
 };
 
 /// How long a newcomer waits for an older session of the same user to show that it is dead.
@@ -275,8 +276,17 @@ fn bounds<'a>(document: &mut Document<'a>, table: &mut Table<'a>) -> Arc<Bounds>
             bytes: document.text(table, "quota_bytes", value::size),
             files: document.number(table, "quota_files", &(1..u32::MAX)).map(u64::from),
         },
+        rates: UserRates { user: rates(document, table, ""), session: rates(document, table, "session_") },
         sessions: document.number(table, "sessions", &(1..1_000_001)),
     })
+}
+
+/// How fast it may be either way; `of` stands before the names of the keys.
+fn rates<'a>(document: &mut Document<'a>, table: &mut Table<'a>, of: &str) -> Rates {
+    Rates {
+        down: document.text(table, &format!("{of}down"), value::rate),
+        up: document.text(table, &format!("{of}up"), value::rate),
+    }
 }
 
 fn limits<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> Limits {
@@ -284,6 +294,13 @@ fn limits<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> Limits {
     let limits = Limits {
         networks: Networks(document.texts(&mut table, "networks", str::parse)),
         sessions_per_user: document.number(&mut table, "sessions_per_user", &(1..1_000_001)),
+        bandwidth: Bandwidth {
+            all: rates(document, &mut table, ""),
+            each: UserRates {
+                user: rates(document, &mut table, "user_"),
+                session: rates(document, &mut table, "session_"),
+            },
+        },
     };
     document.finish(table);
     limits

@@ -8,6 +8,7 @@ use super::*;
 use crate::{
     account::{Completion, Permissions},
     accounts::{Bounds, Networks, Quota},
+    pace::{Bandwidth, Rates, UserRates},
 };
 
 const HASH: &str = "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0$wkLMKLAjZZxCmBdLGbpLEbYZeWPZSCpWmGpZ5j9dbZA";
@@ -70,6 +71,9 @@ fn every_key_of_a_file_is_heard() {
         [limits]
         networks = ["::/0"]
         sessions_per_user = 7
+        down = "10M"
+        user_up = "2M"
+        session_down = "1K"
         [uploads]
         mode = "in-place"
         durability = "relaxed"
@@ -86,6 +90,8 @@ fn every_key_of_a_file_is_heard() {
         networks = ["10.0.0.0/8", "2001:db8::1"]
         expires = 2030-12-31
         sessions = 3
+        down = "5M"
+        session_up = "1M"
         quota_bytes = "10G"
         quota_files = 1000
         completion = "lenient"
@@ -127,10 +133,15 @@ fn every_key_of_a_file_is_heard() {
     assert_eq!(ann.completion, Completion::Lenient);
     let networks = Networks(vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::1".parse().unwrap()]);
     let quota = Quota { bytes: Some(10 << 30), files: Some(1000) };
-    let bounds = Bounds { networks, expires: Some(1_924_992_000), quota, sessions: Some(3) };
+    let down = |rate| Rates { down: Some(rate), up: None };
+    let up = |rate| Rates { down: None, up: Some(rate) };
+    let rates = UserRates { user: down(5 << 20), session: up(1 << 20) };
+    let bounds = Bounds { networks, expires: Some(1_924_992_000), quota, rates, sessions: Some(3) };
     assert_eq!(*ann.bounds, bounds);
+    let bandwidth =
+        Bandwidth { all: down(10 << 20), each: UserRates { user: up(2 << 20), session: down(1024) } };
     let networks = Networks(vec!["::/0".parse().unwrap()]);
-    assert_eq!(config.limits, Limits { networks, sessions_per_user: Some(7) });
+    assert_eq!(config.limits, Limits { networks, sessions_per_user: Some(7), bandwidth });
 }
 
 #[test]

@@ -259,6 +259,12 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     bytes.ok_or_else(|| "is no number of bytes: write 500K, 10M, 2G or 1T".to_owned())
 }
 
+/// Bytes a second, as [`size`].
+pub(super) fn rate(text: &str) -> Result<u64, String> {
+    let rate = size(text).ok().filter(|rate| *rate >= 1024);
+    rate.ok_or_else(|| "is no rate in bytes a second: write 500K, 10M or 1G, at least 1K".to_owned())
+}
+
 /// A day, which is in it to its end (UTC), or a moment: seconds since 1970.
 pub(super) fn until(text: &str) -> Result<i64, String> {
     const WRONG: &str = "is no day or moment: write 2030-12-31, or 2030-12-31T18:00:00Z";

@@ -7,7 +7,11 @@ use haul_core::{BadPath, TreePath};
 use haul_store::{Meta, Reading, UploadKey};
 
 use super::{Depot, Names, Peek, Seen, seats::Phase, told::Told, unfinished};
-use crate::{ServerError, account::Account};
+use crate::{
+    ServerError,
+    account::Account,
+    pace::{Pace, Way},
+};
 
 /// The tree as one account sees it; paths begin at its home.
 #[derive(Clone)]
@@ -17,6 +21,7 @@ pub struct Visitor {
     told: Arc<Told>,
     /// What it uploads has no place in the tree.
     pub(super) aside: bool,
+    pace: Option<Arc<Pace>>,
 }
 
 /// What stands behind the owner of uploads without a place: no account's name has a colon in it.
@@ -29,7 +34,30 @@ impl Visitor {
     }
 
     pub(super) fn new(depot: Arc<Depot>, account: Account) -> Self {
-        Self { depot, account: Arc::new(account), told: Arc::default(), aside: false }
+        Self { depot, account: Arc::new(account), told: Arc::default(), aside: false, pace: None }
+    }
+
+    /// The same, whose bytes go at this pace.
+    #[must_use]
+    pub fn at(self, pace: Arc<Pace>) -> Self {
+        Self { pace: Some(pace), ..self }
+    }
+
+    /// Its pace, where it has one.
+    pub(crate) fn pace(&self) -> Option<Arc<Pace>> {
+        self.pace.clone()
+    }
+
+    /// How many bytes of its are to go at once, where that is limited: for each [`Self::pass`] has to be waited for.
+    pub(crate) fn piece(&self, way: Way) -> Option<u64> {
+        self.pace.as_ref()?.piece(way)
+    }
+
+    /// Waits until so many bytes may go.
+    pub(crate) async fn pass(&self, way: Way, bytes: u64) {
+        if let Some(pace) = &self.pace {
+            pace.pass(way, bytes).await;
+        }
     }
 
     pub(super) fn depot(&self) -> &Arc<Depot> {

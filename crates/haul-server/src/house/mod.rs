@@ -18,6 +18,7 @@ use crate::{
     depot::Depot,
     ftp, http,
     log::Log,
+    pace::{Bandwidth, Gates, Pace},
 };
 
 pub(crate) use listen::{Door, canonical};
@@ -46,6 +47,8 @@ pub struct House {
     pub counts: Arc<http::Counts>,
     /// Digests of files, once computed.
     pub(crate) digests: Arc<http::Digests>,
+    /// How fast everybody may be.
+    gates: Arc<Gates>,
     /// How many sessions each user has.
     tally: Arc<tally::Tally>,
     terms: Arc<Mutex<Terms>>,
@@ -70,6 +73,8 @@ pub struct Limits {
     pub networks: Networks,
     /// How many sessions a user may have at a time, where nothing else is said of that user; `None`: any number.
     pub sessions_per_user: Option<u32>,
+    /// How fast everybody may be.
+    pub bandwidth: Bandwidth,
 }
 
 impl From<ftp::Settings> for Terms {
@@ -87,6 +92,8 @@ impl From<http::Settings> for Terms {
 impl House {
     /// A house with these terms.
     pub fn new(depot: Arc<Depot>, accounts: Arc<Accounts>, terms: impl Into<Terms>, log: Log) -> Self {
+        let (gates, terms) = (Arc::new(Gates::default()), terms.into());
+        gates.change(terms.limits.bandwidth, |user| accounts.rates(user));
         Self {
             depot,
             accounts,
@@ -97,7 +104,8 @@ impl House {
             counts: Arc::default(),
             digests: Arc::default(),
             tally: Arc::default(),
-            terms: Arc::new(Mutex::new(terms.into())),
+            gates,
+            terms: Arc::new(Mutex::new(terms)),
             workers: Arc::default(),
         }
     }
@@ -113,9 +121,11 @@ impl House {
         self.terms.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// From now on these terms, for whoever comes next.
+    /// From now on these terms, for whoever comes next; how fast bytes may go holds for whoever is there as well.
     pub fn change(&self, terms: impl Into<Terms>) {
-        *self.terms.lock().unwrap_or_else(PoisonError::into_inner) = terms.into();
+        let terms = terms.into();
+        self.gates.change(terms.limits.bandwidth, |user| self.accounts.rates(user));
+        *self.terms.lock().unwrap_or_else(PoisonError::into_inner) = terms;
     }
 
     /// A place for somebody from this address, among these sessions.
@@ -130,6 +140,11 @@ impl House {
     pub(crate) fn belongs(&self, place: &Place, account: &Account) -> Result<(), Full> {
         let most = account.bounds.sessions.or(self.terms().limits.sessions_per_user);
         place.is_of(&account.owner(), &self.tally, most)
+    }
+
+    /// The pace of a session of this account.
+    pub(crate) fn pace(&self, account: &Account) -> Arc<Pace> {
+        self.gates.session(&account.owner(), account.bounds.rates)
     }
 
     /// Has a session on one of the threads.

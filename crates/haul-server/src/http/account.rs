@@ -33,7 +33,7 @@ pub(super) async fn enter(client: &Client, request: &Request) -> Result<Entered,
         let nobody =
             client.house.accounts.nobody(address).ok_or_else(|| challenged("a name is needed here"))?;
         client.house.belongs(&client.place, &nobody)?;
-        return Ok(Entered { visitor: client.house.depot.visitor(nobody), named: false });
+        return Ok(Entered { visitor: client.visitor(nobody), named: false });
     };
     let (name, password) =
         credentials(value.as_bytes()).ok_or_else(|| challenged("only Basic credentials are understood"))?;
@@ -49,7 +49,7 @@ pub(super) async fn enter(client: &Client, request: &Request) -> Result<Entered,
                 let user = account.name.clone();
                 client.house.log.tell(Event::LoggedIn { session, user, address });
             }
-            Ok(Entered { visitor: client.house.depot.visitor(account), named: true })
+            Ok(Entered { visitor: client.visitor(account), named: true })
         }
         Entry::No => {
             client.house.log.tell(Event::LoginFailed { session, user: name, address });

@@ -38,7 +38,17 @@ pub(super) async fn attend(
     // Each of them is a convenience.
     let _ = stream.set_nodelay(true);
     let _ = sys::keep_awake(&stream, KEEP_AWAKE);
-    let client = Arc::new(Client { house, settings, kind, peer, local, place, user: Mutex::default(), full });
+    let client = Arc::new(Client {
+        house,
+        settings,
+        kind,
+        peer,
+        local,
+        place,
+        user: Mutex::default(),
+        pace: Mutex::default(),
+        full,
+    });
     let ended = match kind {
         Kind::Plain => Box::pin(in_the_clear(&client, stream)).await,
         Kind::Secured => Box::pin(secured(&client, stream)).await,

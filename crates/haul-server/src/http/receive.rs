@@ -21,6 +21,7 @@ use crate::{
     checksum::Checksum,
     depot::{Control, DataEnd, Receiving, Settled, Visitor},
     log::{Direction, Ended, Event, Transfer},
+    pace::Way,
 };
 
 /// Where no bytes come, it is looked at so often whether those that came are safe.
@@ -44,6 +45,7 @@ pub(super) struct Arriving {
     began: Instant,
     transfer: Box<Transfer>,
     client: Arc<Client>,
+    visitor: Visitor,
     /// What the content has come to so far, by each algorithm that it may have to be shown by.
     checked: Vec<Checksum>,
 }
@@ -57,7 +59,14 @@ impl Arriving {
     ) -> Self {
         let transfer = file::transfer(client, visitor, path, receiving.offset());
         let transfer = Box::new(Transfer { direction: Direction::Received, ..transfer });
-        Self { receiving, began: Instant::now(), transfer, client: Arc::clone(client), checked: Vec::new() }
+        Self {
+            receiving,
+            began: Instant::now(),
+            transfer,
+            client: Arc::clone(client),
+            visitor: visitor.clone(),
+            checked: Vec::new(),
+        }
     }
 
     /// What comes from now on counts only once it [is right](Self::is_right) by one of these algorithms.
@@ -108,7 +117,7 @@ impl Arriving {
             if len > room || matches!(ahead, Some(Some(Ok(_)))) {
                 return Poured::TooMuch;
             }
-            if let Err(error) = self.take(piece).await {
+            if let Err(error) = self.take_in_time(piece).await {
                 return Poured::Failed(error);
             }
             told(self.receiving.safe());
@@ -139,6 +148,18 @@ impl Arriving {
                 }
             }
         }
+    }
+
+    /// Takes in a piece as fast as that may be.
+    async fn take_in_time(&mut self, mut piece: Bytes) -> Result<(), ServerError> {
+        while let Some(most) = self.visitor.piece(Way::Up).and_then(|most| usize::try_from(most).ok())
+            && !piece.is_empty()
+        {
+            let some = piece.split_to(piece.len().min(most));
+            self.visitor.pass(Way::Up, some.len() as u64).await;
+            self.take(some).await?;
+        }
+        if piece.is_empty() { Ok(()) } else { self.take(piece).await }
     }
 
     /// Takes in a piece.

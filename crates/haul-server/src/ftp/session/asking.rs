@@ -121,7 +121,8 @@ impl Conversation {
         if let Some(visitor) = entered.visitor {
             self.place.called(&visitor.account().owner());
             self.clock.came_in(Moment::now(), visitor.account().bounds.left());
-            self.visitor = Some(visitor);
+            let pace = self.house.pace(visitor.account());
+            self.visitor = Some(visitor.at(pace));
         }
         self.clock.said(Moment::now());
         self.session.complete(Outcome::Login(entered.login));
