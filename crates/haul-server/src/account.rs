@@ -27,7 +27,7 @@ pub struct Account {
     pub name: String,
     /// Where the account's own root lies in the tree.
     pub home: TreePath,
-    /// What it may do.
+    /// What it may do where no folder has a rule of its own.
     pub may: Permissions,
     /// When its uploads are complete.
     pub completion: Completion,
@@ -39,6 +39,41 @@ pub struct Account {
 }
 
 impl Account {
+    /// What it may do at a path, which begins at its home.
+    pub fn may_at(&self, path: &TreePath) -> Permissions {
+        self.bounds.folders.at(path).unwrap_or(self.may)
+    }
+
+    /// The same of a name in a folder.
+    pub fn may_in(&self, folder: &TreePath, name: &[u8]) -> Permissions {
+        if self.bounds.folders.0.is_empty() {
+            return self.may;
+        }
+        folder.join(name).map_or(self.may, |path| self.may_at(&path))
+    }
+
+    /// What it may do to a name itself: make, remove or rename it. That of a folder with a rule of its own is a matter of
+    /// the folder above it as well.
+    pub(crate) fn may_name(&self, path: &TreePath) -> Permissions {
+        let own = self.may_at(path);
+        if !self.bounds.folders.begin(path) {
+            return own;
+        }
+        let above = self.may_at(&path.parent().unwrap_or_default());
+        Permissions { write: own.write && above.write, delete: own.delete && above.delete, ..own }
+    }
+
+    /// Whether it may give what has one path another. Nothing goes to where it could be read from where it could not be.
+    pub(crate) fn may_move(&self, from: &TreePath, to: &TreePath) -> bool {
+        let (here, there) = (self.may_name(from), self.may_name(to));
+        let folders = &self.bounds.folders;
+        let elsewhere = here != there;
+        here.delete
+            && there.delete
+            && (!elsewhere || (there.write && (here.read || !there.read)))
+            && folders.below(from).chain(folders.below(to)).all(|may| may.delete && may.write && may.read)
+    }
+
     /// Whose unfinished uploads are this account's.
     pub fn owner(&self) -> String {
         self.anonymous.map_or_else(|| self.name.clone(), |address| format!("anonymous@{address}"))

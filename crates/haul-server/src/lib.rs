@@ -9,6 +9,7 @@ pub mod accounts;
 mod by_system;
 mod certificate;
 mod checksum;
+mod client_authority;
 pub mod config;
 pub mod depot;
 mod error;
@@ -20,6 +21,7 @@ pub mod pace;
 mod sys;
 
 pub use certificate::Certificate;
+pub use client_authority::ClientAuthority;
 pub use error::ServerError;
 pub use house::{House, Limits, Sessions, Stop, Terms, Workers};
 

@@ -5,7 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::network::Networks;
+use super::{folders::Folders, network::Networks, presented::KnownBy};
 use crate::pace::UserRates;
 
 /// What an account is kept to.
@@ -15,6 +15,10 @@ pub struct Bounds {
     pub networks: Networks,
     /// Until when, in seconds since 1970; `None`: as long as it is there.
     pub expires: Option<i64>,
+    /// What it may do in which folder, where that is not what it may do everywhere.
+    pub folders: Folders,
+    /// By which certificates it is known.
+    pub certificates: Vec<KnownBy>,
     /// How much may lie in its home.
     pub quota: Quota,
     /// How fast it may be; where this says nothing, as everybody.

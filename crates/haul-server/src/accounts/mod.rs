@@ -5,8 +5,10 @@
 //! a digest with a key of this run, so that a client with many connections costs one hash. It knows no protocol.
 
 mod bounds;
+mod folders;
 mod network;
 mod password;
+mod presented;
 pub mod throttle;
 
 use std::{
@@ -22,9 +24,11 @@ use haul_core::TreePath;
 use tokio::sync::Semaphore;
 
 pub use bounds::{Barred, Bounds, Quota};
+pub use folders::Folders;
 pub use network::{Network, Networks};
 pub use password::{LONGEST as LONGEST_PASSWORD, Password, hash};
 use password::{LONGEST, Stored};
+pub use presented::{KnownBy, Presented};
 use throttle::{Patience, Throttle};
 
 use crate::{
@@ -147,8 +151,12 @@ impl Accounts {
     /// Whether anybody at all may write.
     pub fn anybody_writes(&self) -> bool {
         let book = self.book();
-        let anonymous = matches!(book.anonymous, Anonymous::On { write: true, .. });
-        anonymous || book.users.values().any(|known| known.user.may.write)
+        let somewhere = |bounds: &Bounds| bounds.folders.0.iter().any(|(_, may)| may.write);
+        let anonymous = match &book.anonymous {
+            Anonymous::On { write, bounds, .. } => *write || somewhere(bounds),
+            Anonymous::Off => false,
+        };
+        anonymous || book.users.values().any(|known| known.user.may.write || somewhere(&known.user.bounds))
     }
 
     /// How fast an account may be, by whose its unfinished uploads are; nothing where there is none.
@@ -178,6 +186,28 @@ impl Accounts {
         let address = address.to_canonical();
         let account = self.book().anonymous("anonymous", address)?;
         account.bounds.check(address).is_ok().then_some(account)
+    }
+
+    /// Lets somebody in by a certificate; [`Entry::No`]: this user is not known by it, and may have a password.
+    pub fn recognise(&self, name: &[u8], presented: &Presented, address: IpAddr) -> Entry {
+        let address = address.to_canonical();
+        if let Some(left) = self.refused(address) {
+            return Entry::Refused(left);
+        }
+        let book = self.book();
+        let known = str::from_utf8(name).ok().and_then(|name| book.users.get(name));
+        match known.filter(|known| presented.is_any(&known.user.bounds.certificates)) {
+            Some(known) => entry(known.account(), address),
+            None => Entry::No,
+        }
+    }
+
+    /// The name of the one user who is known by a certificate; `None` where there are several.
+    pub fn named_by(&self, presented: &Presented) -> Option<String> {
+        let book = self.book();
+        let mut named = book.users.values().filter(|known| presented.is_any(&known.user.bounds.certificates));
+        let name = named.next().map(|known| known.user.name.clone());
+        name.filter(|_| named.next().is_none())
     }
 
     /// Lets somebody in, or not. A failure is answered only after the delay that its address has earned.

@@ -68,7 +68,8 @@ impl<'a> Document<'a> {
             let at = self.line(&item.span());
             match item.into_inner() {
                 DeValue::Table(entries) => {
-                    tables.push(Table { prefix: format!("{name}."), entries, line: Some(at) });
+                    let prefix = format!("{}{name}.", from.prefix);
+                    tables.push(Table { prefix, entries, line: Some(at) });
                 }
                 _ => self.wrong(line, from, name, format!("is a list of tables: write [[{name}]]")),
             }

@@ -114,6 +114,8 @@ pub struct Tls {
     pub certificate: Certificate,
     /// Whether anything may be spoken without it.
     pub mode: TlsMode,
+    /// Who vouches for clients that show certificates, PEM; `None`: they are not asked for any.
+    pub clients: Option<PathBuf>,
 }
 
 /// Where a certificate comes from.
@@ -161,6 +163,11 @@ impl Config {
                     list.push(Problem::of(name, format!("{}: {why}", file.display())));
                 }
             }
+        }
+        if let Some(clients) = self.tls.as_ref().and_then(|tls| tls.clients.as_deref())
+            && let Err(why) = std::fs::File::open(clients)
+        {
+            list.push(Problem::of("tls.client_ca", format!("{}: {why}", clients.display())));
         }
         let folder = self.log.xferlog.as_deref().map(|file| match file.parent() {
             Some(folder) if folder != Path::new("") => folder,

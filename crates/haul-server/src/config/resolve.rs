@@ -15,8 +15,8 @@ use super::{
     value::{self, AnonymousAccess, Listen, Ports, TlsMode},
 };
 use crate::{
-    account::Completion,
-    accounts::{Anonymous, Bounds, Networks, Password, Quota, User, throttle::Patience},
+    account::{Completion, Permissions},
+    accounts::{Anonymous, Bounds, Folders, Networks, Password, Quota, User, throttle::Patience},
     depot::Rules,
     house::Limits,
     pace::{Bandwidth, Rates, UserRates},
@@ -51,6 +51,7 @@ struct TlsKeys {
     key: Option<PathBuf>,
     self_signed: bool,
     mode: Option<TlsMode>,
+    clients: Option<PathBuf>,
 }
 
 pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Config, Problems> {
@@ -80,7 +81,13 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
     let mode = flags.tls.or(told.tls.mode);
     let given = flags.tls_cert.is_some() || flags.tls_key.is_some() || flags.tls_self_signed;
     let keys = if given {
-        TlsKeys { cert: flags.tls_cert, key: flags.tls_key, self_signed: flags.tls_self_signed, mode }
+        TlsKeys {
+            cert: flags.tls_cert,
+            key: flags.tls_key,
+            self_signed: flags.tls_self_signed,
+            mode,
+            clients: told.tls.clients,
+        }
     } else {
         TlsKeys { mode, ..told.tls }
     };
@@ -93,6 +100,10 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
         ));
     }
     let users = users(told.users, flags.users.into_iter().map(|user| user.0), &mut problems);
+    let vouched = tls.as_ref().is_some_and(|tls| tls.clients.is_some());
+    if !vouched && users.iter().any(|user| !user.bounds.certificates.is_empty()) {
+        problems.push(Problem::of("user.certificates", "nobody vouches for any: tls.client_ca is missing"));
+    }
     let (access, home, bounds) = told.anonymous;
     let anonymous = match flags.anonymous.unwrap_or(access) {
         AnonymousAccess::Off => Anonymous::Off,
@@ -221,6 +232,7 @@ fn tls_keys<'a>(document: &mut Document<'a>, root: &mut Table<'a>, folder: &Path
         key: document.text(&mut table, "key", |text| path(folder, text)),
         self_signed: document.flag(&mut table, "self_signed").unwrap_or(false),
         mode: document.text(&mut table, "mode", str::parse),
+        clients: document.text(&mut table, "client_ca", |text| path(folder, text)),
     };
     document.finish(table);
     keys
@@ -250,9 +262,12 @@ fn tls(keys: TlsKeys, begin_with_it: [(&str, Listen); 2], problems: &mut Vec<Pro
         for (key, _) in begin_with_it.iter().filter(|(_, listen)| *listen != Listen::Off) {
             problems.push(Problem::of(key, NEEDS));
         }
+        if keys.clients.is_some() {
+            problems.push(Problem::of("tls.client_ca", NEEDS));
+        }
         return None;
     };
-    Some(Tls { certificate, mode: keys.mode.unwrap_or_default() })
+    Some(Tls { certificate, mode: keys.mode.unwrap_or_default(), clients: keys.clients })
 }
 
 fn anonymous<'a>(
@@ -270,6 +285,7 @@ fn anonymous<'a>(
 /// What an account is kept to.
 fn bounds<'a>(document: &mut Document<'a>, table: &mut Table<'a>) -> Arc<Bounds> {
     Arc::new(Bounds {
+        folders: Folders(folders(document, table)),
         networks: Networks(document.texts(table, "networks", str::parse)),
         expires: document.date(table, "expires", value::until),
         quota: Quota {
@@ -278,7 +294,31 @@ fn bounds<'a>(document: &mut Document<'a>, table: &mut Table<'a>) -> Arc<Bounds>
         },
         rates: UserRates { user: rates(document, table, ""), session: rates(document, table, "session_") },
         sessions: document.number(table, "sessions", &(1..1_000_001)),
+        certificates: Vec::new(),
     })
+}
+
+/// What may be done in which folder.
+fn folders<'a>(document: &mut Document<'a>, table: &mut Table<'a>) -> Vec<(TreePath, Permissions)> {
+    let mut folders: Vec<(TreePath, Permissions)> = Vec::new();
+    for mut folder in document.tables(table, "folder") {
+        document.demand(&folder, "path");
+        document.demand(&folder, "permissions");
+        let path = document.text(&mut folder, "path", |text| {
+            let path = value::home(text)?;
+            match folders.iter().any(|(there, _)| *there == path) {
+                _ if path.is_root() => {
+                    Err("is the home itself, which has the permissions beside its name".to_owned())
+                }
+                true => Err("is there twice".to_owned()),
+                false => Ok(path),
+            }
+        });
+        let may = document.text(&mut folder, "permissions", value::permissions);
+        document.finish(folder);
+        folders.extend(path.zip(may));
+    }
+    folders
 }
 
 /// How fast it may be either way; `of` stands before the names of the keys.
@@ -361,6 +401,8 @@ fn user<'a>(document: &mut Document<'a>, mut table: Table<'a>) -> Option<User> {
     let completion =
         document.text(&mut table, "completion", |text| value::one_of(text, &COMPLETION)).unwrap_or_default();
     let bounds = bounds(document, &mut table);
+    let certificates = document.texts(&mut table, "certificates", str::parse);
+    let bounds = Arc::new(Bounds { certificates, ..Arc::unwrap_or_clone(bounds) });
     document.finish(table);
     Some(User { name: name?, password: password?, home, may, completion, bounds })
 }
@@ -386,7 +428,7 @@ fn users(file: Vec<User>, flags: impl Iterator<Item = User>, problems: &mut Vec<
 /// Every key that a file may have.
 #[cfg(test)]
 pub(super) fn keys() -> std::collections::BTreeSet<String> {
-    let (mut document, root) = Document::parse("[[user]]");
+    let (mut document, root) = Document::parse("[[user]]\n[[user.folder]]\n[[anonymous.folder]]");
     read(&mut document, root, Path::new(""));
     document.asked
 }

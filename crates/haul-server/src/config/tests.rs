@@ -7,7 +7,7 @@ use haul_store::Durability;
 use super::*;
 use crate::{
     account::{Completion, Permissions},
-    accounts::{Bounds, Networks, Quota},
+    accounts::{Bounds, Folders, Networks, Quota},
     pace::{Bandwidth, Rates, UserRates},
 };
 
@@ -62,9 +62,13 @@ fn every_key_of_a_file_is_heard() {
         cert = "cert.pem"
         key = "/key.pem"
         mode = "required"
+        client_ca = "clients.pem"
         [anonymous]
         access = "rw"
         home = "/incoming"
+        [[anonymous.folder]]
+        path = "/in/pub"
+        permissions = ""
         [login]
         failures = 4
         refuse = "1h"
@@ -90,11 +94,15 @@ fn every_key_of_a_file_is_heard() {
         networks = ["10.0.0.0/8", "2001:db8::1"]
         expires = 2030-12-31
         sessions = 3
+        certificates = ["CN=ann"]
         down = "5M"
         session_up = "1M"
         quota_bytes = "10G"
         quota_files = 1000
         completion = "lenient"
+        [[user.folder]]
+        path = "/in"
+        permissions = "w"
         "#
     );
     let config = read(&text).unwrap();
@@ -117,7 +125,8 @@ fn every_key_of_a_file_is_heard() {
     };
     assert_eq!((config.ftp, config.drain), (expected, minutes(1)));
     let (cert, key) = ("/etc/haul/cert.pem".into(), "/key.pem".into());
-    let tls = Tls { certificate: Certificate::Files { cert, key }, mode: TlsMode::Required };
+    let clients = Some("/etc/haul/clients.pem".into());
+    let tls = Tls { certificate: Certificate::Files { cert, key }, mode: TlsMode::Required, clients };
     assert_eq!(config.tls, Some(tls));
     assert!(
         matches!(config.anonymous, Anonymous::On { write: true, home, .. } if home.as_bytes() == b"incoming")
@@ -136,7 +145,18 @@ fn every_key_of_a_file_is_heard() {
     let down = |rate| Rates { down: Some(rate), up: None };
     let up = |rate| Rates { down: None, up: Some(rate) };
     let rates = UserRates { user: down(5 << 20), session: up(1 << 20) };
-    let bounds = Bounds { networks, expires: Some(1_924_992_000), quota, rates, sessions: Some(3) };
+    let place = haul_core::TreePath::ROOT.join(b"in").unwrap();
+    let folders = Folders(vec![(place, Permissions { write: true, ..Permissions::default() })]);
+    let certificates = vec!["CN=ann".parse().unwrap()];
+    let bounds = Bounds {
+        folders,
+        certificates,
+        networks,
+        expires: Some(1_924_992_000),
+        quota,
+        rates,
+        sessions: Some(3),
+    };
     assert_eq!(*ann.bounds, bounds);
     let bandwidth =
         Bandwidth { all: down(10 << 20), each: UserRates { user: up(2 << 20), session: down(1024) } };
@@ -162,6 +182,32 @@ fn all_that_is_wrong_is_told_at_once_with_key_and_line() {
     ];
     assert_eq!(told, expected);
     assert!(!told.join("").contains("secret"));
+}
+
+#[test]
+fn what_is_wrong_with_folders_networks_and_rates_is_told_with_its_line() {
+    let text = format!(
+        "[limits]\nnetworks = [\n\"10.0.0.0/8\",\n\"10.0.0.0/33\"]\ndown = \"fast\"\n[[user]]\nname = \"a\"\n\
+         password = \"{HASH}\"\nexpires = 5\n[[user.folder]]\npath = \"/a\"\npermissions = \"rx\"\n\
+         [[user.folder]]\npath = \"/\"\npermissions = \"r\"\n[[user.folder]]\npath = \"/a/b/\"\npermissions = \"r\"\n\
+         [[user.folder]]\npath = \"a/b\"\n[[anonymous.folder]]\npath = \"../x\"\npermissions = \"r\"\ndeep = true\n"
+    );
+    let told = problems(&text);
+    let begins = [
+        ":4: limits.networks: \"10.0.0.0/33\" is no network",
+        ":5: limits.down: \"fast\" is no rate",
+        ":9: user.expires: is a date",
+        ":12: user.folder.permissions: \"rx\" is not made of",
+        ":14: user.folder.path: \"/\" is the home itself",
+        ":19: user.folder.permissions: is missing",
+        ":20: user.folder.path: \"a/b\" is there twice",
+        ":22: anonymous.folder.path: \"../x\" is no place in the tree",
+        ":24: anonymous.folder.deep: there is no such key; here may be path, permissions",
+    ];
+    assert_eq!(told.len(), begins.len(), "{told:#?}");
+    for (line, begins) in told.iter().zip(begins) {
+        assert!(line.starts_with(&format!("/etc/haul/serve.toml{begins}")), "{line}");
+    }
 }
 
 #[test]
@@ -200,7 +246,11 @@ fn the_command_line_wins() {
     );
     assert_eq!((config.ftp.listen, config.ftp.listen_tls), (Listen::Off, Listen::Everywhere(990)));
     let certificate = Certificate::Files { cert: "c".into(), key: "k".into() };
-    assert_eq!(config.tls, Some(Tls { certificate, mode: TlsMode::Required }), "the file's mode stays");
+    assert_eq!(
+        config.tls,
+        Some(Tls { certificate, mode: TlsMode::Required, clients: None }),
+        "the file's mode stays"
+    );
     let users: Vec<_> = config.users.iter().map(|user| (user.name.as_str(), user.may.write)).collect();
     assert_eq!(users, [("ann", false), ("bob", true)]);
     assert!(matches!(config.anonymous, Anonymous::On { write: true, home, .. } if home.as_bytes() == b"pub"));
@@ -215,6 +265,10 @@ fn what_does_not_fit_together_is_told() {
     };
     wrong("[ftp]\nlisten = \"off\"\n[http]\nlisten = \"off\"", "there is nothing to serve at");
     wrong("[http]\nlisten_tls = \":443\"", "http.listen_tls: needs a certificate");
+    wrong("[tls]\nclient_ca = \"a.pem\"", "tls.client_ca: needs a certificate");
+    let ann = format!("[[user]]\nname = \"ann\"\npassword = \"{HASH}\"\ncertificates = [");
+    wrong(&format!("{ann}\"CN=ann\"]"), "user.certificates: nobody vouches for any");
+    wrong(&format!("{ann}\"ann\"]"), "serve.toml:4: user.certificates: \"ann\" names no certificate");
     wrong("[http]\norigins = \"*\"", "http.origins: is a list of texts");
     wrong("[http]\norigins = [\"example.org\"]", "http.origins: \"example.org\" is no origin");
     wrong("[http]\nhosts = [\"a:80\"]", "http.hosts: \"a:80\" is no name of a host");
@@ -239,7 +293,7 @@ fn a_check_looks_at_the_world() {
     let none = folder.path().join("none");
     let mut config = Config::resolve(None, flags(&none)).unwrap();
     let certificate = Certificate::Files { cert: none.clone(), key: none.clone() };
-    config.tls = Some(Tls { certificate, mode: TlsMode::Offered });
+    config.tls = Some(Tls { certificate, mode: TlsMode::Offered, clients: None });
     config.log.xferlog = Some(none.join("xferlog"));
     let keys: Vec<_> =
         config.check().unwrap_err().list.into_iter().filter_map(|problem| problem.key).collect();

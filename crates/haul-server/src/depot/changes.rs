@@ -24,13 +24,13 @@ enum Which {
 }
 
 impl Visitor {
-    /// Whether files and folders may be added to the tree.
-    pub fn may_add(&self) -> bool {
-        !self.depot().read_only && self.account().may.write
+    /// Whether files and folders may be added at or below a path.
+    pub fn may_add(&self, path: &TreePath) -> bool {
+        !self.depot().read_only && self.account().may_at(path).write
     }
 
-    fn may_write(&self) -> Result<(), ServerError> {
-        if self.may_add() { Ok(()) } else { Err(ServerError::Denied) }
+    fn may_write(&self, path: &TreePath) -> Result<(), ServerError> {
+        if self.may_add(path) { Ok(()) } else { Err(ServerError::Denied) }
     }
 
     /// To change what is there, and not only to add to it.
@@ -44,7 +44,7 @@ impl Visitor {
     /// A name in this folder that nothing has, for STOU.
     pub async fn unique(&self, folder: &TreePath) -> Result<TreePath, ServerError> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        self.may_write()?;
+        self.may_write(folder)?;
         loop {
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
             let name = format!("upload-{:x}-{:x}-{count:x}", unfinished::now(), std::process::id());
@@ -60,7 +60,9 @@ impl Visitor {
 
     /// Makes a folder.
     pub async fn make_folder(&self, path: &TreePath) -> Result<(), ServerError> {
-        self.may_write()?;
+        if self.depot().read_only || !self.account().may_name(path).write {
+            return Err(ServerError::Denied);
+        }
         let place = self.place(path)?;
         if place.is_root() || self.depot().unfinished(&self.key(&place)).await?.is_some() {
             return Err(StoreError::Exists { path: PathBuf::from(place.to_string()) }.into());
@@ -73,7 +75,7 @@ impl Visitor {
 
     /// Removes an empty folder, and every unfinished upload that was to become something in it.
     pub async fn remove_folder(&self, path: &TreePath) -> Result<(), ServerError> {
-        self.may_change(self.account().may.delete)?;
+        self.may_change(self.account().may_name(path).delete)?;
         let (depot, place) = (self.depot(), self.place(path)?);
         self.is_no_root(&place)?;
         let _seats = depot.sit_within(&place).await?;
@@ -93,7 +95,7 @@ impl Visitor {
 
     /// Drops the unfinished upload of that name, or else removes the file.
     pub async fn remove(&self, path: &TreePath) -> Result<(), ServerError> {
-        self.may_change(self.account().may.delete)?;
+        self.may_change(self.account().may_name(path).delete)?;
         let (depot, place) = (self.depot(), self.place(path)?);
         let sitting = depot.sit(self.writes(&place)).await?;
         self.told().take(&place);
@@ -109,7 +111,7 @@ impl Visitor {
     /// Removes the finished file of this name; where there is none, the unfinished upload.
     /// Whatever is removed still meets the condition.
     pub async fn remove_published(&self, path: &TreePath, condition: &Condition) -> Result<(), ServerError> {
-        self.may_change(self.account().may.delete)?;
+        self.may_change(self.account().may_name(path).delete)?;
         let (depot, place) = (self.depot(), self.place(path)?);
         let sitting = depot.sit(self.writes(&place)).await?;
         let weight = depot.weigh(&place).await;
@@ -154,7 +156,7 @@ impl Visitor {
         which: Which,
         replace: bool,
     ) -> Result<(), ServerError> {
-        self.may_change(self.account().may.delete)?;
+        self.may_change(self.account().may_move(from, to))?;
         let (depot, old, new) = (self.depot(), self.place(from)?, self.place(to)?);
         let how = depot.rules.durability;
         self.is_no_root(&old)?;
@@ -217,7 +219,7 @@ impl Visitor {
     }
 
     async fn settable(&self, path: &TreePath) -> Result<TreePath, ServerError> {
-        self.may_change(self.account().may.write)?;
+        self.may_change(self.account().may_at(path).write)?;
         let place = self.place(path)?;
         match self.depot().unfinished(&self.key(&place)).await? {
             Some(seen) => Err(ServerError::Unfinished { at: seen.meta.size }),

@@ -103,7 +103,7 @@ impl Visitor {
 
     async fn lane_of(&self, path: &TreePath, piece: Piece) -> Result<Lane, ServerError> {
         let depot = self.depot();
-        if depot.read_only || !self.account().may.write {
+        if !self.may_add(path) {
             return Err(ServerError::Denied);
         }
         if !depot.weaves() || self.is_aside() {

@@ -42,7 +42,7 @@ impl Visitor {
     pub async fn begin(&self, path: &TreePath, order: Order) -> Result<Receiving, ServerError> {
         let Order { wish, announced, condition, older, from_finished, of, note } = order;
         let depot = self.depot();
-        if depot.read_only || !self.account().may.write {
+        if !self.may_add(path) {
             return Err(ServerError::Denied);
         }
         let target = self.place(path)?;

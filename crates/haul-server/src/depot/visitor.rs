@@ -9,7 +9,7 @@ use haul_store::{Meta, Reading, UploadKey};
 use super::{Depot, Names, Peek, Seen, seats::Phase, told::Told, unfinished};
 use crate::{
     ServerError,
-    account::Account,
+    account::{Account, Permissions},
     pace::{Pace, Way},
 };
 
@@ -96,8 +96,15 @@ impl Visitor {
         self.place(path).unwrap_or_else(|_| path.clone())
     }
 
+    /// Of what is in a folder where nothing at all may be done nothing is told.
+    fn may_know(&self, path: &TreePath) -> Result<(), ServerError> {
+        let hidden = self.account.bounds.folders.at(path) == Some(Permissions::default());
+        if hidden { Err(ServerError::Denied) } else { Ok(()) }
+    }
+
     /// What has this name. Whoever may do anything here may know.
     pub async fn stat(&self, path: &TreePath) -> Result<Seen, ServerError> {
+        self.may_know(path)?;
         let place = self.place(path)?;
         if let Some(seen) = self.depot.caught_up(&self.key(&place)).await? {
             self.told.note(place, &seen);
@@ -108,7 +115,7 @@ impl Visitor {
 
     /// What is in a folder.
     pub async fn list(&self, folder: &TreePath) -> Result<Names, ServerError> {
-        if !self.account.may.list {
+        if !self.account.may_at(folder).list {
             return Err(ServerError::Denied);
         }
         let place = self.place(folder)?;
@@ -131,7 +138,7 @@ impl Visitor {
 
     /// Opens a finished file; an unfinished upload of this account is [`ServerError::Unfinished`].
     pub async fn read(&self, path: &TreePath) -> Result<Reading, ServerError> {
-        if !self.account.may.read {
+        if !self.account.may_at(path).read {
             return Err(ServerError::Denied);
         }
         let place = self.place(path)?;
@@ -144,12 +151,13 @@ impl Visitor {
 
     /// The finished file or folder of this name, whatever this account is just uploading there.
     pub async fn published(&self, path: &TreePath) -> Result<Meta, ServerError> {
+        self.may_know(path)?;
         Ok(self.depot.store.stat(&self.place(path)?).await?)
     }
 
     /// Opens the finished file of this name, whatever this account is just uploading there.
     pub async fn open(&self, path: &TreePath) -> Result<Reading, ServerError> {
-        if !self.account.may.read {
+        if !self.account.may_at(path).read {
             return Err(ServerError::Denied);
         }
         Ok(self.depot.store.read(&self.place(path)?).await?)
@@ -157,7 +165,8 @@ impl Visitor {
 
     /// As [`Self::open`], for whoever wants to know which version it is: who may only write may know that.
     pub async fn open_to_compare(&self, path: &TreePath) -> Result<Reading, ServerError> {
-        if !self.account.may.read && !self.account.may.write {
+        let may = self.account.may_at(path);
+        if !may.read && !may.write {
             return Err(ServerError::Denied);
         }
         Ok(self.depot.store.read(&self.place(path)?).await?)
@@ -170,7 +179,7 @@ impl Visitor {
 
     /// Opens for a checksum: the unfinished upload first. Who may only write may compare what it has sent.
     pub async fn peek(&self, path: &TreePath) -> Result<Peek, ServerError> {
-        let (may, depot) = (self.account.may, &self.depot);
+        let (may, depot) = (self.account.may_at(path), &self.depot);
         let place = self.place(path)?;
         let key = self.key(&place);
         if depot.unfinished(&key).await?.is_none() {
@@ -200,7 +209,7 @@ impl Visitor {
 
     /// How many bytes may still be written there.
     pub async fn space(&self, path: &TreePath) -> Result<Option<u64>, ServerError> {
-        if !self.account.may.write {
+        if !self.account.may_at(path).write {
             return Err(ServerError::Denied);
         }
         let space = self.depot.store.space(&self.place(path)?).await?;

@@ -71,7 +71,10 @@ pub(super) async fn send(ending: &mut Ending, sending: &Sending<'_>, at: &mut u6
     // Up to where a limited transfer may send.
     let mut granted = 0;
     while *at < to {
-        // Asked for before there is room for it, and sent piece by piece.
+        let stream = ending.bare().ok_or(Stopped::Wire(io::ErrorKind::NotConnected.into()))?;
+        let writable = timeout(stall, stream.writable()).await;
+        writable.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(Stopped::Wire)?;
+        // As it is now that there is room: piece by piece, each asked for.
         let to = match visitor.piece(Way::Down) {
             Some(piece) if granted <= *at => {
                 let piece = piece.min(to - *at);
@@ -82,9 +85,6 @@ pub(super) async fn send(ending: &mut Ending, sending: &Sending<'_>, at: &mut u6
             Some(_) => granted,
             None => to,
         };
-        let stream = ending.bare().ok_or(Stopped::Wire(io::ErrorKind::NotConnected.into()))?;
-        let writable = timeout(stall, stream.writable()).await;
-        writable.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(Stopped::Wire)?;
         if to - *at <= LITTLE {
             little(stream, file, at, to, figures)?;
             continue;

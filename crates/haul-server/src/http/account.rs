@@ -29,7 +29,14 @@ pub(super) async fn enter(client: &Client, request: &Request) -> Result<Entered,
         return Err(Trouble::new(StatusCode::FORBIDDEN, "only over https"));
     }
     let address = client.peer.ip();
+    let presented = client.presented.get();
     let Some(value) = request.fields.get(header::AUTHORIZATION) else {
+        if let Some((presented, name)) =
+            presented.and_then(|presented| Some((presented, client.house.accounts.named_by(presented)?)))
+        {
+            let entry = client.house.accounts.recognise(name.as_bytes(), presented, address);
+            return entered(client, name.into_bytes(), entry);
+        }
         let nobody =
             client.house.accounts.nobody(address).ok_or_else(|| challenged("a name is needed here"))?;
         client.house.belongs(&client.place, &nobody)?;
@@ -37,8 +44,18 @@ pub(super) async fn enter(client: &Client, request: &Request) -> Result<Entered,
     };
     let (name, password) =
         credentials(value.as_bytes()).ok_or_else(|| challenged("only Basic credentials are understood"))?;
-    let session = client.place.number();
-    match client.house.accounts.login(&name, &password, address).await {
+    let known = presented.map(|presented| client.house.accounts.recognise(&name, presented, address));
+    let entry = match known {
+        Some(entry @ (Entry::In(_) | Entry::Barred(_) | Entry::Refused(_))) => entry,
+        Some(Entry::No) | None => client.house.accounts.login(&name, &password, address).await,
+    };
+    entered(client, name, entry)
+}
+
+/// What becomes of somebody who has given a name, or has shown one.
+fn entered(client: &Client, name: Vec<u8>, entry: Entry) -> Result<Entered, Trouble> {
+    let (session, address) = (client.place.number(), client.peer.ip());
+    match entry {
         Entry::In(account) => {
             if let Err(full) = client.house.belongs(&client.place, &account) {
                 let (user, why) = (name, full.words().to_owned());

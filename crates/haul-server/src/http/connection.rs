@@ -4,7 +4,7 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -12,7 +12,13 @@ use bytes::{Bytes, BytesMut};
 use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
 use super::{
-    door::Kind, h1, h2, preface::Prefaced, request::Client, settings::Settings, tls::speaks_h2, wire::Line,
+    door::Kind,
+    h1, h2,
+    preface::Prefaced,
+    request::Client,
+    settings::Settings,
+    tls::{presented, speaks_h2},
+    wire::Line,
 };
 use crate::{
     house::{Full, House, Place, canonical, closing},
@@ -47,6 +53,7 @@ pub(super) async fn attend(
         place,
         user: Mutex::default(),
         pace: Mutex::default(),
+        presented: OnceLock::new(),
         full,
     });
     let ended = match kind {
@@ -85,6 +92,10 @@ async fn secured(client: &Arc<Client>, stream: TcpStream) -> Result<(), String> 
         () = closing(&mut phase) => return Ok(()),
     };
     let stream = begun.map_err(|error| format!("TLS did not begin: {error}"))?;
+    if let Some(presented) = presented(&stream) {
+        // Nothing was set before.
+        let _ = client.presented.set(presented);
+    }
     if speaks_h2(&stream) {
         Box::pin(h2::serve(client, Prefaced::new(Bytes::new(), stream))).await
     } else {

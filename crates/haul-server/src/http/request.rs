@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, request::Parts};
@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, request::Parts};
 use super::{content::Content, door::Kind, interim::Interim, settings::Settings};
 use crate::{
     account::Account,
+    accounts::Presented,
     depot::Visitor,
     house::{Full, House, Place},
     pace::Pace,
@@ -41,6 +42,8 @@ pub(super) struct Client {
     pub(super) user: Mutex<Option<String>>,
     /// The pace of whoever asked last.
     pub(super) pace: Mutex<Option<(String, Arc<Pace>)>>,
+    /// The certificate that it has shown.
+    pub(super) presented: OnceLock<Presented>,
     /// Why there is no place for it: that is all it hears.
     pub(super) full: Option<Full>,
 }

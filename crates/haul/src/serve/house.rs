@@ -9,7 +9,7 @@ use std::{
 };
 
 use haul_server::{
-    Certificate, House, ServerError, Terms, Workers,
+    Certificate, ClientAuthority, House, ServerError, Terms, Workers,
     accounts::Accounts,
     config::{Certificate as From, Config, Listen, TlsMode, TlsReuse},
     depot::Depot,
@@ -147,8 +147,10 @@ impl Made {
             TlsReuse::Off => Reuse::Off,
         };
         let required = tls.mode == TlsMode::Required;
-        let protected = http::Protection::new(&certificate, required).and_then(|http| {
-            let ftp = Protection::new(certificate.chain, certificate.key, reuse, required)?;
+        let clients = tls.clients.as_deref().map(ClientAuthority::from_file).transpose()?;
+        let clients = clients.as_ref();
+        let protected = http::Protection::asking(&certificate, required, clients).and_then(|http| {
+            let ftp = Protection::asking(certificate.chain, certificate.key, reuse, required, clients)?;
             Ok(Protected { ftp, http })
         });
         let protected = protected.map_err(|error| match (&tls.certificate, error) {

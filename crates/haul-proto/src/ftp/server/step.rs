@@ -36,6 +36,12 @@ pub enum Ask {
         /// The password, as given to PASS.
         password: Password,
     },
+    /// Is this somebody, by the certificate that was shown on the control connection? Answered by [`Outcome::Login`];
+    /// [`Login::No`]: a password is needed.
+    Recognise {
+        /// The name, as given to USER.
+        user: Vec<u8>,
+    },
     /// Listen for one data connection, at the address that the control connection came to, and no longer for any other:
     /// [`Outcome::Listening`].
     Listen {

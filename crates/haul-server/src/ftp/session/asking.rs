@@ -26,6 +26,12 @@ impl Conversation {
                     Done::Entered(Box::new(ask::enter(accounts, depot, (user, password), peer).await))
                 }));
             }
+            Ask::Recognise { user } => {
+                let presented = self.control.presented();
+                let (accounts, depot) = (&self.house.accounts, &self.house.depot);
+                let entered = ask::recognise(accounts, depot, (user, presented.as_ref()), self.peer);
+                self.entered(entered);
+            }
             Ask::Listen { family } => {
                 self.pending = None;
                 let listening = match self.spare.take() {
@@ -117,7 +123,9 @@ impl Conversation {
         if let Some(full) = account.and_then(|account| self.house.belongs(&self.place, account).err()) {
             (entered.login, entered.visitor) = (Login::Never { why: full.words().to_owned() }, None);
         }
-        self.house.log.tell(self.whose().entered(&entered));
+        if !(entered.shown && entered.login == Login::No) {
+            self.house.log.tell(self.whose().entered(&entered));
+        }
         if let Some(visitor) = entered.visitor {
             self.place.called(&visitor.account().owner());
             self.clock.came_in(Moment::now(), visitor.account().bounds.left());

@@ -42,6 +42,11 @@ fn situations() -> Vec<fn() -> Driven> {
         || Driven::on(Tls::Required),
         || secured(Tls::Offered),
         || {
+            let mut ftp = secured(Tls::Offered);
+            ftp.session.certified();
+            ftp
+        },
+        || {
             let mut ftp = secured(Tls::Required);
             ftp.log_in();
             ftp.passive();
@@ -142,7 +147,7 @@ fn arguments(verb: &str) -> &'static [&'static str] {
 fn outcomes(ask: &Ask) -> Vec<Outcome> {
     let why = || "why".to_owned();
     let good = match ask {
-        Ask::Login { .. } => {
+        Ask::Login { .. } | Ask::Recognise { .. } => {
             return vec![
                 Outcome::Login(Login::No),
                 Outcome::Login(Login::Barred { why: why() }),
