@@ -143,7 +143,9 @@ impl ClientCertificates {
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
         let key = KeyPair::generate().expect("a key");
         let signed = params.signed_by(&key, &self.authority).expect("a certificate");
-        let path = |kind: &str| self.dir.path().join(format!("{name}.{kind}.pem"));
+        // Several may have one name.
+        let number = std::fs::read_dir(self.dir.path()).map_or(0, Iterator::count);
+        let path = |kind: &str| self.dir.path().join(format!("{number}.{kind}.pem"));
         std::fs::write(path("cert"), signed.pem()).expect("a certificate's file");
         std::fs::write(path("key"), key.serialize_pem()).expect("a key's file");
         ClientCertificate { cert: path("cert"), key: path("key"), der: signed.der().to_vec() }

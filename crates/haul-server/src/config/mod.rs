@@ -17,6 +17,8 @@ use std::{
     time::Duration,
 };
 
+use haul_core::TreePath;
+
 pub use flags::Flags;
 pub use problem::{Problem, Problems};
 pub use value::{AnonymousAccess, Listen, PlainUser, Ports, TlsMode, TlsReuse};
@@ -35,6 +37,8 @@ pub struct Config {
     pub dir: PathBuf,
     /// Where the server keeps what it remembers.
     pub state: PathBuf,
+    /// Other folders that are served at places in the tree.
+    pub mounts: Vec<Mount>,
     /// How long a transfer may go on once the server was asked to stop.
     pub drain: Duration,
     /// The doors that speak FTP.
@@ -55,6 +59,15 @@ pub struct Config {
     pub uploads: Rules,
     /// What is written down, and how.
     pub log: Logging,
+}
+
+/// A folder of this machine at a place in the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// The place.
+    pub path: TreePath,
+    /// The folder.
+    pub dir: PathBuf,
 }
 
 /// The doors that speak FTP.
@@ -157,6 +170,7 @@ impl Config {
         {
             list.push(resolve::served_state(&self.state));
         }
+        self.check_mounts(&mut list);
         if let Some(Tls { certificate: Certificate::Files { cert, key }, .. }) = &self.tls {
             for (name, file) in [("tls.cert", cert), ("tls.key", key)] {
                 if let Err(why) = std::fs::File::open(file) {
@@ -179,6 +193,41 @@ impl Config {
         if list.is_empty() { Ok(()) } else { Err(Problems { file: None, list }) }
     }
 
+    /// Folders that are served twice would have two that stage and sweep in them.
+    fn check_mounts(&self, list: &mut Vec<Problem>) {
+        let mut served: Vec<PathBuf> = real(&self.dir).into_iter().collect();
+        for Mount { path, dir } in &self.mounts {
+            let Some(folder) = real(dir).filter(|folder| folder.is_dir()) else {
+                list.push(Problem::of("mount.dir", format!("{} is no folder", dir.display())));
+                continue;
+            };
+            let twice = served.iter().find(|other| folder.starts_with(other) || other.starts_with(&folder));
+            if let Some(other) = twice {
+                let what = format!("{} and {} lie in each other", dir.display(), other.display());
+                list.push(Problem::of("mount.dir", what));
+            }
+            if real(&self.state).is_some_and(|state| resolve::is_served(&folder, &state)) {
+                list.push(resolve::served_state(&self.state));
+            }
+            served.push(folder);
+            let above = path.parent().unwrap_or_default();
+            if !self.folder_of(&above).is_some_and(|folder| folder.is_dir()) {
+                let what = format!("there is no folder {above} for {path} to be shown in");
+                list.push(Problem::of("mount.path", what));
+            }
+        }
+    }
+
+    /// The folder of this machine that is served there.
+    fn folder_of(&self, path: &TreePath) -> Option<PathBuf> {
+        let around = self.mounts.iter().filter(|mount| path.is_within(&mount.path));
+        let (at, dir) = around
+            .max_by_key(|mount| mount.path.as_bytes().len())
+            .map_or((TreePath::ROOT, &self.dir), |mount| (mount.path.clone(), &mount.dir));
+        let inside = path.moved(&at, &TreePath::ROOT)?;
+        Some(dir.join(inside.to_string().trim_start_matches('/')))
+    }
+
     /// Homes that are not there. Whose home it is comes in all the same, finds nothing, and may be helped by whoever
     /// makes the folder; nobody else is concerned.
     pub fn absent_homes(&self) -> Vec<Problem> {
@@ -188,7 +237,7 @@ impl Config {
         };
         let users = self.users.iter().map(|user| ("user.home", Some(&user.name), &user.home));
         let absent = users.chain(anonymous).filter(|(_, _, home)| {
-            !self.dir.join(home.to_string().trim_start_matches('/')).is_dir() && self.dir.is_dir()
+            !self.folder_of(home).is_some_and(|folder| folder.is_dir()) && self.dir.is_dir()
         });
         let told = absent.map(|(key, name, home)| {
             let whose = name.map(|name| format!("{name:?}: ")).unwrap_or_default();

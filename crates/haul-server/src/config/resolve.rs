@@ -10,7 +10,7 @@ use haul_core::TreePath;
 use haul_store::Durability;
 
 use super::{
-    Certificate, Config, Flags, Ftp, Http, Logging, Problem, Problems, Tls,
+    Certificate, Config, Flags, Ftp, Http, Logging, Mount, Problem, Problems, Tls,
     document::{Document, Table},
     value::{self, AnonymousAccess, Listen, Ports, TlsMode},
 };
@@ -33,6 +33,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 struct File {
     dir: Option<PathBuf>,
     state: Option<PathBuf>,
+    mounts: Vec<Mount>,
     drain: Option<Duration>,
     ftp: Ftp,
     http: Http,
@@ -120,6 +121,7 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
     Ok(Config {
         dir,
         state,
+        mounts: told.mounts,
         drain: flags.drain.or(told.drain).unwrap_or(Duration::from_secs(10)),
         ftp,
         http,
@@ -154,6 +156,7 @@ fn read<'a>(document: &mut Document<'a>, mut root: Table<'a>, folder: &Path) -> 
     let file = File {
         dir: document.text(&mut root, "dir", path),
         state: document.text(&mut root, "state", path),
+        mounts: mounts(document, &mut root, folder),
         drain: document.text(&mut root, "drain", value::time),
         ftp: ftp(document, &mut root),
         http: http(document, &mut root),
@@ -321,6 +324,27 @@ fn folders<'a>(document: &mut Document<'a>, table: &mut Table<'a>) -> Vec<(TreeP
     folders
 }
 
+/// Other folders in the tree.
+fn mounts<'a>(document: &mut Document<'a>, root: &mut Table<'a>, folder: &Path) -> Vec<Mount> {
+    let mut mounts: Vec<Mount> = Vec::new();
+    for mut table in document.tables(root, "mount") {
+        document.demand(&table, "path");
+        document.demand(&table, "dir");
+        let at = document.text(&mut table, "path", |text| {
+            let at = value::home(text)?;
+            match mounts.iter().any(|mount| mount.path == at) {
+                _ if at.is_root() => Err("is the root, which is dir".to_owned()),
+                true => Err("is there twice".to_owned()),
+                false => Ok(at),
+            }
+        });
+        let dir = document.text(&mut table, "dir", |text| path(folder, text));
+        document.finish(table);
+        mounts.extend(at.zip(dir).map(|(path, dir)| Mount { path, dir }));
+    }
+    mounts
+}
+
 /// How fast it may be either way; `of` stands before the names of the keys.
 fn rates<'a>(document: &mut Document<'a>, table: &mut Table<'a>, of: &str) -> Rates {
     Rates {
@@ -428,7 +452,7 @@ fn users(file: Vec<User>, flags: impl Iterator<Item = User>, problems: &mut Vec<
 /// Every key that a file may have.
 #[cfg(test)]
 pub(super) fn keys() -> std::collections::BTreeSet<String> {
-    let (mut document, root) = Document::parse("[[user]]\n[[user.folder]]\n[[anonymous.folder]]");
+    let (mut document, root) = Document::parse("[[mount]]\n[[user]]\n[[user.folder]]\n[[anonymous.folder]]");
     read(&mut document, root, Path::new(""));
     document.asked
 }

@@ -45,6 +45,9 @@ fn every_key_of_a_file_is_heard() {
         dir = "files"
         state = "/var/lib/haul"
         drain = "1m"
+        [[mount]]
+        path = "/in/disk"
+        dir = "disk"
         [ftp]
         listen = ":21"
         listen_tls = "[::]:990"
@@ -108,6 +111,8 @@ fn every_key_of_a_file_is_heard() {
     let config = read(&text).unwrap();
     assert_eq!(config.dir, Path::new("/etc/haul/files"), "relative to the file");
     assert_eq!(config.state, Path::new("/var/lib/haul"));
+    let path = haul_core::TreePath::ROOT.join(b"in/disk").unwrap();
+    assert_eq!(config.mounts, [Mount { path, dir: "/etc/haul/disk".into() }]);
     let minutes = |number: u64| Duration::from_secs(number * 60);
     let expected = Ftp {
         listen: Listen::Everywhere(21),
@@ -171,7 +176,7 @@ fn all_that_is_wrong_is_told_at_once_with_key_and_line() {
     let told = problems(text);
     let expected = [
         "/etc/haul/serve.toml:1: dri: there is no such key; here may be anonymous, dir, drain, ftp, http, limits, \
-         log, login, state, tls, uploads, user",
+         log, login, mount, state, tls, uploads, user",
         "/etc/haul/serve.toml:3: ftp.idle: \"5\" is no time: write 45s, 10m, 12h or 7d, at most ten years",
         "/etc/haul/serve.toml:4: ftp.listen: is a text: write it in quotes",
         "/etc/haul/serve.toml:5: ftp.sessions: is a whole number from 1 to 1000000",
@@ -190,7 +195,7 @@ fn what_is_wrong_with_folders_networks_and_rates_is_told_with_its_line() {
         "[limits]\nnetworks = [\n\"10.0.0.0/8\",\n\"10.0.0.0/33\"]\ndown = \"fast\"\n[[user]]\nname = \"a\"\n\
          password = \"{HASH}\"\nexpires = 5\n[[user.folder]]\npath = \"/a\"\npermissions = \"rx\"\n\
          [[user.folder]]\npath = \"/\"\npermissions = \"r\"\n[[user.folder]]\npath = \"/a/b/\"\npermissions = \"r\"\n\
-         [[user.folder]]\npath = \"a/b\"\n[[anonymous.folder]]\npath = \"../x\"\npermissions = \"r\"\ndeep = true\n"
+         [[user.folder]]\npath = \"a/b\"\n[[anonymous.folder]]\npath = \"x/.haul\"\npermissions = \"r\"\ndeep = true\n"
     );
     let told = problems(&text);
     let begins = [
@@ -201,7 +206,7 @@ fn what_is_wrong_with_folders_networks_and_rates_is_told_with_its_line() {
         ":14: user.folder.path: \"/\" is the home itself",
         ":19: user.folder.permissions: is missing",
         ":20: user.folder.path: \"a/b\" is there twice",
-        ":22: anonymous.folder.path: \"../x\" is no place in the tree",
+        ":22: anonymous.folder.path: \"x/.haul\" is no place in the tree",
         ":24: anonymous.folder.deep: there is no such key; here may be path, permissions",
     ];
     assert_eq!(told.len(), begins.len(), "{told:#?}");

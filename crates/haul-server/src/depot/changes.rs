@@ -171,6 +171,9 @@ impl Visitor {
         let when = match which {
             Which::Unfinished if depot.unfinished(&here.seat.key).await?.is_some() => {
                 depot.what_is_replaced(&new).await?;
+                if !depot.store.is_one_medium(&old, &new) {
+                    return Err(StoreError::OtherMedium { path: PathBuf::from(new.to_string()) }.into());
+                }
                 depot.drop_unfinished(&there.seat.key).await?;
                 return depot.rename_unfinished(&here.seat.key, &there.seat.key).await;
             }

@@ -3,6 +3,7 @@
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     ops::RangeInclusive,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
@@ -11,13 +12,13 @@ use std::{
 use haul_server::{
     Certificate, ClientAuthority, House, ServerError, Terms, Workers,
     accounts::Accounts,
-    config::{Certificate as From, Config, Listen, TlsMode, TlsReuse},
+    config::{Certificate as From, Config, Listen, Mount, TlsMode, TlsReuse},
     depot::Depot,
     ftp::{Limits, Passive, Protection, Reuse, Settings, Times},
     http,
     log::{Event, Log},
 };
-use haul_store::{FsStore, Job, SqliteLedger};
+use haul_store::{FsStore, Job, MountedStore, SqliteLedger, Store};
 use tokio::{
     task::spawn_blocking,
     time::{MissedTickBehavior, interval, timeout},
@@ -57,12 +58,12 @@ impl Household {
         let log = Log::start(config.log.format, config.log.xferlog.as_deref())?;
         // Before the tree is opened: what is found then is worth a word.
         warnings::start(&log);
-        let (dir, state) = (config.dir.clone(), config.state.clone());
+        let (dir, state, mounts) = (config.dir.clone(), config.state.clone(), config.mounts.clone());
         let opened = spawn_blocking(move || {
-            let store = FsStore::open(&dir, Arc::new(|job: Job| drop(spawn_blocking(job))))?;
+            let store = tree(&dir, &mounts)?;
             // Where nobody may write nothing is created.
             let ledger = writes.then(|| SqliteLedger::open(&state)).transpose()?;
-            Ok::<_, haul_store::StoreError>((Arc::new(store), ledger))
+            Ok::<_, haul_store::StoreError>((store, ledger))
         });
         let depot = match opened.await.map_err(|error| Unserved::Local(error.to_string()))?? {
             (store, Some(ledger)) => Depot::open(store, Arc::new(ledger), config.uploads).await?,
@@ -109,6 +110,7 @@ impl Household {
         let parts = [
             ("dir", began.dir != now.dir),
             ("state", began.state != now.state),
+            ("mount", began.mounts != now.mounts),
             ("ftp.listen", began.ftp.listen != now.ftp.listen),
             ("ftp.listen_tls", began.ftp.listen_tls != now.ftp.listen_tls),
             ("http.listen", began.http.listen != now.http.listen),
@@ -118,6 +120,20 @@ impl Household {
         ];
         parts.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
     }
+}
+
+/// The tree: a folder, and others at places in it.
+fn tree(dir: &Path, mounts: &[Mount]) -> Result<Arc<dyn Store>, haul_store::StoreError> {
+    let open = |dir: &Path| -> Result<Arc<dyn Store>, haul_store::StoreError> {
+        Ok(Arc::new(FsStore::open(dir, Arc::new(|job: Job| drop(spawn_blocking(job))))?))
+    };
+    let first = open(dir)?;
+    if mounts.is_empty() {
+        return Ok(first);
+    }
+    let others = mounts.iter().map(|mount| Ok((mount.path.clone(), open(&mount.dir)?)));
+    let others = others.collect::<Result<Vec<_>, haul_store::StoreError>>()?;
+    Ok(Arc::new(MountedStore::new(first, others)?))
 }
 
 /// What whoever runs the server should know of its settings.
