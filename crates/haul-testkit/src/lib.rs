@@ -62,6 +62,6 @@ pub use content::Content;
 pub use haul_process::{Finished, Haul, HaulProcess};
 pub use hostile::{Behaviour, FtpBehaviour, FtpPeer, HttpPeer, UploadBehaviour, UploadPeer};
 pub use http_caller::HttpCaller;
-pub use link::Link;
+pub use link::{FtpLink, Link, Lost};
 pub use served::{Serve, Served};
 pub use socket::Cut;

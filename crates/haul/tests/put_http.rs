@@ -7,11 +7,11 @@ mod scene;
 
 use std::io::Write as _;
 
-use haul_testkit::{Content, Cut, HaulProcess, Link, Served};
+use haul_testkit::{Content, Cut, Link, Served};
 use scene::{
     MIB, SOON, Told, files,
     served::{received, serve},
-    upload::{SIZE, Upload},
+    upload::{SIZE, Upload, done, killed, sha256_of},
     uploading::listed,
     wait_until,
 };
@@ -34,18 +34,6 @@ fn stage(seed: u64) -> (Upload, Served, Content) {
 #[track_caller]
 fn wait_until_received(server: &Served, bytes: u64) {
     wait_until(|| received(server.root()) >= bytes);
-}
-
-/// How far a line of progress says that it is.
-fn done(line: &str) -> u64 {
-    let event: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
-    event["done"].as_u64().unwrap_or(0)
-}
-
-#[track_caller]
-fn killed(haul: HaulProcess) {
-    let end = haul.kill_9();
-    assert_eq!(end.signal, Some(9), "it was still at work\n{}", end.stderr);
 }
 
 /// Sends in a dialect, at a pace, and is killed when the server has half of it.
@@ -197,18 +185,13 @@ fn an_end_that_nobody_heard_is_noticed() {
 fn a_digest_is_held_against_both_files() {
     let (upload, server, content) = stage(80);
     let url = server.http_url("/f.bin");
-    let digest = format!("sha-256={}", sha256(&content.bytes(0..SIZE)));
+    let digest = sha256_of(&content.bytes(0..SIZE));
     let wrong = "sha-256=0000000000000000000000000000000000000000000000000000000000000000";
     upload.run(&["--checksum", wrong, "f.bin", &url], 6);
     assert!(files(upload.root()).iter().all(|name| name == ".haul"), "nothing was sent");
     let told = upload.run(&["--checksum", &digest, "f.bin", &url], 0);
     assert_eq!(told.verified(), "hash");
     content.assert_file_is(upload.far("f.bin"));
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    use sha2::Digest as _;
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]

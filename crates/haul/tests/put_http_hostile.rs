@@ -289,6 +289,8 @@ fn what_is_too_large_is_told_beforehand_or_refused() {
         let stage = Stage::new(UploadBehaviour { limits, ..behaviour.clone() });
         let said = stage.fails(&[], 4);
         assert!(stage.peer.received() == 0, "{dialect}: no byte was sent in vain\n{said}");
+        let words = format!("files of up to {MIB} bytes, and this one has {SIZE}");
+        assert!(said.contains(&words), "{dialect}: {said}");
         for when in [When::AtOnce, When::After(3 * MIB), When::AtTheEnd] {
             let stage = Stage::new(behaviour.clone().instead(bulk(dialect), Which::Every, when, 413));
             let said = stage.fails(&["--retries", "3"], 4);
@@ -307,6 +309,21 @@ fn no_request_brings_more_than_the_server_takes_in_one() {
     let most = stage.peer.requests().iter().map(|request| request.received()).max();
     assert!(most.is_some_and(|most| most <= MIB), "{most:?}");
     assert_eq!(stage.peer.received(), SIZE);
+    let brought = stage.peer.requests().iter().filter(|request| request.received() > 0).count() as u64;
+    assert!((SIZE.div_ceil(MIB)..SIZE / MIB + 8).contains(&brought), "in {brought} requests");
+}
+
+#[test]
+fn after_a_kill_too_no_request_brings_more_than_the_server_takes_in_one() {
+    let limits = Limits { max_append: Some(MIB), ..Limits::default() };
+    let stage = Stage::new(UploadBehaviour { limits, ..UploadBehaviour::draft() });
+    let haul = stage.upload.put(&["--limit-rate", "8M", "f.bin", &stage.url]).spawn();
+    wait_until(|| stage.peer.received() >= SIZE / 2);
+    assert_eq!(haul.kill_9().signal, Some(9), "it was still at work");
+    let told = stage.sends(&[]);
+    assert!(told.kept() >= SIZE / 2 - MIB, "{told}");
+    let most = stage.peer.requests().iter().map(|request| request.received()).max();
+    assert!(most.is_some_and(|most| most <= MIB), "{most:?}");
 }
 
 #[test]

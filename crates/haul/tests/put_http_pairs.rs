@@ -82,6 +82,26 @@ fn what_was_begun_in_tus_is_finished_over_each_other_one() {
 }
 
 #[test]
+fn what_a_client_was_just_killed_over_is_found_at_once() {
+    for (number, first) in ["ftp", "tus", "draft", "put"].into_iter().enumerate() {
+        for second in ["put", "draft", "tus"] {
+            let content = Content::new(40 + number as u64, SIZE);
+            let upload = Upload::in_memory_of("f.bin", content);
+            std::fs::create_dir(upload.far("d")).unwrap();
+            let server = serve(upload.root()).http().start();
+            let haul = upload.put(&strs(&args(&server, first, &["--limit-rate", "24M"]))).spawn();
+            wait_until(|| received(server.root()) >= SIZE / 2);
+            assert_eq!(haul.kill_9().signal, Some(9));
+            // Nothing is waited for.
+            let elsewhere = Upload::in_memory_of("f.bin", content);
+            let told = elsewhere.run(&strs(&args(&server, second, &[])), 0);
+            assert!(told.kept() >= SIZE / 3, "{first}, then {second}: {told}");
+            content.assert_file_is(upload.far("d/f.bin"));
+        }
+    }
+}
+
+#[test]
 fn what_is_no_beginning_of_the_file_is_left_alone_and_nothing_is_mixed() {
     for protocol in ["put", "draft", "tus"] {
         let upload = Upload::in_memory_of("f.bin", Content::new(30, SIZE));

@@ -10,18 +10,14 @@ use haul_testkit::{
     real::{Apache, Nginx, Running},
 };
 use scene::{
-    MIB, SOON, Told,
-    upload::{PACE, SIZE, Upload},
+    MIB, SOON,
+    upload::{PACE, SIZE, Upload, done, says},
     wait_until,
 };
 
 fn nginx(root: &std::path::Path) -> Option<Running> {
     let directives = "dav_methods PUT DELETE MKCOL MOVE; client_max_body_size 0;";
     Nginx::over(root).directive(directives).start()
-}
-
-fn says(told: &Told, words: &str) -> bool {
-    told.all("remark").iter().any(|remark| remark["text"].as_str().unwrap().contains(words))
 }
 
 #[test]
@@ -110,12 +106,6 @@ fn apache_keeps_an_old_file_until_the_new_one_is_whole() {
     assert_eq!(haul.kill_9().signal, Some(9));
     upload.run(&["--if-exists", "overwrite", "f.bin", &url], 0);
     content.assert_file_is(upload.far("f.bin"));
-}
-
-/// How far a line of progress says that it is.
-fn done(line: &str) -> u64 {
-    let event: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
-    event["done"].as_u64().unwrap_or(0)
 }
 
 #[test]

@@ -12,13 +12,9 @@ use haul_testkit::{
 };
 use scene::{
     MIB, SOON, Told,
-    upload::{PACE, SIZE, Upload},
+    upload::{PACE, SIZE, Upload, says},
     wait_until,
 };
-
-fn says(told: &Told, words: &str) -> bool {
-    told.all("remark").iter().any(|remark| remark["text"].as_str().unwrap().contains(words))
-}
 
 /// The only upload that @tus/server has is this content.
 #[track_caller]
@@ -83,6 +79,21 @@ fn tus_server_goes_on_over_a_link_that_is_cut_every_5_mib() {
     }
     let told = Told::by(haul.wait_at_most(SOON).expect_code(0));
     assert!(!told.says_begun_anew(), "{told}");
+    is_there(&upload, content, &server);
+}
+
+#[test]
+fn tus_server_knows_no_parts_so_several_lanes_are_one_and_that_is_said() {
+    let content = Content::new(12, SIZE);
+    let upload = Upload::of("f.bin", content);
+    let Some(server) = TusServer::serve(upload.root()) else { return };
+    let url = server.url("/files/");
+    let haul = upload.put(&["-n", "4", "--limit-rate", PACE, "f.bin", &url]).spawn();
+    wait_until(|| taken(&upload) >= SIZE / 2);
+    assert_eq!(haul.kill_9().signal, Some(9), "it was still at work");
+    let told = upload.run(&["-n", "4", "f.bin", &url], 0);
+    assert!(says(&told, "on one connection"), "{told}");
+    assert!(told.kept() >= SIZE / 2 && told.fetched() <= SIZE / 2, "{told}");
     is_there(&upload, content, &server);
 }
 

@@ -5,11 +5,14 @@
 
 mod scene;
 
-use haul_testkit::{Content, Cut, HaulProcess, Link, Served};
+use haul_testkit::{
+    Content, Cut, FtpLink, HaulProcess, Link, Lost, Served, UploadBehaviour, UploadPeer,
+    hostile::upload::Limits,
+};
 use scene::{
     MIB, SOON, Told,
     served::serve,
-    upload::{PACE, SIZE, Upload},
+    upload::{PACE, SIZE, Upload, done, killed, sha256_of},
     uploading::listed,
 };
 
@@ -66,18 +69,6 @@ fn eight_lanes_send_a_file_and_it_is_known_again() {
 fn at(haul: HaulProcess, bytes: u64) -> HaulProcess {
     haul.wait_for_line(|line| done(line) >= bytes, SOON);
     haul
-}
-
-/// How far a line of progress says that it is.
-fn done(line: &str) -> u64 {
-    let event: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
-    event["done"].as_u64().unwrap_or(0)
-}
-
-#[track_caller]
-fn killed(haul: HaulProcess) {
-    let end = haul.kill_9();
-    assert_eq!(end.signal, Some(9), "it was still at work\n{}", end.stderr);
 }
 
 /// What may lie between haul and the server when a connection ends, for each of eight.
@@ -151,6 +142,66 @@ fn a_slow_connection_is_helped_by_the_others() {
     content.assert_file_is(upload.far("f.bin"));
     assert!(told.fetched() <= SIZE + 2 * MIB, "only what it had taken and not brought\n{told}");
     assert!(told.seconds() < 15.0, "{told}");
+}
+
+#[test]
+fn data_connections_that_are_cut_every_few_mib_cost_little() {
+    for how in [Cut::Rst, Cut::Fin] {
+        let (upload, server, content) = stage(18);
+        let link = FtpLink::up_to(server.addr());
+        link.cut_after(2 * MIB, how);
+        let url = format!("ftp://a:secret@{}/f.bin", link.addr());
+        let told = upload.run(&["-n", "4", "--limit-rate", PACE, "f.bin", &url], 0);
+        content.assert_file_is(upload.far("f.bin"));
+        let cuts = SIZE / (2 * MIB);
+        assert!(link.data_connections() as u64 >= cuts, "{how:?}: {} connections", link.data_connections());
+        assert!(link.passed() <= SIZE + cuts * MIB, "{how:?}: {} passed\n{told}", link.passed());
+        assert!(!told.says_begun_anew(), "{how:?}: {told}");
+        assert!(told.seconds() < 30.0, "{how:?}: {told}");
+        assert!(listed(server.http_addr(), "/").is_empty(), "{how:?}: nothing is left behind");
+    }
+}
+
+#[test]
+fn a_slow_data_connection_is_helped_by_the_others() {
+    let (upload, server, content) = stage(19);
+    let link = FtpLink::up_to(server.addr());
+    // Alone the slow one would take half a minute for its quarter.
+    link.rate(Some(16 * MIB)).rate_of_first(1, 200 << 10);
+    let url = format!("ftp://a:secret@{}/f.bin", link.addr());
+    let told = upload.run(&["-n", "4", "f.bin", &url], 0);
+    content.assert_file_is(upload.far("f.bin"));
+    assert!(link.passed() <= SIZE + 2 * MIB, "only what it had taken and not brought\n{told}");
+    assert!(told.seconds() < 15.0, "{told}");
+}
+
+#[test]
+fn that_the_parts_are_one_file_is_noticed_where_the_answer_is_lost() {
+    for when in [Lost::AtOnce, Lost::Answered] {
+        let (upload, server, content) = stage(20);
+        let link = Link::to(server.http_addr());
+        link.loses_answer_to("final;", when);
+        let url = format!("http://a:secret@{}/f.bin", link.addr());
+        let told = upload.run(&["-n", "4", "f.bin", &url], 0);
+        assert!(!link.is_to_lose(), "{when:?}: there was an answer to lose\n{told}");
+        assert_eq!(told.fetched(), SIZE, "{when:?}: nothing was sent again\n{told}");
+        assert!(!told.says_begun_anew(), "{when:?}: {told}");
+        content.assert_file_is(upload.far("f.bin"));
+        assert!(listed(server.http_addr(), "/").is_empty(), "{when:?}: nothing is left behind");
+        let names = std::fs::read_dir(upload.root()).unwrap().count();
+        assert_eq!(names, 2, "{when:?}: the file and haul's own folder");
+        assert_eq!(upload.run(&["-n", "4", "f.bin", &url], 0).fetched(), 0, "{when:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_too_large_for_the_server_is_refused_before_any_part_of_it_is_sent() {
+    let limits = Limits { max_size: Some(9 * MIB), ..Limits::default() };
+    let peer = UploadPeer::start(UploadBehaviour { limits, ..UploadBehaviour::proper() });
+    let upload = Upload::of("f.bin", Content::new(21, SIZE));
+    let told = upload.run(&["-n", "4", "f.bin", &peer.url("/f.bin")], 4);
+    assert!(told.message().contains("files of up to"), "{told}");
+    assert_eq!(peer.received(), 0, "{told}");
 }
 
 #[test]
@@ -249,17 +300,12 @@ fn a_temporary_name_is_changed_at_the_end() {
 fn folders_are_made_and_digests_held_against_both_files() {
     for over in BOTH {
         let (upload, server, content) = stage(16);
-        let digest = format!("sha-256={}", sha256(&content.bytes(0..SIZE)));
+        let digest = sha256_of(&content.bytes(0..SIZE));
         let url = over.url(&server, "/x/y/f.bin");
         let told = upload.run(&["-n", "8", "--mkdir", "--checksum", &digest, "f.bin", &url], 0);
         assert_eq!(told.verified(), "hash", "{told}");
         content.assert_file_is(upload.far("x/y/f.bin"));
     }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    use sha2::Digest as _;
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]

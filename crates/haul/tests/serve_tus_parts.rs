@@ -4,11 +4,11 @@
 
 mod scene;
 
-use haul_testkit::Content;
+use haul_testkit::{Content, disk::SmallDisk};
 
 use scene::{
     MIB,
-    served::{Place, part},
+    served::{Place, part, received, serve},
     tus::{BYTES, Tus, V1, filename, location, unseen},
     wait_until,
 };
@@ -59,7 +59,7 @@ fn a_file_is_put_together_from_its_parts_and_they_are_gone_then() {
     for part in [&first, &second] {
         assert_eq!(ann.status(part), 404);
     }
-    assert_eq!(place.staged(), 0);
+    wait_until(|| place.staged() == 0);
     assert_eq!(std::fs::read_dir(place.root()).unwrap().count(), 2, "the file and haul's own folder");
 }
 
@@ -165,4 +165,41 @@ fn a_server_that_is_killed_while_it_puts_a_file_together_shows_no_half_and_does_
     joined(ann, "f.bin", &urls).expect(201);
     content.assert_file_is(place.far("f.bin"));
     drop(served);
+}
+
+#[test]
+fn where_there_is_no_room_for_the_whole_that_is_said_and_the_parts_stay() {
+    const EACH: u64 = 48 * MIB;
+    let Some(disk) = SmallDisk::new(3 * EACH) else { return };
+    let served = serve(disk.path()).http().start();
+    let ann = Tus::owner(served.http_addr());
+    let content = Content::new(3, 2 * EACH);
+    let pieces = (0..2).map(|number| part(content, number * EACH, (number + 1) * EACH));
+    let parts: Vec<String> = pieces.map(|piece| part_of(ann, &piece)).collect();
+    let urls: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let there = disk.path().join("f.bin");
+    let kept = || urls.iter().all(|url| ann.offset(url) == EACH);
+    // It is seen beforehand.
+    assert_eq!(joined(ann, "f.bin", &urls).status(), 507);
+    assert!(kept());
+    // And in the middle: somebody else takes the room meanwhile.
+    disk.resize(6 * EACH);
+    let concat = format!("Upload-Concat: final;{}", urls.join(" "));
+    let mut caller = ann.caller();
+    caller.sends(ann.head("POST", "/-/tus", &[V1, &concat, &filename("f.bin")]));
+    wait_until(|| received(disk.path()) > EACH || there.exists());
+    served.process().halt();
+    let other = disk.path().join("other");
+    assert!(std::fs::write(&other, vec![1; 6 * EACH as usize]).is_err(), "the disk is full");
+    served.process().go_on();
+    let answer = caller.answer("POST");
+    if answer.status() == 201 {
+        // It was faster.
+        return content.assert_file_is(&there);
+    }
+    assert_eq!(answer.status(), 507, "{}", answer.text());
+    assert!(unseen(&there) && kept());
+    std::fs::remove_file(&other).unwrap();
+    joined(ann, "f.bin", &urls).expect(201);
+    content.assert_file_is(&there);
 }

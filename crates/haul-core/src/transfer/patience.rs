@@ -49,6 +49,16 @@ impl Patience {
         self.until = None;
     }
 
+    /// A failure after progress costs nothing, but the far end may want to be left alone. Says whether to go on.
+    pub(crate) fn rest(&mut self, now: Instant, failure: Failure) -> Result<(), Trouble> {
+        let asked = failure.retry_after.unwrap_or_default();
+        if self.retries.is_some() && asked > LONGEST_RETRY_AFTER {
+            return Err(failure.why);
+        }
+        self.until = Some(now + asked);
+        Ok(())
+    }
+
     /// Failures in a row so far.
     pub(crate) fn strikes(&self) -> u32 {
         self.strikes
@@ -119,6 +129,19 @@ mod tests {
         assert!(patience.until(later).is_some());
         patience.progress();
         assert!(patience.until(later).is_none());
+    }
+
+    #[test]
+    fn who_asks_to_be_left_alone_is_left_alone_after_progress_too() {
+        let mut patience = Patience::new(Some(1), 1);
+        let now = Instant::now();
+        let busy = |seconds| Failure { why: Trouble::Busy, retry_after: Some(Duration::from_secs(seconds)) };
+        assert!(patience.rest(now, busy(7)).is_ok());
+        assert_eq!((patience.until(now), patience.strikes()), (Some(now + Duration::from_secs(7)), 0));
+        assert_eq!(patience.rest(now, busy(86_400)), Err(Trouble::Busy));
+        let broken = Failure { why: Trouble::Broken, retry_after: None };
+        assert!(patience.rest(now, broken).is_ok());
+        assert_eq!(patience.until(now), None);
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub struct Seen {
     pub there: There,
     /// Its date, where told.
     pub modified: Option<Modified>,
+    /// How many bytes it will have once it is complete, where that was declared.
+    pub declared: Option<u64>,
     /// What else can be asked.
     pub can: Can,
     /// What was begun is gone, and whatever is there now was there apart from it: known only where bytes of an unfinished
@@ -115,6 +117,8 @@ pub enum Anew {
     NotAPrefix,
     /// It is longer than the local file.
     TooLong,
+    /// It is the beginning of a file of another size.
+    OtherSize,
     /// The far end knows no way to continue a file.
     NoWay,
     /// The far end continued the file elsewhere than at its end, or dropped its beginning.

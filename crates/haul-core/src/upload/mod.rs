@@ -42,6 +42,8 @@ use ways::Ways;
 const GROWTHS: u32 = 5;
 /// The local file may change so often while it is sent.
 const CHANGES: u32 = 3;
+/// So often the far end may lose what this run has sent.
+const LOSSES: u32 = 3;
 
 /// What the machine is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +121,8 @@ pub struct Upload {
     /// How long it was said to be when it was found longer, and how often that was so.
     grown: (Option<u64>, u32),
     changes: u32,
+    /// So often the far end has lost what this run has sent.
+    losses: u32,
     actions: VecDeque<Action>,
 }
 
@@ -160,6 +164,7 @@ impl Upload {
             anew: false,
             grown: (None, 0),
             changes: 0,
+            losses: 0,
             actions: VecDeque::new(),
         };
         // Under the final name nothing of ours is under way where another one is sent to.
@@ -238,8 +243,7 @@ impl Upload {
                     _ => self.begin(Some(Anew::Gone)),
                 }
             }
-            Phase::Opening(name) if self.settle_up(now, name, seen) => {
-                self.heed_loss(name, seen);
+            Phase::Opening(name) if self.settle_up(now, name, seen) && self.heed_loss(name, seen) => {
                 if self.anew && name == self.sent_to() {
                     self.send(0, Way::Begin);
                 } else {
@@ -251,14 +255,20 @@ impl Upload {
     }
 
     /// What was begun is gone: what is there is a stranger's, unless it can only be ours, finished while nobody heard it.
-    fn heed_loss(&mut self, name: Name, seen: Seen) {
+    /// Says whether to go on: a far end that takes bytes and loses all of them, each time, would have them for ever.
+    fn heed_loss(&mut self, name: Name, seen: Seen) -> bool {
         let whole = self.plan.local.map(|local| There::Size(local.size));
         let finished = self.all_sent && Some(seen.there) == whole;
         if seen.lost && name == self.sent_to() && self.ours == Ours::Begun && !finished {
             self.ours = Ours::No;
             self.confirmed = 0;
             self.gone = true;
+            self.losses += u32::from(self.sent_any);
         }
+        if self.losses > LOSSES {
+            self.finish(Outcome::GaveUp(Trouble::Broken));
+        }
+        self.losses <= LOSSES
     }
 
     /// A break is forgiven where the far end has more than before; says whether to go on.
@@ -271,6 +281,12 @@ impl Upload {
         if has > self.confirmed {
             self.confirmed = has;
             self.patience.progress();
+            if let Some(failure) = owing
+                && let Err(why) = self.patience.rest(now, failure)
+            {
+                self.finish(Outcome::GaveUp(why));
+                return false;
+            }
         } else if let Some(failure) = owing {
             return self.strike(now, failure);
         }

@@ -95,6 +95,7 @@ pub(super) fn open(known: &Known) -> Step {
         return match size {
             _ if known.restart => Step::Begin(Some(Anew::Asked)),
             size if size > whole => Step::Begin(Some(Anew::TooLong)),
+            _ if is_of_another_size(known) => Step::Begin(Some(Anew::OtherSize)),
             0 if whole > 0 => Step::Begin(None),
             size => compare(known, size),
         };
@@ -108,6 +109,7 @@ pub(super) fn open(known: &Known) -> Step {
         Some(IfExists::Skip) => Step::Skip,
         Some(IfExists::Fail) => Step::Stop(Obstacle::Exists),
         _ if size > whole || (size < whole && never_continued(known)) => different(known),
+        _ if is_of_another_size(known) => different(known),
         _ if size == 0 && whole > 0 => Step::Begin(None),
         _ => compare(known, size),
     }
@@ -226,6 +228,11 @@ fn without_size(known: &Known) -> Step {
         Some(IfExists::Overwrite) => Step::Begin(None),
         _ => Step::Stop(Obstacle::Unknown),
     }
+}
+
+/// Whether what is there was begun as a file of another size, whatever its first bytes are.
+fn is_of_another_size(known: &Known) -> bool {
+    known.seen.declared.is_some_and(|declared| declared != known.local.size)
 }
 
 fn never_continued(known: &Known) -> bool {

@@ -59,7 +59,7 @@ impl Scene {
 
     fn sees(&mut self, there: There) -> Action {
         let can = Can { hash: false, read_back: true };
-        self.tell(Event::Seen(Seen { there, modified: None, can, lost: false }))
+        self.tell(Event::Seen(Seen { there, modified: None, can, declared: None, lost: false }))
     }
 
     /// Sends to the end, and what the machine wants then.
@@ -321,7 +321,9 @@ fn a_lost_confirmation_is_found_out_by_size_and_tail() {
 #[test]
 fn a_continued_file_is_proven_by_a_checksum_where_there_is_one() {
     let can = Can { hash: true, read_back: true };
-    let has = |size| Event::Seen(Seen { there: There::Size(size), modified: None, can, lost: false });
+    let has = |size| {
+        Event::Seen(Seen { there: There::Size(size), modified: None, can, declared: None, lost: false })
+    };
     let mut scene = Scene::begun(plan());
     scene.look();
     assert_eq!(scene.tell(has(500_000)), check(500_000, How::Hash));
@@ -510,7 +512,7 @@ fn a_size_that_was_there_before_is_no_proof_unless_the_date_is_another_one() {
     let there = |seconds: Option<i64>| {
         let modified = seconds.map(|seconds| Modified { seconds, nanos: 0, strong: true });
         let can = Can { hash: false, read_back: true };
-        Event::Seen(Seen { there: There::Size(WHOLE), modified, can, lost: false })
+        Event::Seen(Seen { there: There::Size(WHOLE), modified, can, declared: None, lost: false })
     };
     let replaces = Plan { if_exists: Some(IfExists::Overwrite), ..plan() };
     for (before, after, expected) in [
@@ -553,7 +555,7 @@ fn a_date_of_what_was_finished_before_the_local_file_changed_proves_nothing() {
     let date = Some(LOCAL.modified.0);
     let modified = date.map(|seconds| Modified { seconds, nanos: 0, strong: true });
     let can = Can { hash: false, read_back: true };
-    let seen = Event::Seen(Seen { there: There::Size(WHOLE), modified, can, lost: false });
+    let seen = Event::Seen(Seen { there: There::Size(WHOLE), modified, can, declared: None, lost: false });
     for (local, expected) in [
         (LOCAL, Outcome::Done { proof: Proof::Date, already: true }),
         (old, Outcome::InTheWay(Obstacle::Doubtful)),
@@ -604,7 +606,7 @@ fn a_far_end_that_never_answers_is_given_up_soon() {
 /// A look that finds nothing of what was begun, and this under the name.
 fn lost(there: There) -> Event {
     let can = Can { hash: false, read_back: true };
-    Event::Seen(Seen { there, modified: None, can, lost: true })
+    Event::Seen(Seen { there, modified: None, can, declared: None, lost: true })
 }
 
 #[test]
@@ -620,6 +622,31 @@ fn what_the_far_end_has_lost_is_said_and_a_file_that_is_there_apart_from_it_is_a
     assert!(matches!(check, Action::Check { how: How::Tail, .. }), "{check:?}");
     let end = scene.tell(Event::Checked(Found::Different));
     assert_eq!(end, Action::Finish(Outcome::InTheWay(Obstacle::Different)));
+}
+
+#[test]
+fn a_far_end_that_takes_bytes_and_loses_them_each_time_is_given_up() {
+    let mut scene = Scene::begun(plan());
+    let mut next = scene.next();
+    for _ in 0..40 {
+        next = match next {
+            Action::Look { .. } => scene.tell(lost(There::Absent)),
+            Action::Say(why) => {
+                assert_eq!(why, Anew::Gone);
+                scene.next()
+            }
+            Action::Send { .. } => {
+                // Some of it is there, which forgives the break; then all of it is gone.
+                assert_eq!(scene.breaks_at(600_000), look(true));
+                scene.sees(There::Size(500_000));
+                scene.tell(Event::Checked(Found::Same));
+                scene.breaks_at(700_000)
+            }
+            Action::Finish(outcome) => return assert_eq!(outcome, Outcome::GaveUp(Trouble::Broken)),
+            other => panic!("{other:?}"),
+        };
+    }
+    panic!("it goes on for ever");
 }
 
 #[test]

@@ -150,7 +150,7 @@ impl Server {
             }
         };
         let modified = self.keeps_dates.then_some(Modified { seconds: 1_000, nanos: 0, strong: true });
-        Seen { there, modified, can: self.can, lost: false }
+        Seen { there, modified, can: self.can, declared: None, lost: false }
     }
 
     /// Whether it takes the bytes, and what it does to the file by that.

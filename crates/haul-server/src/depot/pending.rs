@@ -6,7 +6,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -151,7 +151,7 @@ impl Visitor {
         let mut pending = Vec::new();
         for (key, record) in depot.ledger.in_folder(&self.owner(), &place).await? {
             let path = folder.join(key.path.name())?;
-            pending.push(self.told_of(&path, record));
+            pending.push(self.as_told_now(&key, self.told_of(&path, record)));
         }
         Ok(pending)
     }
@@ -222,14 +222,30 @@ impl Visitor {
     /// Gives an unfinished upload up; whether it was there. Whoever receives it at the moment is ended; whoever receives
     /// another one that has taken its place is not.
     pub async fn cancel(&self, path: &TreePath, id: &str) -> Result<bool, ServerError> {
+        let Some(stage) = self.forget(path, id).await? else { return Ok(false) };
+        self.depot().remove_staged(&stage).await;
+        Ok(true)
+    }
+
+    /// As [`Self::cancel`], but whoever waits for it does not wait for its bytes: a file system takes its time to give
+    /// back what a large file has had.
+    pub async fn cancel_soon(&self, path: &TreePath, id: &str) -> Result<bool, ServerError> {
+        let Some(stage) = self.forget(path, id).await? else { return Ok(false) };
+        let depot = Arc::clone(self.depot());
+        tokio::spawn(async move { depot.remove_staged(&stage).await });
+        Ok(true)
+    }
+
+    /// The bytes of an unfinished upload that nobody is told of from now on; `None` where there was none.
+    async fn forget(&self, path: &TreePath, id: &str) -> Result<Option<StageId>, ServerError> {
         if !matches!(self.named_alone(path, id).await?, Named::Unfinished(_)) {
-            return Ok(false);
+            return Ok(None);
         }
         let key = self.key(&self.place(path)?);
         let sitting = self.depot().sit_now(key).await?;
         match self.meaning(&sitting.seat.key, path, id).await? {
-            Named::Unfinished(_) => self.depot().drop_unfinished(&sitting.seat.key).await,
-            Named::Published(_) | Named::Gone | Named::Unknown => Ok(false),
+            Named::Unfinished(_) => self.depot().forget_unfinished(&sitting.seat.key).await,
+            Named::Published(_) | Named::Gone | Named::Unknown => Ok(None),
         }
     }
 
@@ -255,15 +271,16 @@ impl Visitor {
             return Ok(None);
         }
         let record = self.depot().ledger.load(key).await?;
-        Ok(record.map(|record| {
-            let mut pending = self.told_of(path, record);
-            if let Some(seen) =
-                self.depot().seats.seen(key).filter(|seen| seen.meta.unique == pending.id.as_bytes())
-            {
-                pending.offset = pending.offset.max(seen.meta.size);
-            }
-            pending
-        }))
+        Ok(record.map(|record| self.as_told_now(key, self.told_of(path, record))))
+    }
+
+    /// What is being received may have come further than was remembered when it was looked up.
+    fn as_told_now(&self, key: &UploadKey, mut pending: Pending) -> Pending {
+        let seen = self.depot().seats.seen(key);
+        if let Some(seen) = seen.filter(|seen| seen.meta.unique == pending.id.as_bytes()) {
+            pending.offset = pending.offset.max(seen.meta.size);
+        }
+        pending
     }
 
     fn told_of(&self, path: &TreePath, record: Unfinished) -> Pending {

@@ -7,7 +7,9 @@ use haul_core::{
     TreePath,
     receiving::{Begin, There, begin},
 };
-use haul_store::{Assent, Kind, Meta, Reading, Source, Staged, StoreError, Then, Unfinished, UploadKey};
+use haul_store::{
+    Assent, Body, Kind, Meta, Reading, Source, Staged, StoreError, Then, Unfinished, UploadKey,
+};
 
 use super::{
     Announced, Condition, Control, DataEnd, Depot, Older, Order, Settled, Visitor, Wish, order,
@@ -40,6 +42,16 @@ impl Visitor {
 
     /// As [`Self::receive`], with all that can be wanted.
     pub async fn begin(&self, path: &TreePath, order: Order) -> Result<Receiving, ServerError> {
+        // In memory of its own, which those that wait for their bytes afterwards do not hold.
+        let (sitting, plan) = Box::pin(self.plan(path, order)).await?;
+        let offset = plan.begin.at();
+        let upload = Upload::new(Arc::clone(self.depot()), Arc::clone(&sitting.seat), plan);
+        *sitting.seat.turn.lock().await = Phase::Open(Box::new(upload));
+        Ok(Receiving { sitting: Some(sitting), offset })
+    }
+
+    /// Has the seat, and says what is to become of what is there and what comes.
+    async fn plan(&self, path: &TreePath, order: Order) -> Result<(Sitting, Plan), ServerError> {
         let Order { wish, announced, condition, older, from_finished, of, note } = order;
         let depot = self.depot();
         if !self.may_add(path) {
@@ -121,16 +133,14 @@ impl Visitor {
             aside: self.is_aside(),
             begin,
             declared,
-            source,
+            source: source.map(Box::new),
             base,
-            earlier,
+            earlier: earlier.map(Box::new),
             staged,
             fresh: None,
-            charge,
+            charge: charge.map(Box::new),
         };
-        let upload = Upload::new(Arc::clone(depot), Arc::clone(&sitting.seat), plan);
-        *sitting.seat.turn.lock().await = Phase::Open(Box::new(upload));
-        Ok(Receiving { sitting: Some(sitting), offset: begin.at() })
+        Ok((sitting, plan))
     }
 
     /// From where a client sends that was told how far its file is: to append names no offset.
@@ -168,16 +178,14 @@ impl Depot {
     /// that are just being received and will be, if they do not come to their end.
     pub(super) async fn has_room_for_another(&self, seat: &Seat) -> Result<(), ServerError> {
         let mut unknown = self.seats.begins(seat);
-        if unknown.len() + self.ledger.count(&seat.key.owner).await? >= self.rules.max_unfinished {
+        if unknown + self.ledger.count(&seat.key.owner).await? >= self.rules.max_unfinished {
             // Before the others are counted: who is remembered in between counts twice, and not never.
-            let all = std::mem::take(&mut unknown);
-            for key in all {
-                if self.ledger.load(&key).await?.is_none() {
-                    unknown.push(key);
-                }
+            unknown = 0;
+            for key in self.seats.begun_before(seat) {
+                unknown += usize::from(self.ledger.load(&key).await?.is_none());
             }
         }
-        let unfinished = unknown.len() + self.ledger.count(&seat.key.owner).await?;
+        let unfinished = unknown + self.ledger.count(&seat.key.owner).await?;
         if unfinished < self.rules.max_unfinished { Ok(()) } else { Err(ServerError::TooMany { unfinished }) }
     }
 
@@ -319,11 +327,22 @@ impl Receiving {
         Ok(taken.then)
     }
 
+    /// `len` bytes of another file of this tree, from `at` on, which the store copies by itself: as [`Self::append`].
+    pub async fn copy(&mut self, body: &Body, at: u64, len: u64) -> Result<(), ServerError> {
+        let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
+        match &mut *sitting.seat.turn.lock().await {
+            Phase::Open(upload) => upload.copy_in(body, at, len).await?,
+            Phase::Busy | Phase::Lanes(_) | Phase::Over => return Err(fenced(sitting).into()),
+        }
+        self.offset += len;
+        Ok(())
+    }
+
     /// Nothing comes for the moment: what came is made safe in time all the same. To be called every few seconds.
     pub async fn rest(&mut self) -> Result<(), ServerError> {
         let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
         match &mut *sitting.seat.turn.lock().await {
-            Phase::Open(upload) => Ok(upload.rest().await?),
+            Phase::Open(upload) => Ok(Box::pin(upload.rest()).await?),
             Phase::Busy | Phase::Lanes(_) | Phase::Over => Err(fenced(sitting).into()),
         }
     }

@@ -129,6 +129,11 @@ impl Seat {
         let _ = over.wait_for(|over| *over).await;
     }
 
+    fn was_begun_before(&self, another: &Self) -> bool {
+        let number = another.begun.load(Ordering::Relaxed);
+        self.key.owner == another.key.owner && (1..number).contains(&self.begun.load(Ordering::Relaxed))
+    }
+
     fn seen(&self) -> Option<Seen> {
         let pace = self.pace();
         pace.told.as_ref().map(|(stage, at)| unfinished::seen(stage, *at, pace.touched))
@@ -140,17 +145,20 @@ impl Seats {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something is begun there that nothing is known of; what else its owner has begun so before and still receives.
-    pub(super) fn begins(&self, seat: &Seat) -> Vec<UploadKey> {
+    /// Something is begun there that nothing is known of; how much else its owner has begun so before, and still
+    /// receives.
+    pub(super) fn begins(&self, seat: &Seat) -> usize {
         let taken = self.taken();
         // Under the lock, so that of two who come at once one is the first for both.
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         seat.begun.store(number, Ordering::Relaxed);
-        let before = |other: &&Arc<Seat>| {
-            let begun = other.begun.load(Ordering::Relaxed);
-            other.key.owner == seat.key.owner && (1..number).contains(&begun)
-        };
-        taken.values().filter(before).map(|other| other.key.clone()).collect()
+        taken.values().filter(|other| other.was_begun_before(seat)).count()
+    }
+
+    /// What else its owner had begun before this one that nothing was known of, and still receives.
+    pub(super) fn begun_before(&self, seat: &Seat) -> Vec<UploadKey> {
+        let taken = self.taken();
+        taken.values().filter(|other| other.was_begun_before(seat)).map(|other| other.key.clone()).collect()
     }
 
     /// What is being received, as its owner may see it.

@@ -86,8 +86,16 @@ impl Depot {
 
     /// Forgets an unfinished upload and removes its bytes; whether there was one. Its seat is the caller's.
     pub(super) async fn drop_unfinished(&self, key: &UploadKey) -> Result<bool, ServerError> {
+        let Some(stage) = self.forget_unfinished(key).await? else { return Ok(false) };
+        self.remove_staged(&stage).await;
+        Ok(true)
+    }
+
+    /// Forgets an unfinished upload, so that nobody is told of it any more; its bytes, which are still to be removed. Its
+    /// seat is the caller's.
+    pub(super) async fn forget_unfinished(&self, key: &UploadKey) -> Result<Option<StageId>, ServerError> {
         if self.rules.in_place || self.ledger.load(key).await?.is_none() {
-            return Ok(false);
+            return Ok(None);
         }
         let (lease, known) = self.ledger.claim(key).await?;
         if let Some(record) = &known {
@@ -109,11 +117,8 @@ impl Depot {
             }
             Ok(()) => {}
         }
-        if let Some(Unfinished { stage, .. }) = known {
-            self.remove_staged(&stage).await;
-        }
         self.quotas.dropped(key);
-        Ok(true)
+        Ok(known.map(|record| record.stage))
     }
 
     /// Removes bytes that nothing speaks of any more. If they stay, the next start of a server removes them.

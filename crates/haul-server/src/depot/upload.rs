@@ -19,7 +19,8 @@ use haul_core::{
     receiving::{Begin, Completion, Control, DataEnd, Declared, Ended, Settle, held, settle, told},
 };
 use haul_store::{
-    Assent, Durability, Lease, Meta, Reading, Source, Staged, StoreError, Taken, Then, Unfinished, When, boot,
+    Assent, Body, Durability, Lease, Meta, Reading, Source, Staged, StoreError, Taken, Then, Unfinished,
+    When, boot,
 };
 
 use super::{
@@ -48,6 +49,8 @@ const ROOM: u64 = 1 << 20;
 const OVERSHOOT: u64 = 4 << 20;
 
 /// What an upload is to be.
+///
+/// It is had for as long as bytes come: what only some uploads have is elsewhere.
 pub(super) struct Plan {
     pub(super) target: TreePath,
     pub(super) completion: Completion,
@@ -60,17 +63,17 @@ pub(super) struct Plan {
     pub(super) begin: Begin,
     pub(super) declared: Declared,
     /// What is copied first.
-    pub(super) source: Option<Reading>,
+    pub(super) source: Option<Box<Reading>>,
     /// The finished file that this goes on from.
     pub(super) base: Option<Base>,
     /// The unfinished upload that has the name.
-    pub(super) earlier: Option<Unfinished>,
+    pub(super) earlier: Option<Box<Unfinished>>,
     /// Its bytes, where they are gone on with.
     pub(super) staged: Option<Box<dyn Staged>>,
     /// The empty staged file of one that begins anew.
     pub(super) fresh: Option<Box<dyn Staged>>,
     /// What it counts for, where somebody counts.
-    pub(super) charge: Option<Charge>,
+    pub(super) charge: Option<Box<Charge>>,
 }
 
 /// An upload under way.
@@ -179,6 +182,27 @@ impl Upload {
         }
         self.keep_safe().await?;
         Ok(taken)
+    }
+
+    /// Adds `len` bytes of another file in the tree or out of its sight, from `at` on.
+    pub(super) async fn copy_in(&mut self, body: &Body, at: u64, len: u64) -> Result<(), ServerError> {
+        self.seat.received();
+        let begun = self.begin().await?;
+        begun.look_beside(false).await?;
+        let end = begun.staged.len();
+        if self.plan.charge.as_ref().is_some_and(|charge| charge.grow(end, len) < len) {
+            self.count(end);
+            return Err(ServerError::OverQuota);
+        }
+        if let Some(begun) = &mut self.begun
+            && let Err(error) = begun.staged.copy_from(body, at, len).await
+        {
+            let there = begun.staged.len();
+            self.count(there);
+            return Err(error.into());
+        }
+        self.seat.received();
+        Ok(self.keep_safe().await?)
     }
 
     /// From now on nothing is told of what comes, and nothing of it stays, unless [`Self::vouch`] comes after it. The
@@ -298,7 +322,7 @@ impl Upload {
         let mut staged = self.depot.store.stage(&self.plan.target).await?;
         let mut durable = 0;
         let copied = async {
-            staged.copy_from(&source, upto).await?;
+            staged.copy_from(&source.body, 0, upto).await?;
             self.depot.store.unchanged(&source).await?;
             // Whoever asked for the size of the finished file was told these bytes.
             durable = staged.sync().await?;
@@ -376,8 +400,10 @@ impl Upload {
             return Ok(());
         }
         begun.look_beside(true).await?;
-        let end = begun.staged.len();
-        if end > begun.durable {
+        let (end, durable) = (begun.staged.len(), begun.durable);
+        // What was made safe for its end to be judged was not told yet: it may be judged to be none.
+        let told = self.seat.told().unwrap_or(0);
+        if end > durable || self.told(durable) > told {
             self.sync_beside(end);
         }
         match &mut self.begun {

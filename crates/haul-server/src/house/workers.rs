@@ -55,6 +55,8 @@ impl Workers {
         match fewest {
             Some(worker) => {
                 let counted = Counted::new(&worker.sessions);
+                // What waits would hold it twice: as it was handed over, and as it runs.
+                let session = Box::pin(session);
                 worker.runtime.spawn(async move {
                     session.await;
                     drop(counted);

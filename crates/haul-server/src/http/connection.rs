@@ -36,10 +36,11 @@ pub(super) async fn attend(
     house: House,
     settings: Arc<Settings>,
     kind: Kind,
-    stream: TcpStream,
+    stream: std::net::TcpStream,
     peer: SocketAddr,
     (place, full): (Place, Option<Full>),
 ) {
+    let Ok(stream) = TcpStream::from_std(stream) else { return };
     let Ok(local) = stream.local_addr().map(canonical) else { return };
     // Each of them is a convenience.
     let _ = stream.set_nodelay(true);

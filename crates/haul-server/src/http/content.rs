@@ -9,6 +9,10 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::timeout;
 
+/// Less than this is copied: who sends little waits long, and hyper reads on into the same buffer if nobody has a part
+/// of it any more, and into another one if somebody has.
+const LITTLE: usize = 4 << 10;
+
 /// The content of a request.
 pub(super) enum Content {
     /// None.
@@ -86,6 +90,7 @@ impl Content {
                     None => return Ok(Next::End(None)),
                     Some(Err(error)) => return Err(Cut(words(&error))),
                     Some(Ok(frame)) => match frame.into_data() {
+                        Ok(piece) if piece.len() < LITTLE => Bytes::copy_from_slice(&piece),
                         Ok(piece) => piece,
                         // Nothing else follows.
                         Err(frame) => return Ok(Next::End(frame.into_trailers().ok())),

@@ -78,11 +78,7 @@ fn let_in(house: &House, kind: Kind, stream: TcpStream, peer: SocketAddr) {
             house.counts.connected();
             // It leaves this runtime, and is at home in the one where its connection is.
             let Ok(stream) = stream.into_std() else { return };
-            house.spawn(async move {
-                if let Ok(stream) = TcpStream::from_std(stream) {
-                    connection::attend(inside, settings, kind, stream, peer, (place, None)).await;
-                }
-            });
+            house.spawn(connection::attend(inside, settings, kind, stream, peer, (place, None)));
         }
         Err(full) => {
             house.log.tell(Event::Refused { address: peer.ip(), why: full.words().to_owned() });
@@ -92,10 +88,8 @@ fn let_in(house: &House, kind: Kind, stream: TcpStream, peer: SocketAddr) {
             let Ok(stream) = stream.into_std() else { return };
             let place = house.connections.beside();
             house.spawn(async move {
-                if let Ok(stream) = TcpStream::from_std(stream) {
-                    let told = connection::attend(inside, settings, kind, stream, peer, (place, Some(full)));
-                    let _ = timeout(FAREWELL, told).await;
-                }
+                let told = connection::attend(inside, settings, kind, stream, peer, (place, Some(full)));
+                let _ = timeout(FAREWELL, told).await;
                 drop(permit);
             });
         }

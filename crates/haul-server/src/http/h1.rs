@@ -23,6 +23,7 @@ use super::{
     leaving::Leaving,
     request::{Client, Request},
     service,
+    settings::Settings,
     wire::{Lift, Line, Piece, Wire},
 };
 use crate::{
@@ -48,10 +49,10 @@ pub(super) async fn serve(client: &Arc<Client>, line: Line, first: Bytes) -> Res
         Wire::new(line, first, lift.clone().unwrap_or_default(), interim.clone(), settings.times.stall);
     let service = service_fn(|request: http::Request<Incoming>| {
         let (client, interim, lift) = (Arc::clone(client), interim.clone(), lift.clone());
+        let (parts, incoming) = request.into_parts();
+        let mut request = Request::new(parts, Content::h1(incoming), interim.clone());
         Box::pin(async move {
-            let (parts, incoming) = request.into_parts();
-            let request = Request::new(parts, Content::h1(incoming), interim.clone());
-            let mut answer = service::answer(&client, request).await;
+            let mut answer = service::answer(&client, &mut request).await;
             // It comes too late now.
             drop(interim.take());
             let mut head = answer.head();
@@ -63,16 +64,7 @@ pub(super) async fn serve(client: &Arc<Client>, line: Line, first: Bytes) -> Res
     });
     // As much is also kept of what leaves within TLS, for each client that does not take it.
     let most = if lift_is_had { MOST_AT_ONCE } else { MOST_WITHIN_TLS };
-    let mut builder = http1::Builder::new();
-    builder
-        .half_close(true)
-        .max_headers(settings.limits.fields)
-        .max_header_size(settings.limits.head)
-        .max_buf_size(most.max(settings.limits.head))
-        .timer(TokioTimer::new())
-        .header_read_timeout(settings.times.head)
-        .writev(true);
-    let connection = builder.serve_connection(TokioIo::new(wire), service);
+    let connection = rules(settings, most).serve_connection(TokioIo::new(wire), service);
     let mut connection = std::pin::pin!(connection);
     let mut phase = client.house.stop.watch();
     let ended = tokio::select! {
@@ -83,13 +75,29 @@ pub(super) async fn serve(client: &Arc<Client>, line: Line, first: Bytes) -> Res
         Some(ended) => ended,
         None => {
             connection.as_mut().graceful_shutdown();
+            // Only then is there memory for it.
+            let mut stopped = Box::pin(over(&mut phase));
             tokio::select! {
                 ended = connection.as_mut() => ended,
-                () = over(&mut phase) => return Err("the server is being stopped".to_owned()),
+                () = stopped.as_mut() => return Err("the server is being stopped".to_owned()),
             }
         }
     };
     ended.map_err(|error| error.to_string())
+}
+
+/// What holds for a connection on which so much is read at once.
+fn rules(settings: &Settings, most: usize) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .half_close(true)
+        .max_headers(settings.limits.fields)
+        .max_header_size(settings.limits.head)
+        .max_buf_size(most.max(settings.limits.head))
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.times.head)
+        .writev(true);
+    builder
 }
 
 /// The bytes of an answer, as hyper asks for them.

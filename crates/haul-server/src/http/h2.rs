@@ -107,9 +107,9 @@ async fn exchange(
     // What changes something is brought to its end, whoever still waits; an upload hears of it by its content.
     let safe = parts.method.is_safe();
     let interim = Interim::taken();
-    let request = Request::new(parts, Content::h2(stream), interim.clone());
+    let mut request = Request::new(parts, Content::h2(stream), interim.clone());
     let mut answer = {
-        let mut answering = pin!(service::answer(client, request));
+        let mut answering = pin!(service::answer(client, &mut request));
         poll_fn(|cx| {
             let polled = answering.as_mut().poll(cx);
             let left = interim.take();

@@ -76,7 +76,7 @@ pub(super) async fn put(
         begun => begun?,
     };
     let mut arriving = Arriving::new(client, visitor, &place.path, receiving);
-    let poured = arriving.pour(&mut request.content, Some(bytes), |_| {}).await;
+    let poured = arriving.pour(request.awaited(), Some(bytes), |_| {}).await;
     let came = arriving.offset() - start;
     match poured {
         Poured::Whole if came == bytes && ends => {

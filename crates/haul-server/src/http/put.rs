@@ -38,11 +38,13 @@ pub(super) async fn put(
         return Err(Trouble::new(StatusCode::CONFLICT, words));
     }
     as_it_comes(request)?;
-    let (condition, replaces) = condition(request, visitor, place).await?;
+    let (condition, replaces) = Box::pin(condition(request, visitor, place)).await?;
     let length = request.length();
     match PutRange::of(&request.fields, length) {
         Err(bad) => return Err(Trouble::new(StatusCode::BAD_REQUEST, bad.to_string())),
-        Ok(Some(said)) => return pieces::put(client, request, visitor, place, said, condition).await,
+        Ok(Some(said)) => {
+            return Box::pin(pieces::put(client, request, visitor, place, said, condition)).await;
+        }
         Ok(None) => {}
     }
     let order = Order {
@@ -74,7 +76,7 @@ pub(super) async fn whole(
     place: &Place,
     replaces: bool,
 ) -> Answered {
-    let poured = arriving.pour(&mut request.content, None, |_| {}).await;
+    let poured = arriving.pour(request.awaited(), None, |_| {}).await;
     let offset = arriving.offset();
     match poured {
         Poured::Whole => match arriving.settle(DataEnd::Clean, "it is not whole").await? {

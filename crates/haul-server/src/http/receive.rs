@@ -1,6 +1,7 @@
 //! The content of a request on its way into an upload, for every dialect.
 
 use std::{
+    cmp::Ordering,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -8,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use haul_core::{Algorithm, Digest, TreePath};
-use haul_store::StoreError;
+use haul_store::{Body, StoreError};
 use tokio::time::timeout;
 
 use super::{
@@ -103,30 +104,36 @@ impl Arriving {
         mut told: impl FnMut(u64),
     ) -> Poured {
         let end = most.map(|most| self.receiving.offset().saturating_add(most));
-        let mut next = self.next(content, &mut told).await;
-        while let Some(piece) = next {
-            let piece = match piece {
-                Ok(piece) => piece,
-                Err(poured) => return poured,
+        // The last piece is taken only when it is sure that it is the last: with it an upload has all that was
+        // declared, and is whole, whatever is said of it afterwards.
+        let mut last: Option<Bytes> = None;
+        loop {
+            let next = self.next(content, &mut told).await;
+            let piece = match (last.take(), next) {
+                (Some(_), Some(Ok(_))) => return Poured::TooMuch,
+                (Some(last), next) => {
+                    if let Err(error) = self.take_in_time(last).await {
+                        return Poured::Failed(error);
+                    }
+                    told(self.receiving.safe());
+                    return next.and_then(Result::err).unwrap_or(Poured::Whole);
+                }
+                (None, None) => return Poured::Whole,
+                (None, Some(Err(poured))) => return poured,
+                (None, Some(Ok(piece))) => piece,
             };
             let room = end.map_or(u64::MAX, |end| end.saturating_sub(self.receiving.offset()));
-            let len = piece.len() as u64;
-            // The last piece is taken only when it is sure that it is the last: with it an upload has all that was
-            // declared, and is whole, whatever is said of it afterwards.
-            let ahead = if len == room { Some(self.next(content, &mut told).await) } else { None };
-            if len > room || matches!(ahead, Some(Some(Ok(_)))) {
-                return Poured::TooMuch;
+            match (piece.len() as u64).cmp(&room) {
+                Ordering::Greater => return Poured::TooMuch,
+                Ordering::Equal => last = Some(piece),
+                Ordering::Less => {
+                    if let Err(error) = self.take_in_time(piece).await {
+                        return Poured::Failed(error);
+                    }
+                    told(self.receiving.safe());
+                }
             }
-            if let Err(error) = self.take_in_time(piece).await {
-                return Poured::Failed(error);
-            }
-            told(self.receiving.safe());
-            next = match ahead {
-                Some(next) => next,
-                None => self.next(content, &mut told).await,
-            };
         }
-        Poured::Whole
     }
 
     /// The next piece. While none comes, what came is made safe in time all the same, and whoever was taken over hears
@@ -172,6 +179,13 @@ impl Arriving {
         Box::pin(self.receiving.append(piece)).await?;
         self.transfer.bytes += len;
         self.client.house.counts.received(len);
+        Ok(())
+    }
+
+    /// Takes in bytes of another file of this tree, which its store copies by itself. No checksum is made of them.
+    pub(super) async fn copy(&mut self, body: &Body, at: u64, len: u64) -> Result<(), ServerError> {
+        Box::pin(self.receiving.copy(body, at, len)).await?;
+        self.transfer.bytes += len;
         Ok(())
     }
 

@@ -85,9 +85,15 @@ impl Request {
         let interim = if version < Version::HTTP_11 { Interim::default() } else { interim };
         let names_its_host = names_its_host(&headers, version, uri.authority().is_some());
         let (path, query) = (uri.path().to_owned(), uri.query().map(str::to_owned));
-        // What content is waited for outlives the buffer that its head came in.
+        // hyper reads the first content at once: into the same buffer, if nothing of the head lies in it any more.
         let fields = if content.is_empty() { headers } else { copied(&headers) };
         Self { method, path, query, host, names_its_host, fields, content, interim }
+    }
+
+    /// The content, when all that the head says was heeded: it is let go while the content is waited for.
+    pub(super) fn awaited(&mut self) -> &mut Content {
+        self.fields = HeaderMap::new();
+        &mut self.content
     }
 
     /// The text of a field that is there once.

@@ -29,11 +29,11 @@ pub(super) const METHODS: &str = "GET, HEAD, OPTIONS, PUT, DELETE, MKCOL, MOVE, 
 const SERVER: HeaderValue = HeaderValue::from_static(concat!("haul/", env!("CARGO_PKG_VERSION")));
 
 /// The answer to a request. A failure is one, too.
-pub(super) async fn answer(client: &Arc<Client>, mut request: Request) -> Answer {
+pub(super) async fn answer(client: &Arc<Client>, request: &mut Request) -> Answer {
     let head = request.method == Method::HEAD;
     let speaks_tus = request.fields.contains_key(TUS_RESUMABLE);
-    let shared = guard::shared(client, &request);
-    let answered = Box::pin(serve(client, &mut request)).await;
+    let shared = guard::shared(client, request);
+    let answered = Box::pin(serve(client, request)).await;
     let mut answer = answered.unwrap_or_else(Answer::from);
     client.house.counts.answered(answer.status);
     answer.fields.insert(header::SERVER, SERVER);
@@ -71,7 +71,7 @@ async fn serve(client: &Arc<Client>, request: &mut Request) -> Answered {
     if let Some(about) = about::answer(client, request) {
         return about;
     }
-    let entered = account::enter(client, request).await?;
+    let entered = Box::pin(account::enter(client, request)).await?;
     let named = entered.named;
     let answered = within(client, request, &entered).await;
     match answered {
@@ -83,13 +83,13 @@ async fn serve(client: &Arc<Client>, request: &mut Request) -> Answered {
     }
 }
 
-/// What somebody who was let in asks for. Uploads wait long, and each of them has memory for itself alone, not for
-/// whatever else could be asked for.
+/// What somebody who was let in asks for. Uploads wait long: each kind of request has memory of its own, so that none
+/// of them holds what another one would need.
 async fn within(client: &Arc<Client>, request: &mut Request, entered: &Entered) -> Answered {
     let visitor = &entered.visitor;
     let speaks_tus = request.fields.contains_key(TUS_RESUMABLE);
     if request.path.starts_with(OWN) {
-        return own(client, request, visitor, speaks_tus).await;
+        return Box::pin(own(client, request, visitor, speaks_tus)).await;
     }
     let place = Place::parse(&request.path)?;
     if speaks_tus && request.method == Method::POST {
@@ -101,12 +101,12 @@ async fn within(client: &Arc<Client>, request: &mut Request, entered: &Entered) 
         return Box::pin(draft::create(client, request, visitor, &place, creation)).await;
     }
     match request.method.as_str() {
-        "GET" | "HEAD" => file::get(client, request, visitor, &place).await,
+        "GET" | "HEAD" => Box::pin(file::get(client, request, visitor, &place)).await,
         "OPTIONS" => Ok(upload::options(request, visitor)),
         "PUT" => Box::pin(put::put(client, request, visitor, &place)).await,
-        "DELETE" => change::delete(client, request, visitor, &place).await,
-        "MKCOL" => change::make_folder(client, request, visitor, &place).await,
-        "MOVE" => change::rename(client, request, visitor, &place).await,
+        "DELETE" => Box::pin(change::delete(client, request, visitor, &place)).await,
+        "MKCOL" => Box::pin(change::make_folder(client, request, visitor, &place)).await,
+        "MOVE" => Box::pin(change::rename(client, request, visitor, &place)).await,
         _ => Err(Trouble::method(METHODS)),
     }
 }

@@ -9,14 +9,14 @@ use super::{Lease, Unfinished, UploadKey};
 /// Everything that is known of unfinished uploads, by place and then by owner.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    all: BTreeMap<TreePath, BTreeMap<String, Unfinished>>,
+    all: BTreeMap<(TreePath, String), Unfinished>,
     /// How many each owner has: those who have none are not in it.
     counts: HashMap<String, usize>,
 }
 
 impl Records {
     pub(super) fn get(&self, key: &UploadKey) -> Option<&Unfinished> {
-        self.all.get(&key.path)?.get(&key.owner)
+        self.all.get(&placed(key))
     }
 
     /// How many this owner has.
@@ -25,17 +25,13 @@ impl Records {
     }
 
     pub(super) fn put(&mut self, key: UploadKey, record: Unfinished) {
-        if self.all.entry(key.path).or_default().insert(key.owner.clone(), record).is_none() {
+        if self.all.insert(placed(&key), record).is_none() {
             *self.counts.entry(key.owner).or_default() += 1;
         }
     }
 
     pub(super) fn take(&mut self, key: &UploadKey) -> Option<Unfinished> {
-        let owners = self.all.get_mut(&key.path)?;
-        let record = owners.remove(&key.owner)?;
-        if owners.is_empty() {
-            self.all.remove(&key.path);
-        }
+        let record = self.all.remove(&placed(key))?;
         if let Some(count) = self.counts.get_mut(&key.owner) {
             *count -= 1;
             if *count == 0 {
@@ -53,15 +49,10 @@ impl Records {
     ) -> impl Iterator<Item = (UploadKey, &'a Unfinished)> {
         // All of them have the folder's bytes at their front, and so have some of its neighbours.
         self.all
-            .range(folder..)
-            .take_while(|(path, _)| path.as_bytes().starts_with(folder.as_bytes()))
-            .filter(|(path, _)| path.is_within(folder))
-            .flat_map(|(path, owners)| {
-                owners.iter().map(move |(owner, record)| {
-                    (UploadKey { owner: owner.clone(), path: path.clone() }, record)
-                })
-            })
-            .filter(move |(key, _)| owner.is_none_or(|owner| key.owner == owner))
+            .range((folder.clone(), String::new())..)
+            .take_while(|((path, _), _)| path.as_bytes().starts_with(folder.as_bytes()))
+            .filter(move |((path, of), _)| path.is_within(folder) && owner.is_none_or(|owner| of == owner))
+            .map(|((path, owner), record)| (UploadKey { owner: owner.clone(), path: path.clone() }, record))
     }
 
     /// Renames what lies within `from`. What would get no path any more is forgotten.
@@ -74,6 +65,10 @@ impl Records {
             }
         }
     }
+}
+
+fn placed(key: &UploadKey) -> (TreePath, String) {
+    (key.path.clone(), key.owner.clone())
 }
 
 /// Who may write what. A lease lives as long as this process, and so does the number that only grows.

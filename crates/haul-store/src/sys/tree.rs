@@ -152,11 +152,16 @@ pub(crate) fn share(from: &File, to: &File, upto: u64) -> bool {
     false
 }
 
-/// Copies at most `most` bytes within the system; `None` where it cannot between these two.
-pub(crate) fn copy_range(from: &File, to: &File, at: u64, most: u64) -> Option<io::Result<usize>> {
+/// Copies at most `most` bytes within the system, from a place in a file to a place in another; how many. `None` where
+/// it cannot between these two. What begins with whole blocks at both places is shared where the medium can do that.
+pub(crate) fn copy_range(
+    (from, at): (&File, u64),
+    (to, put): (&File, u64),
+    most: u64,
+) -> Option<io::Result<usize>> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
-        let (mut source, mut target) = (at, at);
+        let (mut source, mut target) = (at, put);
         let most = usize::try_from(most.min(1 << 30)).unwrap_or(1 << 30);
         match fs::copy_file_range(from, Some(&mut source), to, Some(&mut target), most) {
             Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) => None,
@@ -165,7 +170,7 @@ pub(crate) fn copy_range(from: &File, to: &File, at: u64, most: u64) -> Option<i
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {
-        let _ = (from, to, at, most);
+        let _ = (from, at, to, put, most);
         None
     }
 }

@@ -250,8 +250,9 @@ pub trait Staged: Send + Sync {
     /// no more at all, or at least `most` bytes came. The source is dropped before the future is ready: whoever lent it
     /// something has it back then. After an error bytes that were taken from the source may be lost.
     fn take(&mut self, source: Box<dyn Source>, most: u64) -> Work<'_, Taken>;
-    /// Writes the first `upto` bytes of a finished file to the empty staged file, sharing blocks where the medium can.
-    fn copy_from<'a>(&'a mut self, reading: &'a Reading, upto: u64) -> Work<'a, ()>;
+    /// Writes `len` bytes of another file of this store, from `at` on, at its end: the system copies them, or the medium
+    /// shares their blocks, where they can. After an error some of the first of them may be there.
+    fn copy_from<'a>(&'a mut self, body: &'a Body, at: u64, len: u64) -> Work<'a, ()>;
     /// Forgets all bytes from `at` on.
     fn cut(&mut self, at: u64) -> Work<'_, ()>;
     /// At most `most` bytes from `at` on; none at the end. For checksums of what is unfinished.

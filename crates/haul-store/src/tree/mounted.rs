@@ -361,8 +361,8 @@ impl Staged for MountedFile {
         self.inner.take(source, most)
     }
 
-    fn copy_from<'a>(&'a mut self, reading: &'a Reading, upto: u64) -> Work<'a, ()> {
-        self.inner.copy_from(reading, upto)
+    fn copy_from<'a>(&'a mut self, body: &'a Body, at: u64, len: u64) -> Work<'a, ()> {
+        self.inner.copy_from(body, at, len)
     }
 
     fn cut(&mut self, at: u64) -> Work<'_, ()> {

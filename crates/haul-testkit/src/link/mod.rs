@@ -4,6 +4,7 @@
 //! (to the server) pass as they come, bytes down (the answers) are counted, paced, held and cut; for uploads the other way
 //! round ([`Link::up_to`]).
 
+mod ftp;
 mod relay;
 
 use std::net::SocketAddr;
@@ -14,6 +15,8 @@ use std::time::Duration;
 
 use crate::port::Port;
 use crate::socket::Cut;
+
+pub use ftp::FtpLink;
 
 /// How often a thread with nothing to do looks at the settings.
 const TICK: Duration = Duration::from_millis(5);
@@ -37,6 +40,15 @@ struct Shared {
     stopped: AtomicBool,
 }
 
+/// When the answer to a request is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// As soon as the request has gone up: whether it is done by the server is open.
+    AtOnce,
+    /// When the answer has come, of which no byte passes: what was asked for is done.
+    Answered,
+}
+
 /// What one connection has done, and whether it has to go.
 #[derive(Debug, Default)]
 struct Tally {
@@ -53,6 +65,7 @@ struct Settings {
     stall: Option<u64>,
     refuse: bool,
     latency: Duration,
+    loses: Option<(Vec<u8>, Lost)>,
 }
 
 impl Settings {
@@ -139,6 +152,16 @@ impl Link {
     /// What goes up is held back for so long: the round trip of a longer way.
     pub fn latency(&self, latency: Duration) -> &Self {
         self.set(|s| s.latency = latency)
+    }
+
+    /// The answer to the next request in which these words stand is lost, once: its connection is reset.
+    pub fn loses_answer_to(&self, words: &str, when: Lost) -> &Self {
+        self.set(|s| s.loses = Some((words.as_bytes().to_vec(), when)))
+    }
+
+    /// Whether that has not happened yet.
+    pub fn is_to_lose(&self) -> bool {
+        self.shared.settings.lock().unwrap().loses.is_some()
     }
 
     /// Cuts every open connection now.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{Settings, Shared, TICK, Tally};
+use super::{Lost, Settings, Shared, TICK, Tally};
 use crate::pace::Pace;
 use crate::socket::{self, Cut};
 
@@ -81,7 +81,8 @@ pub(super) fn run(client: TcpStream, number: usize, tally: &Tally, shared: &Shar
     }
     // Whoever takes what is paced is the client here.
     let (client, server) = if shared.up { (server, client) } else { (client, server) };
-    let mut relay = Relay { client, server, number, up: Flow::new(), down: Flow::new(), pace: None };
+    let mut relay =
+        Relay { client, server, number, up: Flow::new(), down: Flow::new(), pace: None, loses: None };
     if relay.pass_until_cut(tally, shared).is_err() {
         // One of the two died; the other shall see it die.
         socket::reset_on_close(&relay.client);
@@ -96,6 +97,8 @@ struct Relay {
     up: Flow,
     down: Flow,
     pace: Option<Pace>,
+    /// The answer that comes next is lost.
+    loses: Option<Lost>,
 }
 
 impl Relay {
@@ -120,7 +123,10 @@ impl Relay {
                 Gate::Wait(wait) => (0, wait.min(TICK)),
             };
             self.wait(limit > 0, patience)?;
-            self.pass_up(settings.latency)?;
+            self.pass_up(settings.latency, shared)?;
+            if self.has_lost() {
+                return Err(ErrorKind::ConnectionReset.into());
+            }
             let passed = self.pass_down(limit)?;
             tally.passed.fetch_add(passed, Ordering::Relaxed);
             shared.passed.fetch_add(passed, Ordering::Relaxed);
@@ -178,10 +184,25 @@ impl Relay {
         Ok(())
     }
 
-    fn pass_up(&mut self, latency: Duration) -> io::Result<()> {
+    /// Whether the answer that is not to arrive has come, or is not even waited for.
+    fn has_lost(&self) -> bool {
+        match self.loses {
+            None => false,
+            Some(Lost::AtOnce) => self.up.is_empty(),
+            Some(Lost::Answered) => !self.down.is_empty(),
+        }
+    }
+
+    fn pass_up(&mut self, latency: Duration, shared: &Shared) -> io::Result<()> {
         if self.up.is_empty() && !self.up.ended {
             if self.up.take(&self.client, BUFFER)? > 0 {
                 self.up.held_until = Instant::now() + latency;
+                let brought = &self.up.buffer[self.up.from..self.up.to];
+                let loses = &mut shared.settings.lock().unwrap().loses;
+                let has = |words: &[u8]| brought.windows(words.len()).any(|window| window == words);
+                if let Some((_, when)) = loses.take_if(|(words, _)| has(words)) {
+                    self.loses = Some(when);
+                }
             }
             if self.up.ended {
                 let _ = self.server.shutdown(Shutdown::Write);
@@ -203,7 +224,7 @@ impl Relay {
                 let _ = self.client.shutdown(Shutdown::Write);
             }
         }
-        if self.down.is_empty() {
+        if self.down.is_empty() || self.loses.is_some() {
             return Ok(0);
         }
         Ok(self.down.give(&self.client)? as u64)

@@ -132,7 +132,9 @@ async fn to_http(
     let far = Far { who: client.user_at(&job.url), path: sink.far_path() };
     let memory = memory(job, far)?;
     if let Some(resource) = memory.resource() {
-        sink.remember(resource);
+        // Who begins anew is not held up by what was confirmed before.
+        let acknowledged = if job.restart { 0 } else { resource.acknowledged };
+        sink.remember(sink::Resource { acknowledged, ..resource });
     }
     if memory.has_parts() {
         sink.spread();
@@ -293,7 +295,8 @@ impl<'a, S: Sink> Put<'a, S> {
 
     fn handle(&mut self, event: Event) {
         let now = Instant::now();
-        let waits = matches!(event, Event::Failed { .. } | Event::Refused(Refusal::Busy));
+        // What a break costs is known after a look.
+        let waits = matches!(event, Event::Failed { .. } | Event::Refused(Refusal::Busy) | Event::Seen(_));
         self.machine.handle(now, event);
         if waits && let Some(until) = self.machine.deadline(now) {
             let why = self.said.as_deref().unwrap_or("the connection was lost");

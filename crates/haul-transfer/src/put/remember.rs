@@ -47,6 +47,8 @@ pub(super) struct Memory {
     found: Option<UploadRecord>,
     /// What this run has saved last.
     saved: Option<(Local, UploadStage)>,
+    /// It was said that a URL may be a secret.
+    secret_told: bool,
     /// What a user should know.
     pub(super) remark: Option<String>,
 }
@@ -83,6 +85,7 @@ impl Memory {
             },
             found: None,
             saved: None,
+            secret_told: false,
             remark: None,
         };
         let Some(state) = state else { return Ok(memory) };
@@ -178,9 +181,7 @@ impl Memory {
     pub(super) async fn parts_begun(&mut self, local: Local, mut parts: Vec<UploadPart>) {
         let secret = |part: &UploadPart| Url::parse(&part.url).is_ok_and(|url| url.query().is_some());
         if parts.iter().any(secret) {
-            if self.saved.is_none() && self.claim.is_some() {
-                self.remark = Some(SECRET.to_owned());
-            }
+            self.tell_secret();
             parts.retain(|part| !secret(part));
         }
         self.record.resource = None;
@@ -202,7 +203,10 @@ impl Memory {
     pub(super) async fn begun(&mut self, local: Local, offset: u64, resource: Option<&Resource>) {
         let kept = self.keepable(resource);
         let offset = resource.map_or(offset, |resource| resource.acknowledged);
-        let moved = resource.is_some() && offset >= self.record.offset.saturating_add(WORTH);
+        // A new upload may have the URL of the one before: what that one had is no word on this one.
+        let anew = offset < self.record.offset;
+        let moved = anew || offset >= self.record.offset.saturating_add(WORTH);
+        let moved = moved && resource.is_some();
         if !moved && self.saved == Some((local, UploadStage::Begun)) && kept == self.record.resource {
             return;
         }
@@ -236,9 +240,7 @@ impl Memory {
     fn keepable(&mut self, resource: Option<&Resource>) -> Option<UploadResource> {
         let resource = resource?;
         if resource.url.query().is_some() {
-            if self.saved.is_none() && self.claim.is_some() {
-                self.remark = Some(SECRET.to_owned());
-            }
+            self.tell_secret();
             return None;
         }
         let mut url = resource.url.clone();
@@ -246,6 +248,12 @@ impl Memory {
         let _ = url.set_password(None);
         let _ = url.set_username("");
         Some(UploadResource { url: url.into(), dialect: resource.dialect })
+    }
+
+    fn tell_secret(&mut self) {
+        if self.claim.is_some() && !std::mem::replace(&mut self.secret_told, true) {
+            self.remark = Some(SECRET.to_owned());
+        }
     }
 
     /// The far end has it all. Where its date is the local one, that says it for ever, and nothing need be remembered;
@@ -307,127 +315,4 @@ fn key(url: &Url, who: &str) -> [u8; 32] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LOCAL: Local = Local { size: 9, modified: (5, 6), inode: 7 };
-
-    fn memory(state: &Path, local: &str, far: &[u8]) -> Memory {
-        let url = Url::parse("ftp://me:secret@h/f").unwrap();
-        Memory::of(Some(state), &url, "me", Some(Path::new(local)), far.to_vec()).unwrap()
-    }
-
-    #[tokio::test]
-    async fn only_the_same_file_sent_to_the_same_place_is_remembered() {
-        let state = tempfile::tempdir().unwrap();
-        let mut first = memory(state.path(), "/a", b"f");
-        assert_eq!(first.memo(), None);
-        first.begun(LOCAL, 4, None).await;
-        drop(first);
-        let same = memory(state.path(), "/a", b"f").memo().unwrap();
-        assert_eq!(same, Memo { local: LOCAL, stage: Stage::Begun });
-        assert_eq!(memory(state.path(), "/b", b"f").memo(), None, "another local file");
-        assert_eq!(memory(state.path(), "/a", b"f.part").memo(), None, "another name");
-    }
-
-    #[tokio::test]
-    async fn what_one_user_began_says_nothing_of_anothers_file() {
-        let state = tempfile::tempdir().unwrap();
-        memory(state.path(), "/a", b"f").begun(LOCAL, 4, None).await;
-        let of = |url: &str, who: &str| {
-            let url = Url::parse(url).unwrap();
-            let memory = Memory::of(Some(state.path()), &url, who, Some(Path::new("/a")), b"f".to_vec());
-            memory.unwrap().memo()
-        };
-        assert_eq!(of("ftp://h/f", "you"), None);
-        assert_eq!(of("ftp://me@h/f", "you"), None, "another login than that of the URL");
-        assert!(of("ftp://h/f", "me").is_some(), "however the name was told");
-    }
-
-    #[tokio::test]
-    async fn a_finished_one_is_remembered_only_where_its_date_does_not_say_it() {
-        let state = tempfile::tempdir().unwrap();
-        memory(state.path(), "/a", b"f").finished(Some(LOCAL), Some(99)).await;
-        let memo = memory(state.path(), "/a", b"f.part").memo().unwrap();
-        assert_eq!(memo.stage, Stage::Finished { modified: Some(99) });
-        memory(state.path(), "/a", b"f").finished(Some(LOCAL), Some(5)).await;
-        assert_eq!(memory(state.path(), "/a", b"f").memo(), None);
-    }
-
-    #[tokio::test]
-    async fn where_an_upload_is_is_remembered_unless_its_url_may_be_a_secret() {
-        let state = tempfile::tempdir().unwrap();
-        let at = |url: &str| Resource {
-            url: Url::parse(url).unwrap(),
-            dialect: haul_store::UploadDialect::Draft,
-            acknowledged: 3,
-        };
-        let mut first = memory(state.path(), "/a", b"f");
-        first.begun(LOCAL, 0, Some(&at("http://me:pw@h/u/1"))).await;
-        drop(first);
-        let again = memory(state.path(), "/a", b"f");
-        assert_eq!(again.resource(), Some(at("http://h/u/1")));
-        drop(again);
-        assert_eq!(memory(state.path(), "/b", b"f").resource(), None, "another local file");
-        let mut signed = memory(state.path(), "/a", b"f");
-        signed.begun(LOCAL, 0, Some(&at("http://h/u/1?key=secret"))).await;
-        assert!(signed.remark.take().unwrap().contains("not written down"));
-        drop(signed);
-        assert_eq!(memory(state.path(), "/a", b"f").resource(), None);
-    }
-
-    #[tokio::test]
-    async fn what_did_not_come_about_leaves_the_memory_as_it_was() {
-        let state = tempfile::tempdir().unwrap();
-        let mut first = memory(state.path(), "/a", b"f");
-        first.begun(LOCAL, 4, None).await;
-        first.not_begun().await;
-        drop(first);
-        assert_eq!(memory(state.path(), "/a", b"f").memo(), None);
-    }
-
-    #[tokio::test]
-    async fn an_unfinished_text_is_no_beginning_of_a_file_nor_the_other_way_round() {
-        let state = tempfile::tempdir().unwrap();
-        memory(state.path(), "/a", b"f").begun(LOCAL, 4, None).await;
-        let mut text = memory(state.path(), "/a", b"f");
-        assert_eq!(text.unfinished_text(), None);
-        assert!(text.memo().is_some(), "nothing was forgotten by asking");
-        text.text_begun(Some(LOCAL)).await;
-        drop(text);
-        let again = memory(state.path(), "/a", b"f");
-        assert_eq!((again.unfinished_text(), again.memo()), (Some(18), None));
-        drop(again);
-        assert_eq!(memory(state.path(), "/b", b"f").unfinished_text(), None, "another local file");
-        assert_eq!(memory(state.path(), "/a", b"f.part").unfinished_text(), None, "another name");
-        let mut text = memory(state.path(), "/a", b"f");
-        text.finished(None, None).await;
-        drop(text);
-        assert_eq!(memory(state.path(), "/a", b"f").unfinished_text(), None);
-    }
-
-    #[tokio::test]
-    async fn a_second_run_is_kept_away_and_no_secret_is_written() {
-        let state = tempfile::tempdir().unwrap();
-        let mut first = memory(state.path(), "/a", b"f");
-        first.begun(LOCAL, 4, None).await;
-        let url = Url::parse("ftp://me:other@h/f").unwrap();
-        let second = Memory::of(Some(state.path()), &url, "me", None, b"f".to_vec()).unwrap_err();
-        assert_eq!(second.kind, Kind::Local);
-        assert!(second.message.starts_with("ftp://h/f is in use by "), "{second}");
-        for entry in std::fs::read_dir(state.path()).unwrap() {
-            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-            let text = String::from_utf8_lossy(&bytes);
-            assert!(!text.contains("secret") && !text.contains("me@"), "{text}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_state_folder_that_cannot_be_used_is_said_and_no_reason_to_stop() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let mut memory = memory(&file.path().join("state"), "/a", b"f");
-        assert!(memory.remark.take().unwrap().starts_with("what is begun now will not be remembered"));
-        memory.begun(LOCAL, 4, None).await;
-        assert_eq!(memory.memo(), None);
-    }
-}
+mod tests;

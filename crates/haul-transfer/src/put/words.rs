@@ -24,6 +24,7 @@ pub(super) fn anew(why: Anew) -> &'static str {
         Anew::Gone => "begun anew: what was sent before is not there any more",
         Anew::NotAPrefix => "begun anew: what the server shows of it are not the local file's first bytes",
         Anew::TooLong => "begun anew: the server's file is longer than the local one",
+        Anew::OtherSize => "begun anew: what was begun at the server is a file of another size",
         Anew::NoWay => "begun anew: the server knows no way to continue a file",
         Anew::Spoilt => "begun anew: the server did not continue the file at its end",
         Anew::Wrong => {

@@ -14,8 +14,8 @@ use haul_transfer::{ClientOptions, is_text};
 use url::Url;
 
 use super::{PER_HOST, ftp, needs_password, reach};
-use crate::args::ProgressChoice;
 use crate::args::put::{IfExistsChoice, ProtocolChoice, PutArgs, VerifyChoice};
+use crate::args::{ProgressChoice, TlsChoice};
 use crate::screen::text::safe;
 use crate::usage::Usage;
 use crate::value;
@@ -119,6 +119,13 @@ fn check(args: &PutArgs, url: &Url) -> Result<(), Unplanned> {
     let http = matches!(url.scheme(), "http" | "https");
     if http && args.ascii {
         return no("--ascii speaks of FTP: HTTP sends files as they are");
+    }
+    if http && (args.ftp.ftp_active || !args.ftp.quote.is_empty()) {
+        let option = if args.ftp.ftp_active { "--ftp-active" } else { "--quote" };
+        return no(format!("{option} speaks of FTP"));
+    }
+    if url.scheme() == "http" && matches!(args.ftp.tls, TlsChoice::Required) {
+        return no("--tls required speaks of ftp://, and http:// is never encrypted: use https://");
     }
     if !http && args.protocol != ProtocolChoice::Auto {
         return no("--protocol speaks of HTTP");
@@ -261,6 +268,9 @@ mod tests {
             ("a b", "has no scheme"),
             ("a gopher://h/x", "no scheme that haul speaks"),
             ("--ascii a http://h/x", "--ascii speaks of FTP"),
+            ("--quote NOOP a http://h/x", "--quote speaks of FTP"),
+            ("--ftp-active a https://h/x", "--ftp-active speaks of FTP"),
+            ("--tls required a http://h/x", "use https://"),
             ("--protocol tus a ftp://h/x", "--protocol speaks of HTTP"),
             ("--checksum md5=d41d8cd98f00b204e9800998ecf8427e - http://h/x", "comes once"),
             ("--checksum md5=d41d8cd98f00b204e9800998ecf8427e a b http://h/", "speaks of one file"),

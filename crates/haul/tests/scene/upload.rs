@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use haul_testkit::{
-    Content, Finished, Haul,
+    Content, Finished, Haul, HaulProcess,
     real::{ProFtpd, PureFtpd, Pyftpdlib, Running, Vsftpd},
 };
 
@@ -113,3 +113,28 @@ pub(crate) const RESUMING: [(&str, Start); 4] = [
 
 /// The size of files that are caught in the middle.
 pub(crate) const SIZE: u64 = 24 * MIB + 12_345;
+
+/// How far a line of progress says that it is.
+pub(crate) fn done(line: &str) -> u64 {
+    let event: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+    event["done"].as_u64().unwrap_or(0)
+}
+
+/// Kills a run that is still at work.
+#[track_caller]
+pub(crate) fn killed(haul: HaulProcess) {
+    let end = haul.kill_9();
+    assert_eq!(end.signal, Some(9), "it was still at work\n{}", end.stderr);
+}
+
+/// A digest as `--checksum` takes it.
+pub(crate) fn sha256_of(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    let hex: String = sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha-256={hex}")
+}
+
+/// Whether a remark has these words.
+pub(crate) fn says(told: &Told, words: &str) -> bool {
+    told.all("remark").iter().any(|remark| remark["text"].as_str().unwrap().contains(words))
+}

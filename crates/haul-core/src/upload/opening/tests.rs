@@ -24,7 +24,7 @@ fn of(size: u64) -> Known {
         lost: false,
         name: Name::Target,
         temporary: false,
-        seen: Seen { there: There::Size(size), modified: None, can, lost: false },
+        seen: Seen { there: There::Size(size), modified: None, can, declared: None, lost: false },
     }
 }
 
@@ -52,6 +52,18 @@ fn where_nothing_is_everything_is_sent() {
     }
     let gone = seen(There::Absent, Known { ours: OURS, ..of(0) });
     assert_eq!(open(&gone), Step::Begin(Some(Anew::Gone)));
+}
+
+#[test]
+fn the_beginning_of_a_file_of_another_size_is_no_beginning_of_ours() {
+    let declared = |ours, if_exists, size| {
+        let known = Known { ours, if_exists, ..of(500_000) };
+        open(&Known { seen: Seen { declared: Some(size), ..known.seen }, ..known })
+    };
+    assert_eq!(declared(Ours::No, None, WHOLE + 1), Step::Stop(Obstacle::Different));
+    assert_eq!(declared(Ours::No, Some(IfExists::Overwrite), WHOLE - 1), Step::Begin(None));
+    assert_eq!(declared(OURS, None, WHOLE + 1), Step::Begin(Some(Anew::OtherSize)));
+    assert_eq!(declared(Ours::No, None, WHOLE), Step::Check(500_000, How::Tail));
 }
 
 #[test]

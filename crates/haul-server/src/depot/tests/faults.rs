@@ -141,10 +141,10 @@ impl Staged for FlakyStaged {
             Ok(taken)
         })
     }
-    fn copy_from<'a>(&'a mut self, reading: &'a Reading, upto: u64) -> Work<'a, ()> {
+    fn copy_from<'a>(&'a mut self, body: &'a Body, at: u64, len: u64) -> Work<'a, ()> {
         Box::pin(async move {
-            self.fits(upto)?;
-            self.0.copy_from(reading, upto).await
+            self.fits(len)?;
+            self.0.copy_from(body, at, len).await
         })
     }
     fn cut(&mut self, at: u64) -> Work<'_, ()> {

@@ -369,3 +369,22 @@ async fn what_was_taken_away_while_assent_was_asked_for_is_not_published_as_an_e
     assert!(matches!(told.await, Err(ServerError::Store(StoreError::Unclaimed { .. }))));
     assert_eq!(bench.published("a").unwrap(), b"old");
 }
+
+#[tokio::test]
+async fn what_is_safe_while_its_end_is_judged_is_told_in_full() {
+    let bench = Bench::new();
+    let server = bench.start(RULES).await;
+    let ann = server.ann();
+    // So much that the ledger knows of it before anything is safe.
+    let mut dying = send(&ann, "a", Wish::Anew, 500_000).await;
+    while server.record("ann", "a").await.is_none() {
+        dying.rest().await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    dying.sync().await.unwrap();
+    // Its client may be dead, and another one asks from where to go on.
+    let told = ann.pending(&path("a")).await.unwrap().expect("it is listed");
+    assert_eq!(told.offset, 499_999);
+    drop(dying);
+    assert_eq!(break_off(&ann, "a", Wish::From(499_999), 600_000).await, 599_999);
+}

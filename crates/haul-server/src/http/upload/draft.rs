@@ -242,7 +242,7 @@ impl Run<'_> {
         let (interim, interop) = (request.interim.clone(), self.interop);
         let mut last = start;
         let most = self.length.map(|length| length.saturating_sub(start));
-        let poured = arriving.pour(&mut request.content, most, |safe| {
+        let poured = arriving.pour(request.awaited(), most, |safe| {
             if safe > last
                 && let Some(fields) = interop.and_then(|interop| reply::progress(interop, safe))
             {

@@ -40,6 +40,7 @@ pub async fn all<B: Bench>(make: impl Fn() -> B) -> Result<(), StoreError> {
     scattered::a_stretch_takes_no_more_than_it_has_room_for(&make()).await?;
     a_cut_forgets_what_lies_behind(&make()).await?;
     a_copy_has_the_bytes_of_the_finished_file(&make()).await?;
+    a_copy_goes_to_the_end_from_wherever_it_begins(&make()).await?;
     a_sync_tells_how_much_is_safe(&make()).await?;
     publishing_keeps_to_its_condition(&make()).await?;
     publishing_needs_a_folder(&make()).await?;
@@ -265,16 +266,39 @@ async fn a_copy_has_the_bytes_of_the_finished_file(bench: &impl Bench) -> Result
     let reading = store.read(&path("a")).await?;
     for upto in [0, 1, 4097, 3_000_001] {
         let mut staged = store.stage(&path("b")).await?;
-        staged.copy_from(&reading, upto).await?;
+        staged.copy_from(&reading.body, 0, upto).await?;
         assert_eq!(staged.len(), upto);
         staged.append(content(2, 0, 10)).await?;
         staged.publish(&path("b"), When::Always, Durability::Relaxed).await?;
         assert_eq!(get(&*store, "b").await?, [content(1, 0, upto), content(2, 0, 10)].concat());
     }
     let mut staged = store.stage(&path("b")).await?;
-    assert!(staged.copy_from(&reading, 3_000_002).await.is_err(), "there is not so much of it");
+    assert!(staged.copy_from(&reading.body, 0, 3_000_002).await.is_err(), "there is not so much of it");
     assert_eq!(get(&*store, "a").await?, content(1, 0, 3_000_001));
     staged.discard().await
+}
+
+async fn a_copy_goes_to_the_end_from_wherever_it_begins(bench: &impl Bench) -> Result<(), StoreError> {
+    let store = bench.open();
+    let mut other = store.stage(&path("other")).await?;
+    other.append(content(1, 0, 300_000)).await?;
+    let of_other = store.peek(other.id()).await?;
+    let mut staged = store.stage(&path("a")).await?;
+    let mut whole = Vec::new();
+    // Whole blocks and odd places.
+    for (at, len) in [(0, 8192), (4096, 4096), (1, 10_000), (299_999, 1), (7, 0), (65_536, 200_000)] {
+        staged.copy_from(&of_other, at, len).await?;
+        whole.extend_from_slice(&content(1, at, at + len));
+        assert_eq!(staged.len(), whole.len() as u64);
+    }
+    staged.append(content(2, 0, 10)).await?;
+    whole.extend_from_slice(&content(2, 0, 10));
+    // The other one may go: what was taken of it stays.
+    other.discard().await?;
+    assert_eq!(staged.sync().await?, whole.len() as u64);
+    staged.publish(&path("a"), When::Always, Durability::Full).await?;
+    assert_eq!(get(&*store, "a").await?, whole);
+    Ok(())
 }
 
 async fn a_sync_tells_how_much_is_safe(bench: &impl Bench) -> Result<(), StoreError> {

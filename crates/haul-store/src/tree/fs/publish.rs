@@ -187,7 +187,7 @@ fn carried(received: &Received, spot: &Spot) -> io::Result<(Arc<Home>, String, F
     let home = tree.homes.for_folder(&tree.root, &spot.folder, &*tree.door)?;
     let name = super::home::new_name();
     let file = created(&home, &name)?;
-    match copy(&received.file, &file, received.len()) {
+    match copy(&received.file, 0, (&file, 0), received.len()) {
         Ok(_) => Ok((home, name, file)),
         Err(error) => {
             let _ = fs::unlinkat(&home.staging, name.as_str(), AtFlags::empty());

@@ -29,12 +29,14 @@ use super::{
     tree::Tree,
 };
 use crate::{
-    Assent, Body, Durability, Meta, Reading, Scattered, Source, StageId, Staged, StoreError, Syncer, Taken,
-    When, Work, sys, tree::pool::hop,
+    Assent, Body, Durability, Meta, Scattered, Source, StageId, Staged, StoreError, Syncer, Taken, When,
+    Work, sys, tree::pool::hop,
 };
 
-/// The most bytes that are read or copied in one go.
+/// The most bytes that are read in one go.
 const PIECE: usize = 1 << 20;
+/// The most bytes that are copied in one go.
+const COPIED: u64 = 8 << 20;
 /// The most first bytes that are written without another thread.
 const FEW: usize = 16 << 10;
 /// The most bytes of a file that gets its name without another thread.
@@ -150,21 +152,21 @@ impl Staged for FsStaged {
         self.hop(move |received| received.take(source.as_mut(), most))
     }
 
-    fn copy_from<'a>(&'a mut self, reading: &'a Reading, upto: u64) -> Work<'a, ()> {
-        match &reading.body {
+    fn copy_from<'a>(&'a mut self, body: &'a Body, mut at: u64, mut len: u64) -> Work<'a, ()> {
+        match body {
             Body::File(file) => {
                 let file = Arc::clone(file);
-                self.hop(move |received| received.copy_file(&file, upto))
+                self.hop(move |received| received.copy_file(&file, at, len))
             }
             Body::Pieces(pieces) => Box::pin(async move {
-                let mut at = 0;
-                while at < upto {
-                    let most = usize::try_from(upto - at).unwrap_or(PIECE).min(PIECE);
+                while len > 0 {
+                    let most = usize::try_from(len).unwrap_or(PIECE).min(PIECE);
                     let piece = pieces.read(at, most).await?;
                     if piece.is_empty() {
                         return Err(self.received.shorter());
                     }
                     at += piece.len() as u64;
+                    len = len.saturating_sub(piece.len() as u64);
                     self.append(piece).await?;
                 }
                 Ok(())
@@ -346,18 +348,24 @@ impl Received {
         self.lock().version += 1;
     }
 
-    fn copy_file(&self, from: &File, upto: u64) -> Result<(), StoreError> {
-        let mut tail = self.usable()?;
-        if tail.len != 0 {
-            return Err(self.failed("copying over what is there in", io::ErrorKind::InvalidInput));
-        }
-        if upto == 0 {
+    fn copy_file(&self, from: &File, at: u64, len: u64) -> Result<(), StoreError> {
+        let end = at.saturating_add(len);
+        if len == 0 {
             return Ok(());
         }
-        if sys::tree::share(from, &self.file, upto) {
-            return self.changing(&mut tail, |_| Ok(upto)).map(drop);
+        let mut tail = self.usable()?;
+        if at == 0 && tail.len == 0 && sys::tree::share(from, &self.file, len) {
+            return self.changing(&mut tail, |_| Ok(len)).map(drop);
         }
-        self.changing(&mut tail, |_| copy(from, &self.file, upto)).map(drop)
+        let mut at = at;
+        while at < end {
+            // Little by little: who wants to save what is there so far need not wait for all of it.
+            let most = COPIED.min(end - at);
+            at += self.changing(&mut tail, |to| copy(from, at, (&self.file, to), most))?;
+            drop(tail);
+            tail = self.usable()?;
+        }
+        Ok(())
     }
 
     /// Does something that makes the file longer, and tells by how much; what an error leaves behind the end is cut
@@ -468,35 +476,40 @@ impl Received {
     }
 }
 
-/// Copies the first `upto` bytes: within the system where it can, else through memory. How many that are.
-pub(super) fn copy(from: &File, to: &File, upto: u64) -> io::Result<u64> {
-    let mut at = 0;
-    while at < upto {
-        match sys::tree::copy_range(from, to, at, upto - at) {
-            None => return copy_through_memory(from, to, at, upto),
+/// Copies `len` bytes that begin at `from` to a place in another file, within the system where it can, else through
+/// memory; where they end there.
+pub(super) fn copy(source: &File, from: u64, (target, to): (&File, u64), len: u64) -> io::Result<u64> {
+    let mut done = 0;
+    while done < len {
+        match sys::tree::copy_range((source, from + done), (target, to + done), len - done) {
+            None => {
+                copy_through_memory((source, from + done), (target, to + done), len - done)?;
+                done = len;
+            }
             Some(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Some(Ok(n)) => at += n as u64,
+            Some(Ok(n)) => done += n as u64,
             Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
             Some(Err(error)) => return Err(error),
         }
     }
-    Ok(at)
+    Ok(to + done)
 }
 
-fn copy_through_memory(from: &File, to: &File, mut at: u64, upto: u64) -> io::Result<u64> {
+fn copy_through_memory((source, from): (&File, u64), (target, to): (&File, u64), len: u64) -> io::Result<()> {
     use std::os::unix::fs::FileExt;
     let mut buffer = vec![0; PIECE];
-    while at < upto {
-        let most = usize::try_from(upto - at).unwrap_or(PIECE).min(PIECE);
-        let n = match from.read_at(buffer.get_mut(..most).unwrap_or_default(), at) {
+    let mut done = 0;
+    while done < len {
+        let most = usize::try_from(len - done).unwrap_or(PIECE).min(PIECE);
+        let n = match source.read_at(buffer.get_mut(..most).unwrap_or_default(), from + done) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             read => read?,
         };
-        to.write_all_at(buffer.get(..n).unwrap_or_default(), at)?;
-        at += n as u64;
+        target.write_all_at(buffer.get(..n).unwrap_or_default(), to + done)?;
+        done += n as u64;
     }
-    Ok(at)
+    Ok(())
 }
 
 struct FsSyncer(Arc<Received>);

@@ -73,7 +73,12 @@ impl UploadPeer {
 
     /// The same behind TLS, with a certificate for loopback by an authority of its own.
     pub fn start_tls(behaviour: UploadBehaviour) -> Self {
-        Self::begin(behaviour, Some(Certificates::for_loopback()))
+        Self::start_with(behaviour, Certificates::for_loopback())
+    }
+
+    /// The same with these certificates.
+    pub fn start_with(behaviour: UploadBehaviour, certificates: Certificates) -> Self {
+        Self::begin(behaviour, Some(certificates))
     }
 
     fn begin(behaviour: UploadBehaviour, certificates: Option<Certificates>) -> Self {

@@ -344,7 +344,7 @@ impl Sink for FtpSink {
             return Err(Fault::Failed(Failed::new(Trouble::Busy, message)));
         };
         let can = Can { hash: hash && !self.no_hash, read_back: !self.no_reading };
-        Ok(Seen { there, modified, can, lost: false })
+        Ok(Seen { there, modified, can, declared: None, lost: false })
     }
 
     async fn compare(&mut self, name: Name, size: u64, how: How, with: &LocalFile) -> Result<Found, Fault> {

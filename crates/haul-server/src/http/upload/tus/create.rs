@@ -121,7 +121,7 @@ async fn begin(client: &Arc<Client>, request: &mut Request, owner: &Visitor, wan
     };
     let location = HeaderValue::try_from(url).map_err(|_| Trouble::not_found())?;
     let state = match content {
-        Some(Content { checksum, .. }) => take(&mut request.content, arriving, length, checksum).await,
+        Some(Content { checksum, .. }) => take(request.awaited(), arriving, length, checksum).await,
         None => ended(arriving, length).await,
     };
     let state = state.map_err(|trouble| trouble.with(header::LOCATION, location.clone()))?;

@@ -23,10 +23,10 @@ use super::{
     refused,
     take::ended,
 };
-use crate::depot::{Announced, Named, Order, Visitor};
+use crate::depot::{Announced, Beginning, Named, Order, Visitor};
 
-/// So much is copied at once.
-const PIECE: usize = 1 << 20;
+/// So much is copied before what is there by then is made safe, beside what is copied next.
+const PIECE: u64 = 32 << 20;
 
 /// A part that is complete.
 struct Part {
@@ -77,7 +77,7 @@ pub(super) async fn join(
     }
     let state = ended(arriving, Some(length)).await?;
     for Part { resource, .. } in &parts {
-        if let Err(error) = aside.cancel(&resource.path, &resource.id).await {
+        if let Err(error) = aside.cancel_soon(&resource.path, &resource.id).await {
             tracing::warn!(path = %resource.path, %error, "a part that was put in its place is still there");
         }
     }
@@ -110,20 +110,20 @@ async fn complete(aside: &Visitor, url: &PartUrl) -> Result<Part, Trouble> {
     }
 }
 
-/// Copies a part to the end of what is there.
+/// Adds a part at the end of what is there. Its bytes pass through the system alone, or through nothing where the medium
+/// shares blocks.
 async fn copy(aside: &Visitor, part: &Part, arriving: &mut Arriving) -> Result<(), Trouble> {
-    let bytes = aside.peek(&part.resource.path).await?;
-    if bytes.len() != part.length {
+    let Resource { path, id, .. } = &part.resource;
+    let gone = || refused(&Refusal::NoSuchPart);
+    let Beginning { pending, body, .. } = aside.beginning(path, id).await?.ok_or_else(gone)?;
+    if pending.offset != part.length {
         return Err(refused(&Refusal::PartUnfinished));
     }
     let mut at = 0;
     while at < part.length {
-        let piece = bytes.read(at, PIECE).await?;
-        if piece.is_empty() {
-            return Err(refused(&Refusal::NoSuchPart));
-        }
-        at += piece.len() as u64;
-        arriving.take(piece).await?;
+        let len = PIECE.min(part.length - at);
+        arriving.copy(&body, at, len).await?;
+        at += len;
     }
     Ok(())
 }

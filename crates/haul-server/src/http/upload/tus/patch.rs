@@ -66,7 +66,7 @@ pub(super) async fn patch(
         begun => begun?,
     };
     let arriving = Arriving::new(client, owner, &resource.path, receiving);
-    let state = take(&mut request.content, arriving, length, asked.checksum).await?;
+    let state = take(request.awaited(), arriving, length, asked.checksum).await?;
     Ok(answered(owner, state))
 }
 

@@ -59,27 +59,27 @@ impl Answered {
     /// What it said, in words for a user.
     pub(super) fn words(&self) -> String {
         let reason = self.status.canonical_reason().map(|reason| format!(" {reason}")).unwrap_or_default();
-        format!("the server answered {}{reason} for {}", self.status.as_u16(), place(&self.url))
+        let who = if self.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED { "proxy" } else { "server" };
+        format!("the {who} answered {}{reason} for {}", self.status.as_u16(), place(&self.url))
     }
 
-    /// Reads its body, and keeps the connection for the next request. `None` where it is too long or is cut.
+    /// Reads its body, and keeps the connection for the next request. `None` where it is too long, is cut, or takes longer
+    /// than `patience` in all: it is short, and one that comes byte by byte would never end.
     pub(super) async fn read(mut self, idle: &Idle, patience: Duration) -> Option<Vec<u8>> {
+        let bytes = tokio::time::timeout(patience, self.all()).await.ok().flatten()?;
+        idle.put(self.connection);
+        Some(bytes)
+    }
+
+    async fn all(&mut self) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
-        loop {
-            match tokio::time::timeout(patience, self.body.frame()).await {
-                Ok(None) => {
-                    idle.put(self.connection);
-                    return Some(bytes);
-                }
-                Ok(Some(Ok(frame))) => {
-                    bytes.extend_from_slice(frame.data_ref().map(AsRef::as_ref).unwrap_or_default());
-                    if bytes.len() > MOST_BODY {
-                        return None;
-                    }
-                }
-                Ok(Some(Err(_))) | Err(_) => return None,
+        while let Some(frame) = self.body.frame().await {
+            bytes.extend_from_slice(frame.ok()?.data_ref().map(AsRef::as_ref).unwrap_or_default());
+            if bytes.len() > MOST_BODY {
+                return None;
             }
         }
+        Some(bytes)
     }
 }
 
@@ -90,7 +90,10 @@ impl Caller {
         headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
         headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        headers.extend(fields);
+        // What a dialect says takes the place of what a user says with -H: twice it would be neither.
+        for (name, value) in fields {
+            headers.insert(name, value);
+        }
         headers
     }
 
@@ -108,7 +111,8 @@ impl Caller {
                 }
             };
             match answered.said() {
-                Said::Elsewhere { location, as_get } if safe || !as_get => {
+                // Whatever is removed, it is not what somebody else points to.
+                Said::Elsewhere { location, as_get } if safe || (!as_get && method != Method::DELETE) => {
                     let next = elsewhere(&url, &location)?;
                     answered.read(&self.idle, self.patience).await;
                     url = next;

@@ -32,7 +32,7 @@ use super::{
 };
 
 /// What is no larger is sent at once: to send it again costs no more than to ask how far it was.
-const SMALL: u64 = 256 << 10;
+pub(super) const SMALL: u64 = 256 << 10;
 /// How long the announcement of an upload's URL is waited for.
 const ANNOUNCED: Duration = Duration::from_secs(1);
 
@@ -49,7 +49,7 @@ impl HttpSink {
         whole: Option<u64>,
     ) -> Result<(), Fault> {
         self.sending_total = whole;
-        self.finished = None;
+        let finished = self.finished.take();
         match way {
             Way::Append => return Err(Fault::Refused(Refusal::Way, "HTTP knows no appending".to_owned())),
             Way::Restart => {
@@ -58,7 +58,9 @@ impl HttpSink {
             }
             Way::Begin => {}
         }
-        self.unfinished = None;
+        if let Some(unfinished) = self.unfinished.take().filter(|_| finished.is_none()) {
+            self.take_away(unfinished).await;
+        }
         self.hidden = Hidden::default();
         self.listed = false;
         self.moved = 0;
@@ -130,7 +132,7 @@ impl HttpSink {
         fields
     }
 
-    fn fits(most: Option<u64>, whole: Option<u64>) -> Result<(), Fault> {
+    pub(super) fn fits(most: Option<u64>, whole: Option<u64>) -> Result<(), Fault> {
         match (most, whole) {
             (Some(most), Some(whole)) if whole > most => {
                 let words = format!("it takes files of up to {most} bytes, and this one has {whole}");
@@ -154,22 +156,12 @@ impl HttpSink {
         let mut fields = spoken(UploadDialect::Draft);
         fields.extend(self.of_whole(name));
         fields.extend(whole.map(|whole| (UPLOAD_LENGTH, HeaderValue::from(whole))));
-        if at_once && (offer.announces || whole.is_none_or(|whole| whole <= SMALL)) {
-            fields.push((UPLOAD_COMPLETE, HeaderValue::from_static("?1")));
-            let fresh = !self.plan.resumes;
-            let started =
-                self.caller.start(method, &url, fields, whole, fresh).await.map_err(Fault::Failed)?;
-            let mut sending = Sending::new(name, 0, whole, Mode::Once(UploadDialect::Draft));
-            sending.until = whole;
-            let waits = offer.announces && whole.is_some_and(|whole| whole > SMALL);
-            let running = if waits { started.announced(ANNOUNCED).await } else { Ok(started) };
-            match running {
-                Ok(running) => sending.running = Some(running),
-                Err(Ended::Failed(failed)) => return Err(Fault::Failed(failed)),
-                Err(Ended::Answered(answered)) => return Err(self.early(*answered).await),
-            }
-            self.sending = Some(sending);
-            return self.heed_interim();
+        let small = whole.is_none_or(|whole| whole <= SMALL);
+        if at_once
+            && (offer.announces || small)
+            && self.create_with_content((method.clone(), &url), fields.clone(), (name, whole), small).await?
+        {
+            return Ok(());
         }
         fields.push((UPLOAD_COMPLETE, HeaderValue::from_static("?0")));
         let answered = self.caller.ask(method, &url, fields).await.map_err(Fault::Failed)?;
@@ -177,6 +169,43 @@ impl HttpSink {
         let max = self.unfinished.as_ref().and_then(|known| known.max_append).or(most);
         self.sending = Some(Sending::new(name, 0, whole, Mode::Draft { max }));
         Ok(())
+    }
+
+    /// The creation brings the content. Where that is not small, it waits for the announcement of the upload's URL; says
+    /// whether it came: some servers do not keep the promise, and many proxies pass on no interim answer.
+    async fn create_with_content(
+        &mut self,
+        (method, url): (Method, &Url),
+        mut fields: Fields,
+        (name, whole): (Name, Option<u64>),
+        small: bool,
+    ) -> Result<bool, Fault> {
+        fields.push((UPLOAD_COMPLETE, HeaderValue::from_static("?1")));
+        let started = self.caller.start(method, url, fields, whole, !self.plan.resumes).await;
+        let started = started.map_err(Fault::Failed)?;
+        let heard = started.heard();
+        let running = if small { Ok(started) } else { started.announced(ANNOUNCED).await };
+        let running = match running {
+            Ok(running) => running,
+            Err(Ended::Failed(failed)) => return Err(Fault::Failed(failed)),
+            Err(Ended::Answered(answered)) => {
+                self.adopt_announced(url, &heard)?;
+                return Err(self.early(*answered).await);
+            }
+        };
+        if !small && heard.now().0.is_none() {
+            // Nothing of it was sent but its head; dropped, it brings nothing.
+            if let Some(offer) = &mut self.offer {
+                offer.announces = false;
+            }
+            return Ok(false);
+        }
+        let mut sending = Sending::new(name, 0, whole, Mode::Once(UploadDialect::Draft));
+        sending.until = whole;
+        sending.running = Some(running);
+        self.sending = Some(sending);
+        self.heed_interim()?;
+        Ok(true)
     }
 
     /// tus: an empty creation, so that the upload's URL is known before any byte is sent; with the content where that is
@@ -266,7 +295,7 @@ impl HttpSink {
             whose: Whose::Run,
             offset: 0,
             acknowledged: 0,
-            sized: true,
+            declared: self.sending_total,
             unended: false,
             max_append: told.max_append,
         });
@@ -317,18 +346,12 @@ impl HttpSink {
         }
         let fault = match &said {
             Said::Elsewhere { location, .. } => match super::caller::elsewhere(&url, location) {
-                Ok(next) => {
-                    if self.unfinished.as_ref().is_some_and(|known| known.url == url) {
-                        self.unfinished.iter_mut().for_each(|known| known.url = next.clone());
-                    } else if !self.plan.temporary {
-                        self.place = next;
-                    }
-                    words::broken(format!("{words}: it is elsewhere"))
-                }
+                Ok(next) => self.led_elsewhere(&url, next, &words),
                 Err(failed) => Fault::Failed(failed),
             },
             Said::Yes | Said::More => words::broken(format!("{words} before it had all of it")),
-            Said::Gone | Said::Conflict if self.creates(&url) => {
+            Said::Gone if self.unfinished.is_some() => words::broken(format!("{words}: the upload is gone")),
+            Said::Gone | Said::Conflict if self.creates() => {
                 let advice = match self.plan.make_folders {
                     MakeFolders::Never => "perhaps the folder is not there; --mkdir makes it",
                     _ => "perhaps the folder could not be made",
@@ -354,10 +377,9 @@ impl HttpSink {
     }
 
     /// Whether a request for this URL was to create a file or an upload, and not to go on with one.
-    fn creates(&self, url: &Url) -> bool {
-        let goes_on = self.unfinished.as_ref().is_some_and(|known| known.url == *url);
+    fn creates(&self) -> bool {
         let piece = self.sending.as_ref().is_some_and(|sending| matches!(sending.mode, Mode::Pieces(_)));
-        !goes_on && !piece
+        self.unfinished.is_none() && !piece
     }
 
     /// The digest that a whole file is to have, as tus has it.

@@ -14,12 +14,14 @@ use haul_proto::http::{
 };
 use haul_store::UploadDialect;
 use http::{HeaderMap, HeaderValue, Method, header};
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::{
     super::Fault,
     HttpSink, Target, Unfinished, Whose,
     caller::Fields,
+    create::SMALL,
     words::{self, contradiction},
 };
 use crate::source::Failed;
@@ -43,14 +45,17 @@ impl HttpSink {
     /// What is there under a name.
     pub(super) async fn look_at(&mut self, name: Name, settle: bool) -> Result<Seen, Fault> {
         self.hidden.forget_look();
-        let mut lost = false;
+        let (mut lost, mut over) = (false, false);
         if name == self.sent_to() && self.finished.is_none() {
             if self.unfinished.is_some() {
                 match self.look_at_unfinished(settle).await? {
-                    // Nothing but the end is missing of a file without bytes: it is as well begun anew.
-                    Looked::At(0) if self.only_lacks_its_end() => self.unfinished = None,
+                    // Nothing but the end may be missing of a file without bytes: it is as well begun anew.
+                    Looked::At(0) if self.may_lack_its_end() => self.unfinished = None,
                     Looked::At(offset) => return Ok(self.seen_unfinished(offset)),
-                    Looked::Over(size) => self.finished = Some(size),
+                    Looked::Over(size) => {
+                        self.finished = Some(size);
+                        over = self.unfinished.as_ref().is_some_and(|known| known.whose == Whose::Record);
+                    }
                     Looked::Gone => {
                         self.unfinished = None;
                         lost = true;
@@ -64,6 +69,8 @@ impl HttpSink {
             }
         }
         let there = self.settled_file(name, settle).await?;
+        // An earlier run has finished it without hearing so: the file may be another's by now.
+        lost |= over && matches!(there, There::Size(_));
         let there = match (there, self.finished) {
             // The server has all of it, and shows it elsewhere, or to others.
             (There::Absent | There::Unknown, Some(_))
@@ -74,21 +81,22 @@ impl HttpSink {
             (there, _) => there,
         };
         let can = Can { hash: self.is_haul() && !self.no_hash, read_back: !self.no_reading };
-        Ok(Seen { there, modified: self.target.modified, can, lost })
+        Ok(Seen { there, modified: self.target.modified, declared: None, can, lost })
     }
 
-    /// Whether an upload has all its bytes, and its end was never told: its file is not there.
-    fn only_lacks_its_end(&self) -> bool {
+    /// Whether an upload may have all its bytes, and its end was never told: its file is not there.
+    fn may_lack_its_end(&self) -> bool {
         self.unfinished.as_ref().is_some_and(|unfinished| unfinished.unended)
     }
 
     fn seen_unfinished(&self, offset: u64) -> Seen {
         // What has its size would be taken for the file.
-        let offset = if self.only_lacks_its_end() { offset.saturating_sub(1) } else { offset };
+        let offset = if self.may_lack_its_end() { offset.saturating_sub(1) } else { offset };
         let own = self.unfinished.as_ref().is_none_or(|unfinished| unfinished.whose == Whose::Run);
         // What this run has sent needs no proof.
         let can = Can { hash: self.is_haul() && !self.no_hash_of_unfinished && !own, read_back: true };
-        Seen { there: There::Size(offset), modified: None, can, lost: false }
+        let declared = self.unfinished.as_ref().and_then(|unfinished| unfinished.declared);
+        Seen { there: There::Size(offset), modified: None, declared, can, lost: false }
     }
 
     /// An unfinished upload of this file that nobody here knows of yet, for which only a server of haul's is asked; or what
@@ -123,16 +131,21 @@ impl HttpSink {
         let body = answered.read(&self.caller.idle, self.caller.patience).await.unwrap_or_default();
         self.listed = true;
         let uploads: Vec<serde_json::Value> = serde_json::from_slice(&body).unwrap_or_default();
-        let first = uploads.first().and_then(|upload| upload["url"].as_str());
-        let Some(found) = first.and_then(|found| url.join(found).ok()) else { return Ok(()) };
+        // Of a folder all that are in it are listed.
+        let wanted: Vec<u8> = percent_decode_str(&path).collect();
+        let is_ours = |upload: &&serde_json::Value| {
+            upload["path"].as_str().is_some_and(|path| percent_decode_str(path).eq(wanted.iter().copied()))
+        };
+        let found = uploads.iter().find(is_ours).and_then(|upload| upload["url"].as_str());
+        let Some(found) = found else { return Ok(()) };
         self.unfinished = Some(Unfinished {
-            url: found,
+            url: Self::resolve(&url, found)?,
             // PUT goes to the path itself; what is there of it is asked in the draft.
             dialect: self.dialect,
             whose: Whose::Found,
             offset: 0,
             acknowledged: 0,
-            sized: false,
+            declared: None,
             unended: false,
             max_append: None,
         });
@@ -183,8 +196,9 @@ impl HttpSink {
             )));
         }
         if let Some(known) = &mut self.unfinished {
-            known.sized = told.length.is_some();
-            known.unended = told.complete == Some(false) && told.length == Some(offset);
+            known.declared = told.length;
+            // Where no length is known it may have all its bytes, and be no file all the same.
+            known.unended = told.complete != Some(true) && told.length.is_none_or(|length| length == offset);
             known.max_append = told.max_append.or(known.max_append);
         }
         Ok(if told.complete == Some(true) { Looked::Over(offset) } else { Looked::At(offset) })
@@ -205,8 +219,11 @@ impl HttpSink {
         Ok(())
     }
 
-    /// Says how long an unfinished upload is kept, once, where that is not long.
+    /// Says how long an unfinished upload is kept, once, where that is not long and the upload can be gone on with.
     pub(super) fn tell_expiry(&mut self, told: &Told) {
+        if !self.plan.resumes || self.sending_total.is_some_and(|whole| whole <= SMALL) {
+            return;
+        }
         let Some(kept) = told.kept.filter(|kept| *kept < SOON) else { return };
         if !std::mem::replace(&mut self.expiry_told, true) {
             let hours = kept.as_secs() / 3600;

@@ -14,6 +14,7 @@ mod create;
 mod explore;
 mod gather;
 mod hidden;
+mod leave;
 mod look;
 mod parts;
 mod running;
@@ -100,9 +101,9 @@ struct Unfinished {
     offset: u64,
     /// The most that it ever told.
     acknowledged: u64,
-    /// The whole's size is known there.
-    sized: bool,
-    /// It has as many bytes, and is not complete.
+    /// The whole's size, where the server knows it.
+    declared: Option<u64>,
+    /// It has as many bytes, or nobody has said how many it will have; and it is not complete.
     unended: bool,
     max_append: Option<u64>,
 }
@@ -158,6 +159,8 @@ pub(crate) struct HttpSink {
     no_hash_of_unfinished: bool,
     no_reading: bool,
     expiry_told: bool,
+    /// So often content was sent on to another URL.
+    late_redirects: u32,
     remarks: Vec<String>,
 }
 
@@ -184,6 +187,7 @@ impl HttpSink {
             no_hash_of_unfinished: false,
             no_reading: false,
             expiry_told: false,
+            late_redirects: 0,
             remarks: Vec::new(),
         }
     }
@@ -196,7 +200,7 @@ impl HttpSink {
             whose: Whose::Record,
             offset: resource.acknowledged,
             acknowledged: resource.acknowledged,
-            sized: true,
+            declared: None,
             unended: false,
             max_append: None,
         });
@@ -265,12 +269,14 @@ impl Sink for HttpSink {
         self.cut_off();
     }
 
-    async fn door(&mut self, name: Name, at: u64, _: u64, _: Option<&str>) -> Result<Option<Door>, Fault> {
+    async fn door(&mut self, name: Name, at: u64, size: u64, _: Option<&str>) -> Result<Option<Door>, Fault> {
         self.cut_off();
         self.explore().await?;
         if at > 0 || !self.knows_parts() {
             return Ok(None);
         }
+        // Each part may be small enough, and the file not.
+        Self::fits(self.tus_offer().max_size, Some(size))?;
         self.make_folders().await?;
         Ok(Some(Door::Parts(self.parts(name))))
     }

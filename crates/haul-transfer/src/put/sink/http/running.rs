@@ -54,6 +54,18 @@ impl Interim {
     }
 }
 
+/// What interim answers to a request tell, now and later.
+#[derive(Debug)]
+pub(super) struct Heard(Arc<Mutex<Interim>>);
+
+impl Heard {
+    /// Where the upload is, how many bytes are safe, and what else the announcement says.
+    pub(super) fn now(&self) -> (Option<String>, Option<u64>, Told) {
+        let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (heard.location.clone(), heard.offset, heard.told)
+    }
+}
+
 /// One request under way.
 pub(super) struct Running {
     url: Url,
@@ -108,8 +120,12 @@ impl Running {
 
     /// What interim answers told.
     pub(super) fn interim(&self) -> (Option<String>, Option<u64>, Told) {
-        let heard = self.interim.lock().unwrap_or_else(PoisonError::into_inner);
-        (heard.location.clone(), heard.offset, heard.told)
+        self.heard().now()
+    }
+
+    /// The same for whoever asks when it is over: the last of them may come with the answer.
+    pub(super) fn heard(&self) -> Heard {
+        Heard(Arc::clone(&self.interim))
     }
 
     /// Waits for the URL of the upload to be announced, for this long at most. `Err` where the server has answered, or

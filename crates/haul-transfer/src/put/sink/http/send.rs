@@ -18,7 +18,7 @@ use super::{
     HttpSink,
     caller::{Answered, Fields},
     look::{spoken, told},
-    running::{Ended, Ends, Running},
+    running::{Ended, Ends, Heard, Running},
     words::{self, contradiction},
 };
 
@@ -186,11 +186,18 @@ impl HttpSink {
             let running = sending.running.take().ok_or_else(none)?;
             // At least what is on its way may be told to be there.
             self.moved = self.moved.max(sending.at + len);
+            let heard = running.heard();
             let handed = running.hand(part, self.caller.patience).await;
             let running = match handed {
                 Ok(running) => running,
-                Err(Ended::Failed(failed)) => return Err(Fault::Failed(failed)),
-                Err(Ended::Answered(answered)) => return Err(self.early(*answered).await),
+                Err(ended) => {
+                    let url = self.url_of_name(self.sent_to());
+                    self.adopt_announced(&url, &heard)?;
+                    return Err(match ended {
+                        Ended::Failed(failed) => Fault::Failed(failed),
+                        Ended::Answered(answered) => self.early(*answered).await,
+                    });
+                }
             };
             let sending = self.sending.as_mut().ok_or_else(none)?;
             sending.running = Some(running);
@@ -250,7 +257,7 @@ impl HttpSink {
         let mut fields = spoken(UploadDialect::Tus);
         fields.push((UPLOAD_OFFSET, HeaderValue::from(at)));
         fields.push((header::CONTENT_TYPE, HeaderValue::from_static(OFFSET_OCTETS)));
-        let sized = self.unfinished.as_ref().is_none_or(|known| known.sized);
+        let sized = self.unfinished.as_ref().is_none_or(|known| known.declared.is_some());
         fields.extend(whole.filter(|_| !sized).map(|whole| (UPLOAD_LENGTH, HeaderValue::from(whole))));
         fields
     }
@@ -291,15 +298,10 @@ impl HttpSink {
         let sending = self.sending.as_mut().ok_or_else(none)?;
         let ends = sending.ends_at(sending.at);
         let running = sending.running.take().ok_or_else(none)?;
-        let interim = running.interim();
+        let heard = running.heard();
         let answered = running.end(self.caller.patience, ends).await;
-        // What was announced holds, however it ended.
-        if let (Some(location), _, limits) = interim
-            && self.unfinished.is_none()
-        {
-            let url = self.url_of_name(self.sent_to());
-            self.adopt(&url, Some(location), limits, UploadDialect::Draft)?;
-        }
+        let url = self.url_of_name(self.sent_to());
+        self.adopt_announced(&url, &heard)?;
         self.heed_answer(answered.map_err(Fault::Failed)?).await
     }
 
@@ -313,10 +315,6 @@ impl HttpSink {
             return self.heed_more(answered, at).await;
         }
         if said != Said::Yes {
-            if said == Said::Gone && !matches!(mode, Mode::Once(_) | Mode::Pieces(_)) {
-                let words = answered.words();
-                return Err(words::broken(format!("{words}: the upload is gone")));
-            }
             return Err(self.early(answered).await);
         }
         let dialect = match mode {
@@ -374,14 +372,22 @@ impl HttpSink {
     pub(super) fn heed_interim(&mut self) -> Result<(), Fault> {
         let Some(sending) = &self.sending else { return Ok(()) };
         let Some(running) = &sending.running else { return Ok(()) };
-        let (location, offset, limits) = running.interim();
-        if self.unfinished.is_none() && location.is_some() {
-            let url = self.url_of_name(sending.name);
-            self.adopt(&url, location, limits, UploadDialect::Draft)?;
-        }
+        let heard = running.heard();
+        let (url, (_, offset, _)) = (self.url_of_name(sending.name), heard.now());
+        self.adopt_announced(&url, &heard)?;
         match offset {
             Some(offset) => self.heed_offset(offset),
             None => Ok(()),
+        }
+    }
+
+    /// What was announced holds, however the request ends.
+    pub(super) fn adopt_announced(&mut self, asked: &url::Url, heard: &Heard) -> Result<(), Fault> {
+        match (heard.now(), &self.unfinished) {
+            ((Some(location), _, told), None) => {
+                self.adopt(asked, Some(location), told, UploadDialect::Draft)
+            }
+            _ => Ok(()),
         }
     }
 }
