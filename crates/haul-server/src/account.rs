@@ -1,9 +1,11 @@
 //! Who somebody is, once let in: a name, a place in the tree, and what they may do there.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use haul_core::TreePath;
 pub use haul_core::receiving::Completion;
+
+use crate::accounts::Bounds;
 
 /// What an account may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,16 +27,53 @@ pub struct Account {
     pub name: String,
     /// Where the account's own root lies in the tree.
     pub home: TreePath,
-    /// What it may do.
+    /// What it may do where no folder has a rule of its own.
     pub may: Permissions,
     /// When its uploads are complete.
     pub completion: Completion,
     /// Anonymous, and from where: such a one owns its unfinished uploads by its address, and never replaces, renames or
     /// removes anything, whatever `may` says.
     pub anonymous: Option<IpAddr>,
+    /// What it is kept to.
+    pub bounds: Arc<Bounds>,
 }
 
 impl Account {
+    /// What it may do at a path, which begins at its home.
+    pub fn may_at(&self, path: &TreePath) -> Permissions {
+        self.bounds.folders.at(path).unwrap_or(self.may)
+    }
+
+    /// The same of a name in a folder.
+    pub fn may_in(&self, folder: &TreePath, name: &[u8]) -> Permissions {
+        if self.bounds.folders.0.is_empty() {
+            return self.may;
+        }
+        folder.join(name).map_or(self.may, |path| self.may_at(&path))
+    }
+
+    /// What it may do to a name itself: make, remove or rename it. That of a folder with a rule of its own is a matter of
+    /// the folder above it as well.
+    pub(crate) fn may_name(&self, path: &TreePath) -> Permissions {
+        let own = self.may_at(path);
+        if !self.bounds.folders.begin(path) {
+            return own;
+        }
+        let above = self.may_at(&path.parent().unwrap_or_default());
+        Permissions { write: own.write && above.write, delete: own.delete && above.delete, ..own }
+    }
+
+    /// Whether it may give what has one path another. Nothing goes to where it could be read from where it could not be.
+    pub(crate) fn may_move(&self, from: &TreePath, to: &TreePath) -> bool {
+        let (here, there) = (self.may_name(from), self.may_name(to));
+        let folders = &self.bounds.folders;
+        let elsewhere = here != there;
+        here.delete
+            && there.delete
+            && (!elsewhere || (there.write && (here.read || !there.read)))
+            && folders.below(from).chain(folders.below(to)).all(|may| may.delete && may.write && may.read)
+    }
+
     /// Whose unfinished uploads are this account's.
     pub fn owner(&self) -> String {
         self.anonymous.map_or_else(|| self.name.clone(), |address| format!("anonymous@{address}"))

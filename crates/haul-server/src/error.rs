@@ -33,6 +33,12 @@ pub enum ServerError {
         /// How many it has.
         unfinished: usize,
     },
+    /// As much lies in this account's home as may: its quota is used up, or this would be more than is left of it.
+    #[error("the quota is used up")]
+    OverQuota,
+    /// What lies in a home with a quota is still being counted, for the first time since the server was started.
+    #[error("what is there already is still being counted; try again later")]
+    Counting,
     /// Another session of the same owner is receiving this file, and bytes still come.
     #[error("another session is uploading this file")]
     Busy,

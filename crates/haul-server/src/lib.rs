@@ -9,6 +9,7 @@ pub mod accounts;
 mod by_system;
 mod certificate;
 mod checksum;
+mod client_authority;
 pub mod config;
 pub mod control;
 pub mod depot;
@@ -17,11 +18,13 @@ pub mod ftp;
 mod house;
 pub mod http;
 pub mod log;
+pub mod pace;
 mod sys;
 
 pub use certificate::Certificate;
+pub use client_authority::ClientAuthority;
 pub use error::ServerError;
-pub use house::{House, Moving, Others, Present, Proxies, Sessions, Stop, Terms, Workers, listen};
+pub use house::{House, Limits, Moving, Others, Present, Proxies, Sessions, Stop, Terms, Workers, listen};
 
 /// Raises the number of files and connections that this process may have open to what the system allows it without
 /// asking: each session has one connection, and another while it transfers.

@@ -43,6 +43,7 @@ pub use sys::free_space;
 pub use tree::conformance as tree_conformance;
 #[cfg(unix)]
 pub use tree::fs::{FsStore, Resolver};
+pub use tree::mounted::MountedStore;
 pub use tree::pool::{Job, Pool};
 pub use tree::{
     Assent, Body, Durability, Entry, Kind, Listing, Meta, Pieces, Reading, Scattered, Source, StageId,

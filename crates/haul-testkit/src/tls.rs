@@ -100,3 +100,60 @@ impl Certificates {
         Arc::new(config)
     }
 }
+
+/// An authority that vouches for clients, and what it has signed, as PEM files.
+#[derive(Debug)]
+pub struct ClientCertificates {
+    dir: TempDir,
+    authority: CertifiedIssuer<'static, KeyPair>,
+}
+
+/// A client's certificate and its key, as PEM files.
+#[derive(Debug, Clone)]
+pub struct ClientCertificate {
+    /// The certificate.
+    pub cert: PathBuf,
+    /// The key.
+    pub key: PathBuf,
+    /// What the certificate is, without its PEM.
+    pub der: Vec<u8>,
+}
+
+impl ClientCertificates {
+    /// An authority of its own.
+    pub fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names at all");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        let authority = CertifiedIssuer::self_signed(params, key).expect("an authority");
+        let dir = tempfile::tempdir().expect("a scratch folder");
+        std::fs::write(dir.path().join("clients.pem"), authority.pem()).expect("clients.pem");
+        Self { dir, authority }
+    }
+
+    /// The authority.
+    pub fn ca_pem_path(&self) -> PathBuf {
+        self.dir.path().join("clients.pem")
+    }
+
+    /// A certificate for a client of this common name.
+    pub fn of(&self, name: &str) -> ClientCertificate {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names at all");
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        let key = KeyPair::generate().expect("a key");
+        let signed = params.signed_by(&key, &self.authority).expect("a certificate");
+        // Several may have one name.
+        let number = std::fs::read_dir(self.dir.path()).map_or(0, Iterator::count);
+        let path = |kind: &str| self.dir.path().join(format!("{number}.{kind}.pem"));
+        std::fs::write(path("cert"), signed.pem()).expect("a certificate's file");
+        std::fs::write(path("key"), key.serialize_pem()).expect("a key's file");
+        ClientCertificate { cert: path("cert"), key: path("key"), der: signed.der().to_vec() }
+    }
+}
+
+impl Default for ClientCertificates {
+    fn default() -> Self {
+        Self::new()
+    }
+}

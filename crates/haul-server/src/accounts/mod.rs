@@ -4,8 +4,11 @@
 //! the same: nothing tells a name that exists from one that does not. A password that was right once is remembered by
 //! a digest with a key of this run, so that a client with many connections costs one hash. It knows no protocol.
 
+mod bounds;
+mod folders;
 mod network;
 mod password;
+mod presented;
 pub mod throttle;
 
 use std::{
@@ -20,14 +23,18 @@ use argon2::password_hash::phc::PasswordHash;
 use haul_core::TreePath;
 use tokio::sync::Semaphore;
 
+pub use bounds::{Barred, Bounds, Quota};
+pub use folders::Folders;
 pub use network::{Network, Networks};
 pub use password::{LONGEST as LONGEST_PASSWORD, Password, hash};
 use password::{LONGEST, Stored};
+pub use presented::{KnownBy, Presented};
 use throttle::{Patience, Throttle};
 
 use crate::{
     ServerError,
     account::{Account, Completion, Permissions},
+    pace::UserRates,
 };
 
 /// So many passwords are hashed at a time: each takes a processor and 20 MiB or so.
@@ -46,6 +53,8 @@ pub struct User {
     pub may: Permissions,
     /// When the user's uploads are complete.
     pub completion: Completion,
+    /// What the user is kept to.
+    pub bounds: Arc<Bounds>,
 }
 
 /// Those who have no name.
@@ -60,7 +69,26 @@ pub enum Anonymous {
         write: bool,
         /// The root of what they see.
         home: TreePath,
+        /// What they are kept to, each address for itself.
+        bounds: Arc<Bounds>,
     },
+}
+
+impl User {
+    /// Whether this user may write anywhere.
+    pub fn writes(&self) -> bool {
+        self.may.write || self.bounds.folders.let_write()
+    }
+}
+
+impl Anonymous {
+    /// Whether they may write anywhere.
+    pub fn writes(&self) -> bool {
+        match self {
+            Self::On { write, bounds, .. } => *write || bounds.folders.let_write(),
+            Self::Off => false,
+        }
+    }
 }
 
 /// What came of a try to log in.
@@ -70,6 +98,8 @@ pub enum Entry {
     In(Account),
     /// No.
     No,
+    /// Not now, or not from there, though the password is right.
+    Barred(Barred),
     /// The address has failed too often, and is not listened to for so long.
     Refused(Duration),
 }
@@ -138,13 +168,58 @@ impl Accounts {
     /// Whether anybody at all may write.
     pub fn anybody_writes(&self) -> bool {
         let book = self.book();
-        let anonymous = matches!(book.anonymous, Anonymous::On { write: true, .. });
-        anonymous || book.users.values().any(|known| known.user.may.write)
+        book.anonymous.writes() || book.users.values().any(|known| known.user.writes())
+    }
+
+    /// How fast an account may be, by whose its unfinished uploads are; nothing where there is none.
+    pub fn rates(&self, owner: &str) -> UserRates {
+        let book = self.book();
+        let anonymous = || match &book.anonymous {
+            Anonymous::On { bounds, .. } if owner.starts_with("anonymous@") => bounds.rates,
+            Anonymous::On { .. } | Anonymous::Off => UserRates::default(),
+        };
+        book.users.get(owner).map_or_else(anonymous, |known| known.user.bounds.rates)
+    }
+
+    /// The homes of all who may have only so much there.
+    pub fn measured_homes(&self) -> Vec<TreePath> {
+        let book = self.book();
+        let users = book.users.values().map(|known| (&known.user.home, &known.user.bounds));
+        let anonymous = match &book.anonymous {
+            Anonymous::On { home, bounds, .. } => Some((home, bounds)),
+            Anonymous::Off => None,
+        };
+        let all = users.chain(anonymous).filter(|(_, bounds)| bounds.quota != Quota::default());
+        all.map(|(home, _)| home.clone()).collect()
     }
 
     /// Lets somebody in who has no name, where such may come in.
     pub fn nobody(&self, address: IpAddr) -> Option<Account> {
-        self.book().anonymous("anonymous", address.to_canonical())
+        let address = address.to_canonical();
+        let account = self.book().anonymous("anonymous", address)?;
+        account.bounds.check(address).is_ok().then_some(account)
+    }
+
+    /// Lets somebody in by a certificate; [`Entry::No`]: this user is not known by it, and may have a password.
+    pub fn recognise(&self, name: &[u8], presented: &Presented, address: IpAddr) -> Entry {
+        let address = address.to_canonical();
+        if let Some(left) = self.refused(address) {
+            return Entry::Refused(left);
+        }
+        let book = self.book();
+        let known = str::from_utf8(name).ok().and_then(|name| book.users.get(name));
+        match known.filter(|known| presented.is_any(&known.user.bounds.certificates)) {
+            Some(known) => entry(known.account(), address),
+            None => Entry::No,
+        }
+    }
+
+    /// The name of the one user who is known by a certificate; `None` where there are several.
+    pub fn named_by(&self, presented: &Presented) -> Option<String> {
+        let book = self.book();
+        let mut named = book.users.values().filter(|known| presented.is_any(&known.user.bounds.certificates));
+        let name = named.next().map(|known| known.user.name.clone());
+        name.filter(|_| named.next().is_none())
     }
 
     /// Lets somebody in, or not. A failure is answered only after the delay that its address has earned.
@@ -156,14 +231,14 @@ impl Accounts {
         let book = self.book();
         let name = str::from_utf8(name).unwrap_or_default();
         if let Some(account) = book.anonymous(name, address) {
-            return Entry::In(account);
+            return entry(account, address);
         }
         let known = book.users.get(name);
         let digest = known.map(|known| self.digest(&known.user, password));
         if let (Some(known), Some(digest)) = (known, digest)
             && known.is_remembered(digest)
         {
-            return Entry::In(known.account());
+            return entry(known.account(), address);
         }
         let stored = match known.map(|known| &known.user.password.0) {
             Some(Stored::Hashed(hash)) => hash,
@@ -185,7 +260,7 @@ impl Accounts {
         match (known, digest) {
             (Some(known), Some(digest)) if same && known.is_hashed() && password.len() <= LONGEST => {
                 known.remember(digest);
-                Entry::In(known.account())
+                entry(known.account(), address)
             }
             _ => {
                 let delay = self.throttle().failed(address, Instant::now());
@@ -238,13 +313,14 @@ impl Book {
     }
 
     fn anonymous(&self, name: &str, address: IpAddr) -> Option<Account> {
-        let Anonymous::On { write, home } = &self.anonymous else { return None };
+        let Anonymous::On { write, home, bounds } = &self.anonymous else { return None };
         (is_anonymous(name) && !self.users.contains_key(name)).then(|| Account {
             name: "anonymous".to_owned(),
             home: home.clone(),
             may: Permissions { read: true, write: *write, delete: false, list: true },
             completion: Completion::Strict,
             anonymous: Some(address),
+            bounds: Arc::clone(bounds),
         })
     }
 }
@@ -270,7 +346,16 @@ impl Known {
             may: self.user.may,
             completion: self.user.completion,
             anonymous: None,
+            bounds: Arc::clone(&self.user.bounds),
         }
+    }
+}
+
+/// What becomes of somebody whose name and password are right.
+fn entry(account: Account, address: IpAddr) -> Entry {
+    match account.bounds.check(address) {
+        Ok(()) => Entry::In(account),
+        Err(barred) => Entry::Barred(barred),
     }
 }
 

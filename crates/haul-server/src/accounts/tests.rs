@@ -16,7 +16,14 @@ fn quick(password: &[u8]) -> Password {
 fn user(name: &str, password: Password) -> User {
     let may = Permissions { read: true, write: true, delete: false, list: true };
     let home = TreePath::ROOT.join(b"homes/a").unwrap();
-    User { name: name.to_owned(), password, home, may, completion: Completion::Lenient }
+    User {
+        name: name.to_owned(),
+        password,
+        home,
+        may,
+        completion: Completion::Lenient,
+        bounds: Arc::default(),
+    }
 }
 
 fn accounts(users: Vec<User>) -> Accounts {
@@ -119,7 +126,7 @@ async fn the_answer_to_a_failure_is_delayed_more_and_more() {
 #[tokio::test(start_paused = true)]
 async fn anonymous_has_two_names_and_an_address() {
     let home = TreePath::ROOT.join(b"pub").unwrap();
-    let anonymous = Anonymous::On { write: true, home };
+    let anonymous = Anonymous::On { write: true, home, bounds: Arc::default() };
     let accounts = Accounts::new(Vec::new(), anonymous, Patience::default()).unwrap();
     for name in [&b"anonymous"[..], b"FTP"] {
         let mapped = "::ffff:192.0.2.1".parse().unwrap();

@@ -68,7 +68,8 @@ impl<'a> Document<'a> {
             let at = self.line(&item.span());
             match item.into_inner() {
                 DeValue::Table(entries) => {
-                    tables.push(Table { prefix: format!("{name}."), entries, line: Some(at) });
+                    let prefix = format!("{}{name}.", from.prefix);
+                    tables.push(Table { prefix, entries, line: Some(at) });
                 }
                 _ => self.wrong(line, from, name, format!("is a list of tables: write [[{name}]]")),
             }
@@ -116,6 +117,26 @@ impl<'a> Document<'a> {
                 None
             }
         }
+    }
+
+    /// As [`Self::text`], of a date, which TOML has without quotes, too.
+    pub(super) fn date<T>(
+        &mut self,
+        from: &mut Table<'a>,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let (value, line) = self.take(from, key)?;
+        let text = match value {
+            DeValue::String(text) => text.into_owned(),
+            DeValue::Datetime(date) => date.to_string(),
+            _ => {
+                self.wrong(line, from, key, "is a date: write 2030-12-31".to_owned());
+                return None;
+            }
+        };
+        let parsed = parse(&text);
+        parsed.map_err(|why| self.wrong(line, from, key, format!("{text:?} {why}"))).ok()
     }
 
     /// A list of texts, as what `parse` makes of each.

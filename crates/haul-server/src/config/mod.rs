@@ -17,6 +17,8 @@ use std::{
     time::Duration,
 };
 
+use haul_core::TreePath;
+
 pub use flags::Flags;
 pub use problem::{Problem, Problems};
 pub use value::{AnonymousAccess, Listen, PlainUser, Ports, Sandbox, Time, TlsMode, TlsReuse};
@@ -24,7 +26,7 @@ pub use value::{AnonymousAccess, Listen, PlainUser, Ports, Sandbox, Time, TlsMod
 use crate::{
     accounts::{Anonymous, User, throttle::Patience},
     depot::Rules,
-    house::Proxies,
+    house::{Limits, Proxies},
     log::Format,
 };
 
@@ -35,6 +37,8 @@ pub struct Config {
     pub dir: PathBuf,
     /// Where the server keeps what it remembers.
     pub state: PathBuf,
+    /// Other folders that are served at places in the tree.
+    pub mounts: Vec<Mount>,
     /// How long a transfer may go on once the server was asked to stop.
     pub drain: Duration,
     /// The doors that speak FTP.
@@ -53,10 +57,21 @@ pub struct Config {
     pub proxy: Proxies,
     /// What the process is on this machine.
     pub process: Process,
+    /// What holds at every door.
+    pub limits: Limits,
     /// How uploads are dealt with.
     pub uploads: Rules,
     /// What is written down, and how.
     pub log: Logging,
+}
+
+/// A folder of this machine at a place in the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// The place.
+    pub path: TreePath,
+    /// The folder.
+    pub dir: PathBuf,
 }
 
 /// The doors that speak FTP.
@@ -129,6 +144,8 @@ pub struct Tls {
     pub certificate: Certificate,
     /// Whether anything may be spoken without it.
     pub mode: TlsMode,
+    /// Who vouches for clients that show certificates, PEM; `None`: they are not asked for any.
+    pub clients: Option<PathBuf>,
 }
 
 /// Where a certificate comes from.
@@ -162,8 +179,7 @@ impl Config {
 
     /// Whether somebody may write: then there is state.
     pub fn anybody_writes(&self) -> bool {
-        let anonymous = matches!(self.anonymous, Anonymous::On { write: true, .. });
-        anonymous || self.users.iter().any(|user| user.may.write)
+        self.anonymous.writes() || self.users.iter().any(User::writes)
     }
 
     /// Looks at the world: whether the folders and files are there that this speaks of.
@@ -176,12 +192,18 @@ impl Config {
         {
             list.push(resolve::served_state(&self.state));
         }
+        self.check_mounts(&mut list);
         if let Some(Tls { certificate: Certificate::Files { cert, key }, .. }) = &self.tls {
             for (name, file) in [("tls.cert", cert), ("tls.key", key)] {
                 if let Err(why) = std::fs::File::open(file) {
                     list.push(Problem::of(name, format!("{}: {why}", file.display())));
                 }
             }
+        }
+        if let Some(clients) = self.tls.as_ref().and_then(|tls| tls.clients.as_deref())
+            && let Err(why) = std::fs::File::open(clients)
+        {
+            list.push(Problem::of("tls.client_ca", format!("{}: {why}", clients.display())));
         }
         let folder = self.log.xferlog.as_deref().map(|file| match file.parent() {
             Some(folder) if folder != Path::new("") => folder,
@@ -193,6 +215,41 @@ impl Config {
         if list.is_empty() { Ok(()) } else { Err(Problems { file: None, list }) }
     }
 
+    /// Folders that are served twice would have two that stage and sweep in them.
+    fn check_mounts(&self, list: &mut Vec<Problem>) {
+        let mut served: Vec<PathBuf> = real(&self.dir).into_iter().collect();
+        for Mount { path, dir } in &self.mounts {
+            let Some(folder) = real(dir).filter(|folder| folder.is_dir()) else {
+                list.push(Problem::of("mount.dir", format!("{} is no folder", dir.display())));
+                continue;
+            };
+            let twice = served.iter().find(|other| folder.starts_with(other) || other.starts_with(&folder));
+            if let Some(other) = twice {
+                let what = format!("{} and {} lie in each other", dir.display(), other.display());
+                list.push(Problem::of("mount.dir", what));
+            }
+            if real(&self.state).is_some_and(|state| resolve::is_served(&folder, &state)) {
+                list.push(resolve::served_state(&self.state));
+            }
+            served.push(folder);
+            let above = path.parent().unwrap_or_default();
+            if !self.folder_of(&above).is_some_and(|folder| folder.is_dir()) {
+                let what = format!("there is no folder {above} for {path} to be shown in");
+                list.push(Problem::of("mount.path", what));
+            }
+        }
+    }
+
+    /// The folder of this machine that is served there.
+    fn folder_of(&self, path: &TreePath) -> Option<PathBuf> {
+        let around = self.mounts.iter().filter(|mount| path.is_within(&mount.path));
+        let (at, dir) = around
+            .max_by_key(|mount| mount.path.as_bytes().len())
+            .map_or((TreePath::ROOT, &self.dir), |mount| (mount.path.clone(), &mount.dir));
+        let inside = path.moved(&at, &TreePath::ROOT)?;
+        Some(dir.join(inside.to_string().trim_start_matches('/')))
+    }
+
     /// Homes that are not there. Whose home it is comes in all the same, finds nothing, and may be helped by whoever
     /// makes the folder; nobody else is concerned.
     pub fn absent_homes(&self) -> Vec<Problem> {
@@ -202,7 +259,7 @@ impl Config {
         };
         let users = self.users.iter().map(|user| ("user.home", Some(&user.name), &user.home));
         let absent = users.chain(anonymous).filter(|(_, _, home)| {
-            !self.dir.join(home.to_string().trim_start_matches('/')).is_dir() && self.dir.is_dir()
+            !self.folder_of(home).is_some_and(|folder| folder.is_dir()) && self.dir.is_dir()
         });
         let told = absent.map(|(key, name, home)| {
             let whose = name.map(|name| format!("{name:?}: ")).unwrap_or_default();

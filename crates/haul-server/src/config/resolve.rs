@@ -1,21 +1,25 @@
 //! File and command line become one: defaults under the file, the file under the options, then what must fit together.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use haul_core::TreePath;
 use haul_store::Durability;
 
 use super::{
-    Certificate, Config, Flags, Ftp, Http, Logging, Problem, Problems, Process, Tls,
+    Certificate, Config, Flags, Ftp, Http, Logging, Mount, Problem, Problems, Process, Tls,
     document::{Document, Table},
     value::{self, AnonymousAccess, Listen, Ports, TlsMode},
 };
 use crate::{
-    account::Completion,
-    accounts::{Anonymous, Networks, Password, User, throttle::Patience},
+    account::{Completion, Permissions},
+    accounts::{Anonymous, Bounds, Folders, Networks, Password, Quota, User, throttle::Patience},
     depot::Rules,
-    house::Proxies,
+    house::{Limits, Proxies},
+    pace::{Bandwidth, Rates, UserRates},
 };
 
 /// How long a newcomer waits for an older session of the same user to show that it is dead.
@@ -29,15 +33,17 @@ const DAY: Duration = Duration::from_secs(86_400);
 struct File {
     dir: Option<PathBuf>,
     state: Option<PathBuf>,
+    mounts: Vec<Mount>,
     drain: Option<Duration>,
     ftp: Ftp,
     http: Http,
     tls: TlsKeys,
     users: Vec<User>,
-    anonymous: (AnonymousAccess, TreePath),
+    anonymous: (AnonymousAccess, TreePath, Arc<Bounds>),
     patience: Patience,
     proxy: Proxies,
     process: Process,
+    limits: Limits,
     uploads: Rules,
     log: Logging,
 }
@@ -48,6 +54,7 @@ struct TlsKeys {
     key: Option<PathBuf>,
     self_signed: bool,
     mode: Option<TlsMode>,
+    clients: Option<PathBuf>,
 }
 
 pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Config, Problems> {
@@ -77,7 +84,13 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
     let mode = flags.tls.or(told.tls.mode);
     let given = flags.tls_cert.is_some() || flags.tls_key.is_some() || flags.tls_self_signed;
     let keys = if given {
-        TlsKeys { cert: flags.tls_cert, key: flags.tls_key, self_signed: flags.tls_self_signed, mode }
+        TlsKeys {
+            cert: flags.tls_cert,
+            key: flags.tls_key,
+            self_signed: flags.tls_self_signed,
+            mode,
+            clients: told.tls.clients,
+        }
     } else {
         TlsKeys { mode, ..told.tls }
     };
@@ -97,11 +110,15 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
         problems.push(Problem::of("ftp.passive_ports", what));
     }
     let users = users(told.users, flags.users.into_iter().map(|user| user.0), &mut problems);
-    let (access, home) = told.anonymous;
+    let vouched = tls.as_ref().is_some_and(|tls| tls.clients.is_some());
+    if !vouched && users.iter().any(|user| !user.bounds.certificates.is_empty()) {
+        problems.push(Problem::of("user.certificates", "nobody vouches for any: tls.client_ca is missing"));
+    }
+    let (access, home, bounds) = told.anonymous;
     let anonymous = match flags.anonymous.unwrap_or(access) {
         AnonymousAccess::Off => Anonymous::Off,
-        AnonymousAccess::Read => Anonymous::On { write: false, home },
-        AnonymousAccess::ReadWrite => Anonymous::On { write: true, home },
+        AnonymousAccess::Read => Anonymous::On { write: false, home, bounds },
+        AnonymousAccess::ReadWrite => Anonymous::On { write: true, home, bounds },
     };
     if users.is_empty() && anonymous == Anonymous::Off {
         problems.push(Problem::of("user", "there is none, and anonymous is off: nobody could come in"));
@@ -113,6 +130,7 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
     Ok(Config {
         dir,
         state,
+        mounts: told.mounts,
         drain: flags.drain.or(told.drain).unwrap_or(Duration::from_secs(10)),
         ftp,
         http,
@@ -122,6 +140,7 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
         patience: told.patience,
         proxy: told.proxy,
         process: told.process,
+        limits: told.limits,
         uploads: told.uploads,
         log: Logging { format: flags.log.unwrap_or(told.log.format), ..told.log },
     })
@@ -148,6 +167,7 @@ fn read<'a>(document: &mut Document<'a>, mut root: Table<'a>, folder: &Path) -> 
     let file = File {
         dir: document.text(&mut root, "dir", path),
         state: document.text(&mut root, "state", path),
+        mounts: mounts(document, &mut root, folder),
         drain: document.text(&mut root, "drain", value::time),
         ftp: ftp(document, &mut root),
         http: http(document, &mut root),
@@ -156,6 +176,7 @@ fn read<'a>(document: &mut Document<'a>, mut root: Table<'a>, folder: &Path) -> 
         patience: patience(document, &mut root),
         proxy: proxy(document, &mut root),
         process: process(document, &mut root),
+        limits: limits(document, &mut root),
         uploads: uploads(document, &mut root),
         log: logging(document, &mut root, folder),
         users: document
@@ -227,6 +248,7 @@ fn tls_keys<'a>(document: &mut Document<'a>, root: &mut Table<'a>, folder: &Path
         key: document.text(&mut table, "key", |text| path(folder, text)),
         self_signed: document.flag(&mut table, "self_signed").unwrap_or(false),
         mode: document.text(&mut table, "mode", str::parse),
+        clients: document.text(&mut table, "client_ca", |text| path(folder, text)),
     };
     document.finish(table);
     keys
@@ -256,17 +278,109 @@ fn tls(keys: TlsKeys, begin_with_it: [(&str, Listen); 2], problems: &mut Vec<Pro
         for (key, _) in begin_with_it.iter().filter(|(_, listen)| *listen != Listen::Off) {
             problems.push(Problem::of(key, NEEDS));
         }
+        if keys.clients.is_some() {
+            problems.push(Problem::of("tls.client_ca", NEEDS));
+        }
         return None;
     };
-    Some(Tls { certificate, mode: keys.mode.unwrap_or_default() })
+    Some(Tls { certificate, mode: keys.mode.unwrap_or_default(), clients: keys.clients })
 }
 
-fn anonymous<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> (AnonymousAccess, TreePath) {
+fn anonymous<'a>(
+    document: &mut Document<'a>,
+    root: &mut Table<'a>,
+) -> (AnonymousAccess, TreePath, Arc<Bounds>) {
     let mut table = document.table(root, "anonymous");
     let access = document.text(&mut table, "access", str::parse).unwrap_or_default();
     let home = document.text(&mut table, "home", value::home).unwrap_or_default();
+    let bounds = bounds(document, &mut table);
     document.finish(table);
-    (access, home)
+    (access, home, bounds)
+}
+
+/// What an account is kept to.
+fn bounds<'a>(document: &mut Document<'a>, table: &mut Table<'a>) -> Arc<Bounds> {
+    Arc::new(Bounds {
+        folders: Folders(folders(document, table)),
+        networks: Networks(document.texts(table, "networks", str::parse)),
+        expires: document.date(table, "expires", value::until),
+        quota: Quota {
+            bytes: document.text(table, "quota_bytes", value::size),
+            files: document.number(table, "quota_files", &(1..u32::MAX)).map(u64::from),
+        },
+        rates: UserRates { user: rates(document, table, ""), session: rates(document, table, "session_") },
+        sessions: document.number(table, "sessions", &(1..1_000_001)),
+        certificates: Vec::new(),
+    })
+}
+
+/// What may be done in which folder.
+fn folders<'a>(document: &mut Document<'a>, table: &mut Table<'a>) -> Vec<(TreePath, Permissions)> {
+    let mut folders: Vec<(TreePath, Permissions)> = Vec::new();
+    for mut folder in document.tables(table, "folder") {
+        document.demand(&folder, "path");
+        document.demand(&folder, "permissions");
+        let path = document.text(&mut folder, "path", |text| {
+            let path = value::home(text)?;
+            match folders.iter().any(|(there, _)| *there == path) {
+                _ if path.is_root() => {
+                    Err("is the home itself, which has the permissions beside its name".to_owned())
+                }
+                true => Err("is there twice".to_owned()),
+                false => Ok(path),
+            }
+        });
+        let may = document.text(&mut folder, "permissions", value::permissions);
+        document.finish(folder);
+        folders.extend(path.zip(may));
+    }
+    folders
+}
+
+/// Other folders in the tree.
+fn mounts<'a>(document: &mut Document<'a>, root: &mut Table<'a>, folder: &Path) -> Vec<Mount> {
+    let mut mounts: Vec<Mount> = Vec::new();
+    for mut table in document.tables(root, "mount") {
+        document.demand(&table, "path");
+        document.demand(&table, "dir");
+        let at = document.text(&mut table, "path", |text| {
+            let at = value::home(text)?;
+            match mounts.iter().any(|mount| mount.path == at) {
+                _ if at.is_root() => Err("is the root, which is dir".to_owned()),
+                true => Err("is there twice".to_owned()),
+                false => Ok(at),
+            }
+        });
+        let dir = document.text(&mut table, "dir", |text| path(folder, text));
+        document.finish(table);
+        mounts.extend(at.zip(dir).map(|(path, dir)| Mount { path, dir }));
+    }
+    mounts
+}
+
+/// How fast it may be either way; `of` stands before the names of the keys.
+fn rates<'a>(document: &mut Document<'a>, table: &mut Table<'a>, of: &str) -> Rates {
+    Rates {
+        down: document.text(table, &format!("{of}down"), value::rate),
+        up: document.text(table, &format!("{of}up"), value::rate),
+    }
+}
+
+fn limits<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> Limits {
+    let mut table = document.table(root, "limits");
+    let limits = Limits {
+        networks: Networks(document.texts(&mut table, "networks", str::parse)),
+        sessions_per_user: document.number(&mut table, "sessions_per_user", &(1..1_000_001)),
+        bandwidth: Bandwidth {
+            all: rates(document, &mut table, ""),
+            each: UserRates {
+                user: rates(document, &mut table, "user_"),
+                session: rates(document, &mut table, "session_"),
+            },
+        },
+    };
+    document.finish(table);
+    limits
 }
 
 fn patience<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> Patience {
@@ -345,8 +459,11 @@ fn user<'a>(document: &mut Document<'a>, mut table: Table<'a>) -> Option<User> {
     let may = document.text(&mut table, "permissions", value::permissions).unwrap_or(value::ALL);
     let completion =
         document.text(&mut table, "completion", |text| value::one_of(text, &COMPLETION)).unwrap_or_default();
+    let bounds = bounds(document, &mut table);
+    let certificates = document.texts(&mut table, "certificates", str::parse);
+    let bounds = Arc::new(Bounds { certificates, ..Arc::unwrap_or_clone(bounds) });
     document.finish(table);
-    Some(User { name: name?, password: password?, home, may, completion })
+    Some(User { name: name?, password: password?, home, may, completion, bounds })
 }
 
 /// Users of the file, and over them those of the command line.
@@ -370,7 +487,7 @@ fn users(file: Vec<User>, flags: impl Iterator<Item = User>, problems: &mut Vec<
 /// Every key that a file may have.
 #[cfg(test)]
 pub(super) fn keys() -> std::collections::BTreeSet<String> {
-    let (mut document, root) = Document::parse("[[user]]");
+    let (mut document, root) = Document::parse("[[mount]]\n[[user]]\n[[user.folder]]\n[[anonymous.folder]]");
     read(&mut document, root, Path::new(""));
     document.asked
 }

@@ -1,14 +1,15 @@
 //! What a file and a command line come to, and how mistakes are told.
 
-use std::{collections::BTreeSet, ffi::OsStr};
+use std::{collections::BTreeSet, ffi::OsStr, sync::Arc};
 
 use haul_store::Durability;
 
 use super::*;
 use crate::{
     account::{Completion, Permissions},
-    accounts::Networks,
+    accounts::{Bounds, Folders, Networks, Quota},
     house::Others,
+    pace::{Bandwidth, Rates, UserRates},
 };
 
 const HASH: &str = "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0$wkLMKLAjZZxCmBdLGbpLEbYZeWPZSCpWmGpZ5j9dbZA";
@@ -27,7 +28,10 @@ fn nothing_at_all_is_the_current_folder_for_anonymous_readers() {
     assert_eq!((config.dir.as_os_str(), config.state.as_os_str()), (OsStr::new("."), OsStr::new("./.haul")));
     assert_eq!(config.ftp.listen.to_string(), "127.0.0.1:2121");
     assert_eq!((config.ftp.listen_tls, config.tls), (Listen::Off, None));
-    assert_eq!(config.anonymous, Anonymous::On { write: false, home: haul_core::TreePath::ROOT });
+    assert_eq!(
+        config.anonymous,
+        Anonymous::On { write: false, home: haul_core::TreePath::ROOT, bounds: Arc::default() }
+    );
     assert_eq!(
         (config.drain, config.uploads.expire),
         (Duration::from_secs(10), Duration::from_secs(604_800))
@@ -42,6 +46,9 @@ fn every_key_of_a_file_is_heard() {
         dir = "files"
         state = "/var/lib/haul"
         drain = "1m"
+        [[mount]]
+        path = "/in/disk"
+        dir = "disk"
         [ftp]
         listen = ":21"
         listen_tls = "[::]:990"
@@ -59,9 +66,13 @@ fn every_key_of_a_file_is_heard() {
         cert = "cert.pem"
         key = "/key.pem"
         mode = "required"
+        client_ca = "clients.pem"
         [anonymous]
         access = "rw"
         home = "/incoming"
+        [[anonymous.folder]]
+        path = "/in/pub"
+        permissions = ""
         [login]
         failures = 4
         refuse = "1h"
@@ -73,6 +84,12 @@ fn every_key_of_a_file_is_heard() {
         group = "files"
         umask = "027"
         sandbox = "required"
+        [limits]
+        networks = ["::/0"]
+        sessions_per_user = 7
+        down = "10M"
+        user_up = "2M"
+        session_down = "1K"
         [uploads]
         mode = "in-place"
         durability = "relaxed"
@@ -86,12 +103,25 @@ fn every_key_of_a_file_is_heard() {
         password = "{HASH}"
         home = "/homes/ann"
         permissions = "rl"
+        networks = ["10.0.0.0/8", "2001:db8::1"]
+        expires = 2030-12-31
+        sessions = 3
+        certificates = ["CN=ann"]
+        down = "5M"
+        session_up = "1M"
+        quota_bytes = "10G"
+        quota_files = 1000
         completion = "lenient"
+        [[user.folder]]
+        path = "/in"
+        permissions = "w"
         "#
     );
     let config = read(&text).unwrap();
     assert_eq!(config.dir, Path::new("/etc/haul/files"), "relative to the file");
     assert_eq!(config.state, Path::new("/var/lib/haul"));
+    let path = haul_core::TreePath::ROOT.join(b"in/disk").unwrap();
+    assert_eq!(config.mounts, [Mount { path, dir: "/etc/haul/disk".into() }]);
     let minutes = |number: u64| Duration::from_secs(number * 60);
     let expected = Ftp {
         listen: Listen::Everywhere(21),
@@ -109,10 +139,11 @@ fn every_key_of_a_file_is_heard() {
     };
     assert_eq!((config.ftp, config.drain), (expected, minutes(1)));
     let (cert, key) = ("/etc/haul/cert.pem".into(), "/key.pem".into());
-    let tls = Tls { certificate: Certificate::Files { cert, key }, mode: TlsMode::Required };
+    let clients = Some("/etc/haul/clients.pem".into());
+    let tls = Tls { certificate: Certificate::Files { cert, key }, mode: TlsMode::Required, clients };
     assert_eq!(config.tls, Some(tls));
     assert!(
-        matches!(config.anonymous, Anonymous::On { write: true, home } if home.as_bytes() == b"incoming")
+        matches!(config.anonymous, Anonymous::On { write: true, home, .. } if home.as_bytes() == b"incoming")
     );
     assert_eq!(config.patience, Patience { failures: 4, refuse: minutes(60) });
     let trusted = Networks(vec!["10.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()]);
@@ -133,6 +164,28 @@ fn every_key_of_a_file_is_heard() {
     assert_eq!((ann.name.as_str(), ann.home.as_bytes()), ("ann", &b"homes/ann"[..]));
     assert_eq!(ann.may, Permissions { read: true, list: true, ..Permissions::default() });
     assert_eq!(ann.completion, Completion::Lenient);
+    let networks = Networks(vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::1".parse().unwrap()]);
+    let quota = Quota { bytes: Some(10 << 30), files: Some(1000) };
+    let down = |rate| Rates { down: Some(rate), up: None };
+    let up = |rate| Rates { down: None, up: Some(rate) };
+    let rates = UserRates { user: down(5 << 20), session: up(1 << 20) };
+    let place = haul_core::TreePath::ROOT.join(b"in").unwrap();
+    let folders = Folders(vec![(place, Permissions { write: true, ..Permissions::default() })]);
+    let certificates = vec!["CN=ann".parse().unwrap()];
+    let bounds = Bounds {
+        folders,
+        certificates,
+        networks,
+        expires: Some(1_924_992_000),
+        quota,
+        rates,
+        sessions: Some(3),
+    };
+    assert_eq!(*ann.bounds, bounds);
+    let bandwidth =
+        Bandwidth { all: down(10 << 20), each: UserRates { user: up(2 << 20), session: down(1024) } };
+    let networks = Networks(vec!["::/0".parse().unwrap()]);
+    assert_eq!(config.limits, Limits { networks, sessions_per_user: Some(7), bandwidth });
 }
 
 #[test]
@@ -141,8 +194,8 @@ fn all_that_is_wrong_is_told_at_once_with_key_and_line() {
                 password = \"secret\"\n[[user]]\nhome = \"/a/.haul\"\n";
     let told = problems(text);
     let expected = [
-        "/etc/haul/serve.toml:1: dri: there is no such key; here may be anonymous, dir, drain, ftp, http, log, login, \
-         process, proxy, state, tls, uploads, user",
+        "/etc/haul/serve.toml:1: dri: there is no such key; here may be anonymous, dir, drain, ftp, http, limits, \
+         log, login, mount, process, proxy, state, tls, uploads, user",
         "/etc/haul/serve.toml:3: ftp.idle: \"5\" is no time: write 45s, 10m, 12h or 7d, at most ten years",
         "/etc/haul/serve.toml:4: ftp.listen: is a text: write it in quotes",
         "/etc/haul/serve.toml:5: ftp.sessions: is a whole number from 1 to 1000000",
@@ -153,6 +206,32 @@ fn all_that_is_wrong_is_told_at_once_with_key_and_line() {
     ];
     assert_eq!(told, expected);
     assert!(!told.join("").contains("secret"));
+}
+
+#[test]
+fn what_is_wrong_with_folders_networks_and_rates_is_told_with_its_line() {
+    let text = format!(
+        "[limits]\nnetworks = [\n\"10.0.0.0/8\",\n\"10.0.0.0/33\"]\ndown = \"fast\"\n[[user]]\nname = \"a\"\n\
+         password = \"{HASH}\"\nexpires = 5\n[[user.folder]]\npath = \"/a\"\npermissions = \"rx\"\n\
+         [[user.folder]]\npath = \"/\"\npermissions = \"r\"\n[[user.folder]]\npath = \"/a/b/\"\npermissions = \"r\"\n\
+         [[user.folder]]\npath = \"a/b\"\n[[anonymous.folder]]\npath = \"x/.haul\"\npermissions = \"r\"\ndeep = true\n"
+    );
+    let told = problems(&text);
+    let begins = [
+        ":4: limits.networks: \"10.0.0.0/33\" is no network",
+        ":5: limits.down: \"fast\" is no rate",
+        ":9: user.expires: is a date",
+        ":12: user.folder.permissions: \"rx\" is not made of",
+        ":14: user.folder.path: \"/\" is the home itself",
+        ":19: user.folder.permissions: is missing",
+        ":20: user.folder.path: \"a/b\" is there twice",
+        ":22: anonymous.folder.path: \"x/.haul\" is no place in the tree",
+        ":24: anonymous.folder.deep: there is no such key; here may be path, permissions",
+    ];
+    assert_eq!(told.len(), begins.len(), "{told:#?}");
+    for (line, begins) in told.iter().zip(begins) {
+        assert!(line.starts_with(&format!("/etc/haul/serve.toml{begins}")), "{line}");
+    }
 }
 
 #[test]
@@ -191,10 +270,14 @@ fn the_command_line_wins() {
     );
     assert_eq!((config.ftp.listen, config.ftp.listen_tls), (Listen::Off, Listen::Everywhere(990)));
     let certificate = Certificate::Files { cert: "c".into(), key: "k".into() };
-    assert_eq!(config.tls, Some(Tls { certificate, mode: TlsMode::Required }), "the file's mode stays");
+    assert_eq!(
+        config.tls,
+        Some(Tls { certificate, mode: TlsMode::Required, clients: None }),
+        "the file's mode stays"
+    );
     let users: Vec<_> = config.users.iter().map(|user| (user.name.as_str(), user.may.write)).collect();
     assert_eq!(users, [("ann", false), ("bob", true)]);
-    assert!(matches!(config.anonymous, Anonymous::On { write: true, home } if home.as_bytes() == b"pub"));
+    assert!(matches!(config.anonymous, Anonymous::On { write: true, home, .. } if home.as_bytes() == b"pub"));
     assert_eq!((config.drain, config.log.format), (Duration::ZERO, Format::Json));
 }
 
@@ -206,6 +289,10 @@ fn what_does_not_fit_together_is_told() {
     };
     wrong("[ftp]\nlisten = \"off\"\n[http]\nlisten = \"off\"", "there is nothing to serve at");
     wrong("[http]\nlisten_tls = \":443\"", "http.listen_tls: needs a certificate");
+    wrong("[tls]\nclient_ca = \"a.pem\"", "tls.client_ca: needs a certificate");
+    let ann = format!("[[user]]\nname = \"ann\"\npassword = \"{HASH}\"\ncertificates = [");
+    wrong(&format!("{ann}\"CN=ann\"]"), "user.certificates: nobody vouches for any");
+    wrong(&format!("{ann}\"ann\"]"), "serve.toml:4: user.certificates: \"ann\" names no certificate");
     wrong("[http]\norigins = \"*\"", "http.origins: is a list of texts");
     wrong("[http]\norigins = [\"example.org\"]", "http.origins: \"example.org\" is no origin");
     wrong("[http]\nhosts = [\"a:80\"]", "http.hosts: \"a:80\" is no name of a host");
@@ -243,7 +330,7 @@ fn a_check_looks_at_the_world() {
     let none = folder.path().join("none");
     let mut config = Config::resolve(None, flags(&none)).unwrap();
     let certificate = Certificate::Files { cert: none.clone(), key: none.clone() };
-    config.tls = Some(Tls { certificate, mode: TlsMode::Offered });
+    config.tls = Some(Tls { certificate, mode: TlsMode::Offered, clients: None });
     config.log.xferlog = Some(none.join("xferlog"));
     let keys: Vec<_> =
         config.check().unwrap_err().list.into_iter().filter_map(|problem| problem.key).collect();
@@ -270,8 +357,8 @@ fn rows(manual: &str) -> Vec<(String, String)> {
 #[test]
 fn the_manual_names_every_key_and_no_other() {
     let named: BTreeSet<_> = rows(&manual()).into_iter().map(|(key, _)| key).collect();
-    let tables =
-        ["ftp", "http", "tls", "anonymous", "login", "proxy", "process", "uploads", "log"].map(str::to_owned);
+    let tables = ["ftp", "http", "tls", "anonymous", "login", "proxy", "process", "limits", "uploads", "log"]
+        .map(str::to_owned);
     let known: BTreeSet<_> = resolve::keys().into_iter().filter(|key| !tables.contains(key)).collect();
     assert_eq!(named, known);
 }

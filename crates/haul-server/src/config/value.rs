@@ -228,6 +228,7 @@ impl FromStr for PlainUser {
             home: TreePath::ROOT,
             may,
             completion: Completion::default(),
+            bounds: std::sync::Arc::default(),
         }))
     }
 }
@@ -303,6 +304,71 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "is no time: write 45s, 10m, 12h or 7d, at most ten years".to_owned())
 }
 
+/// Bytes: `500K`, `10M`, `2G`, `1T`, or a plain number; K is 1024.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let units = [("K", 10), ("M", 20), ("G", 30), ("T", 40)];
+    let unit = units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)));
+    let (number, shift) = unit.unwrap_or((text, 0));
+    let plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let number = number.parse::<u64>().ok().filter(|number| plain && *number > 0);
+    let bytes = number.and_then(|number| number.checked_mul(1 << shift)).filter(|bytes| *bytes < 1 << 62);
+    bytes.ok_or_else(|| "is no number of bytes: write 500K, 10M, 2G or 1T".to_owned())
+}
+
+/// Bytes a second, as [`size`].
+pub(super) fn rate(text: &str) -> Result<u64, String> {
+    let rate = size(text).ok().filter(|rate| *rate >= 1024);
+    rate.ok_or_else(|| "is no rate in bytes a second: write 500K, 10M or 1G, at least 1K".to_owned())
+}
+
+/// A day, which is in it to its end (UTC), or a moment: seconds since 1970.
+pub(super) fn until(text: &str) -> Result<i64, String> {
+    const WRONG: &str = "is no day or moment: write 2030-12-31, or 2030-12-31T18:00:00Z";
+    let (day, time) = match text.split_once(['T', 't', ' ']) {
+        Some((day, time)) => (day, Some(time)),
+        None => (text, None),
+    };
+    let days = days(day).ok_or(WRONG)?;
+    let seconds = match time {
+        None => 86_400,
+        Some(time) => {
+            let time =
+                time.strip_suffix(['Z', 'z']).ok_or("is no moment in UTC: write 2030-12-31T18:00:00Z")?;
+            let parts: Vec<u32> = time.split(':').map(digits).collect::<Option<_>>().ok_or(WRONG)?;
+            let [hour @ 0..24, minute @ 0..60, second @ 0..60] = parts[..] else {
+                return Err(WRONG.to_owned());
+            };
+            i64::from(hour * 3600 + minute * 60 + second)
+        }
+    };
+    Ok(days * 86_400 + seconds)
+}
+
+/// The days from 1970-01-01 to this one, which there is.
+fn days(text: &str) -> Option<i64> {
+    let parts: Vec<u32> = text.split('-').map(digits).collect::<Option<_>>()?;
+    let [year @ 1970..10_000, month @ 1..=12, day @ 1..=31] = parts[..] else { return None };
+    let leap = |year: u32| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let of_month = |month: u32| match month {
+        2 if leap(year) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    if day > of_month(month) {
+        return None;
+    }
+    let years: u32 = (1970..year).map(|year| if leap(year) { 366 } else { 365 }).sum();
+    let months: u32 = (1..month).map(of_month).sum();
+    Some(i64::from(years + months + day - 1))
+}
+
+/// A number without a sign.
+fn digits(text: &str) -> Option<u32> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    if plain { text.parse().ok() } else { None }
+}
+
 /// One line that can be told to a client.
 pub(super) fn line(text: &str) -> Result<String, String> {
     if text.is_empty() || text.len() > 500 || text.chars().any(char::is_control) {
@@ -370,6 +436,38 @@ mod tests {
         assert_eq!(time("2 h"), Ok(Duration::from_secs(7200)));
         for bad in ["", "5", "0s", "-1s", "1w", "s", "1.5h", "99999999999999999999s", "3651d"] {
             assert!(time(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_may_have_a_unit() {
+        assert_eq!((size("1"), size("500K"), size("2G")), (Ok(1), Ok(512_000), Ok(2 << 30)));
+        for bad in ["", "0", "-1", "+1", "1.5M", "1k", "1MB", "K", "99999999T"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_over_at_its_end() {
+        assert_eq!(until("1970-01-01"), Ok(86_400));
+        assert_eq!(until("2000-02-29"), Ok(951_868_800));
+        assert_eq!(until("2030-12-31T18:00:00Z"), Ok(1_924_970_400));
+        assert_eq!(until("2030-12-31 18:00:00z"), until("2030-12-31T18:00:00Z"));
+        for bad in [
+            "",
+            "2030",
+            "2030-13-01",
+            "2030-02-30",
+            "2100-02-29",
+            "2030-1-",
+            "+2030-01-01",
+            "1969-12-31",
+            "2030-12-31T18:00:00",
+            "2030-12-31T24:00:00Z",
+            "2030-12-31T18:00Z",
+            "2030-12-31T18:00:00+01:00",
+        ] {
+            assert!(until(bad).is_err(), "{bad}");
         }
     }
 

@@ -66,7 +66,7 @@ impl Visitor {
     /// Opens what is there of the unfinished upload of this name: what is being received is made safe first. `None` where
     /// it is no longer unfinished, or where this visitor knows of none.
     pub async fn beginning(&self, path: &TreePath, id: &str) -> Result<Option<Beginning>, ServerError> {
-        let may = self.account().may;
+        let may = self.account().may_at(path);
         if !may.read && !may.write {
             return Err(ServerError::Denied);
         }

@@ -24,13 +24,13 @@ enum Which {
 }
 
 impl Visitor {
-    /// Whether files and folders may be added to the tree.
-    pub fn may_add(&self) -> bool {
-        !self.depot().read_only && self.account().may.write
+    /// Whether files and folders may be added at or below a path.
+    pub fn may_add(&self, path: &TreePath) -> bool {
+        !self.depot().read_only && self.account().may_at(path).write
     }
 
-    fn may_write(&self) -> Result<(), ServerError> {
-        if self.may_add() { Ok(()) } else { Err(ServerError::Denied) }
+    fn may_write(&self, path: &TreePath) -> Result<(), ServerError> {
+        if self.may_add(path) { Ok(()) } else { Err(ServerError::Denied) }
     }
 
     /// To change what is there, and not only to add to it.
@@ -44,7 +44,7 @@ impl Visitor {
     /// A name in this folder that nothing has, for STOU.
     pub async fn unique(&self, folder: &TreePath) -> Result<TreePath, ServerError> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        self.may_write()?;
+        self.may_write(folder)?;
         loop {
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
             let name = format!("upload-{:x}-{:x}-{count:x}", unfinished::now(), std::process::id());
@@ -60,22 +60,32 @@ impl Visitor {
 
     /// Makes a folder.
     pub async fn make_folder(&self, path: &TreePath) -> Result<(), ServerError> {
-        self.may_write()?;
+        if self.depot().read_only || !self.account().may_name(path).write {
+            return Err(ServerError::Denied);
+        }
         let place = self.place(path)?;
         if place.is_root() || self.depot().unfinished(&self.key(&place)).await?.is_some() {
             return Err(StoreError::Exists { path: PathBuf::from(place.to_string()) }.into());
         }
-        Ok(self.depot().store.make_folder(&place, self.depot().rules.durability).await?)
+        self.has_room_for_a_folder().await?;
+        self.depot().store.make_folder(&place, self.depot().rules.durability).await?;
+        self.depot().quotas.came(&place, 0);
+        Ok(())
     }
 
     /// Removes an empty folder, and every unfinished upload that was to become something in it.
     pub async fn remove_folder(&self, path: &TreePath) -> Result<(), ServerError> {
-        self.may_change(self.account().may.delete)?;
+        self.may_change(self.account().may_name(path).delete)?;
         let (depot, place) = (self.depot(), self.place(path)?);
         self.is_no_root(&place)?;
         let _seats = depot.sit_within(&place).await?;
+        let weight = depot.weigh(&place).await;
         let removed = depot.store.remove_folder(&place, depot.rules.durability).await;
-        if !depot.rules.in_place && depot.is_done(&removed, &place).await {
+        let done = depot.is_done(&removed, &place).await;
+        if let Some(size) = weight.filter(|_| done) {
+            depot.quotas.gone(&place, size);
+        }
+        if !depot.rules.in_place && done {
             for (key, _) in depot.ledger.within(&place).await? {
                 depot.drop_unfinished(&key).await?;
             }
@@ -85,22 +95,26 @@ impl Visitor {
 
     /// Drops the unfinished upload of that name, or else removes the file.
     pub async fn remove(&self, path: &TreePath) -> Result<(), ServerError> {
-        self.may_change(self.account().may.delete)?;
+        self.may_change(self.account().may_name(path).delete)?;
         let (depot, place) = (self.depot(), self.place(path)?);
         let sitting = depot.sit(self.writes(&place)).await?;
         self.told().take(&place);
         if depot.drop_unfinished(&sitting.seat.key).await? {
             return Ok(());
         }
-        Ok(depot.store.remove(&place, depot.rules.durability).await?)
+        let weight = depot.weigh(&place).await;
+        depot.store.remove(&place, depot.rules.durability).await?;
+        weight.into_iter().for_each(|size| depot.quotas.gone(&place, size));
+        Ok(())
     }
 
     /// Removes the finished file of this name; where there is none, the unfinished upload.
     /// Whatever is removed still meets the condition.
     pub async fn remove_published(&self, path: &TreePath, condition: &Condition) -> Result<(), ServerError> {
-        self.may_change(self.account().may.delete)?;
+        self.may_change(self.account().may_name(path).delete)?;
         let (depot, place) = (self.depot(), self.place(path)?);
         let sitting = depot.sit(self.writes(&place)).await?;
+        let weight = depot.weigh(&place).await;
         match depot.store.remove_if(&place, condition.when(), depot.rules.durability).await {
             Err(error @ StoreError::NotFound { .. }) => {
                 if depot.drop_unfinished(&sitting.seat.key).await? {
@@ -109,7 +123,11 @@ impl Visitor {
                     Err(error.into())
                 }
             }
-            removed => Ok(removed?),
+            removed => {
+                removed?;
+                weight.into_iter().for_each(|size| depot.quotas.gone(&place, size));
+                Ok(())
+            }
         }
     }
 
@@ -138,7 +156,7 @@ impl Visitor {
         which: Which,
         replace: bool,
     ) -> Result<(), ServerError> {
-        self.may_change(self.account().may.delete)?;
+        self.may_change(self.account().may_move(from, to))?;
         let (depot, old, new) = (self.depot(), self.place(from)?, self.place(to)?);
         let how = depot.rules.durability;
         self.is_no_root(&old)?;
@@ -153,6 +171,9 @@ impl Visitor {
         let when = match which {
             Which::Unfinished if depot.unfinished(&here.seat.key).await?.is_some() => {
                 depot.what_is_replaced(&new).await?;
+                if !depot.store.is_one_medium(&old, &new) {
+                    return Err(StoreError::OtherMedium { path: PathBuf::from(new.to_string()) }.into());
+                }
                 depot.drop_unfinished(&there.seat.key).await?;
                 return depot.rename_unfinished(&here.seat.key, &there.seat.key).await;
             }
@@ -161,8 +182,11 @@ impl Visitor {
         };
         match depot.store.stat(&old).await?.kind {
             Kind::File => {
+                let (moved, replaced) = (depot.weigh(&old).await, depot.weigh(&new).await);
                 let renamed = depot.store.rename_if(&old, &new, when, replace, how).await;
                 if depot.is_done(&renamed, &old).await {
+                    replaced.into_iter().for_each(|size| depot.quotas.gone(&new, size));
+                    depot.file_moved(&old, &new, moved).await;
                     depot.drop_unfinished(&there.seat.key).await?;
                 }
                 renamed?;
@@ -177,6 +201,7 @@ impl Visitor {
                     if !depot.rules.in_place {
                         depot.ledger.moved(None, &old, &new).await?;
                     }
+                    depot.quotas.moved(None, &old, &new);
                 }
                 renamed?;
             }
@@ -197,7 +222,7 @@ impl Visitor {
     }
 
     async fn settable(&self, path: &TreePath) -> Result<TreePath, ServerError> {
-        self.may_change(self.account().may.write)?;
+        self.may_change(self.account().may_at(path).write)?;
         let place = self.place(path)?;
         match self.depot().unfinished(&self.key(&place)).await? {
             Some(seen) => Err(ServerError::Unfinished { at: seen.meta.size }),
@@ -237,6 +262,7 @@ impl Depot {
     /// Gives an unfinished upload another name. What it was a continuation of is another name's.
     async fn rename_unfinished(&self, from: &UploadKey, to: &UploadKey) -> Result<(), ServerError> {
         self.ledger.moved(Some(&from.owner), &from.path, &to.path).await?;
+        self.quotas.moved(Some(&from.owner), &from.path, &to.path);
         let (lease, known) = self.ledger.claim(to).await?;
         if let Some(mut record) = known
             && record.base.take().is_some()

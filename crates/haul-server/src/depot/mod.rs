@@ -24,6 +24,7 @@ mod names;
 mod order;
 mod peek;
 mod pending;
+mod quota;
 mod receiving;
 mod recovery;
 mod remaining;
@@ -40,7 +41,7 @@ use std::{sync::Arc, time::Duration};
 
 use haul_store::{Durability, Ledger, MemoryLedger, Meta, Store};
 
-use self::{beginning::Readers, pending::Finished, seats::Seats};
+use self::{beginning::Readers, pending::Finished, quota::Quotas, seats::Seats};
 use crate::{ServerError, account::Account};
 
 pub use self::{
@@ -88,6 +89,7 @@ pub struct Depot {
     seats: Seats,
     finished: Finished,
     readers: Readers,
+    quotas: Quotas,
 }
 
 /// What is told of a name.
@@ -139,6 +141,7 @@ impl Depot {
             seats: Seats::default(),
             finished: Finished::default(),
             readers: Readers::default(),
+            quotas: Quotas::default(),
         })
     }
 
@@ -160,6 +163,7 @@ impl Depot {
             seats: Seats::default(),
             finished: Finished::default(),
             readers: Readers::default(),
+            quotas: Quotas::default(),
         })
     }
 

@@ -54,7 +54,7 @@ impl Visitor {
     async fn plan(&self, path: &TreePath, order: Order) -> Result<(Sitting, Plan), ServerError> {
         let Order { wish, announced, condition, older, from_finished, of, note } = order;
         let depot = self.depot();
-        if depot.read_only || !self.account().may.write {
+        if !self.may_add(path) {
             return Err(ServerError::Denied);
         }
         let target = self.place(path)?;
@@ -64,7 +64,8 @@ impl Visitor {
         };
         // What begins anew needs no look at what it replaces: where it is staged a folder of that name is refused.
         let anew = matches!(wish, Wish::Anew | Wish::From(0)) && !depot.rules.in_place;
-        let blind = anew && self.account().anonymous.is_none() && condition == Condition::Any;
+        let counts = depot.quotas.concern(&target);
+        let blind = anew && self.account().anonymous.is_none() && condition == Condition::Any && !counts;
         let published = if blind { None } else { depot.finished(&target).await? };
         if published.is_some() && self.account().anonymous.is_some() {
             return Err(ServerError::Denied);
@@ -121,6 +122,8 @@ impl Visitor {
         let declared = announced.declared(begin.at(), before);
         let goes_on = earlier.as_ref().filter(|_| !matches!(begin, Begin::Create));
         let note = order::note(note, goes_on);
+        let replaces = published.as_ref().filter(|_| !self.is_aside()).map(|meta| meta.size);
+        let charge = self.charge(&sitting.seat.key, replaces, declared.certain()).await?;
         let base = condition.base().or(base);
         let plan = Plan {
             target,
@@ -135,6 +138,7 @@ impl Visitor {
             earlier: earlier.map(Box::new),
             staged,
             fresh: None,
+            charge: charge.map(Box::new),
         };
         Ok((sitting, plan))
     }
@@ -263,7 +267,7 @@ impl Receiving {
     pub async fn name(&mut self) -> Result<Option<String>, ServerError> {
         let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
         match &mut *sitting.seat.turn.lock().await {
-            Phase::Open(upload) => Ok(upload.name().await?),
+            Phase::Open(upload) => upload.name().await,
             Phase::Busy | Phase::Lanes(_) | Phase::Over => Err(fenced(sitting).into()),
         }
     }
@@ -282,7 +286,7 @@ impl Receiving {
     pub async fn withhold(&mut self) -> Result<(), ServerError> {
         let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
         match &mut *sitting.seat.turn.lock().await {
-            Phase::Open(upload) => Ok(upload.withhold().await?),
+            Phase::Open(upload) => upload.withhold().await,
             Phase::Busy | Phase::Lanes(_) | Phase::Over => Err(fenced(sitting).into()),
         }
     }
@@ -299,16 +303,16 @@ impl Receiving {
 
     /// More bytes. Every few seconds and 64 MiB what is there is made safe, beside.
     ///
-    /// [`StoreError::Fenced`] when a newer session has taken over. After another error the upload can still be settled.
+    /// [`StoreError::Fenced`] when a newer session has taken over, [`ServerError::OverQuota`] when as much came as may. After another error the upload can still be settled.
     pub async fn append(&mut self, bytes: Bytes) -> Result<(), ServerError> {
         let len = bytes.len() as u64;
         let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
-        match &mut *sitting.seat.turn.lock().await {
+        let taken = match &mut *sitting.seat.turn.lock().await {
             Phase::Open(upload) => upload.append(bytes).await?,
             Phase::Busy | Phase::Lanes(_) | Phase::Over => return Err(fenced(sitting).into()),
-        }
-        self.offset += len;
-        Ok(())
+        };
+        self.offset += taken;
+        if taken < len { Err(ServerError::OverQuota) } else { Ok(()) }
     }
 
     /// What comes from a source, once there was a byte: as [`Self::append`], but a thread stays with it until there is

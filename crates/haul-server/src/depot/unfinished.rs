@@ -117,6 +117,7 @@ impl Depot {
             }
             Ok(()) => {}
         }
+        self.quotas.dropped(key);
         Ok(known.map(|record| record.stage))
     }
 

@@ -19,12 +19,14 @@ use haul_core::{
     receiving::{Begin, Completion, Control, DataEnd, Declared, Ended, Settle, held, settle, told},
 };
 use haul_store::{
-    Assent, Body, Durability, Lease, Meta, Reading, Source, Staged, StoreError, Taken, Unfinished, When, boot,
+    Assent, Body, Durability, Lease, Meta, Reading, Source, Staged, StoreError, Taken, Then, Unfinished,
+    When, boot,
 };
 
 use super::{
     Depot, Settled,
     begun::{Begun, Beside, Failed, discard},
+    quota::Charge,
     seats::Seat,
     unfinished::{self, Base},
 };
@@ -42,6 +44,9 @@ const SAVE_AFTER: Duration = Duration::from_millis(200);
 const SAVE_BYTES: u64 = 256 << 10;
 /// What is given back of a full disk so that its record finds room; each time twice as much.
 const ROOM: u64 = 1 << 20;
+
+/// What is taken at once may be more than was asked for by so much.
+const OVERSHOOT: u64 = 4 << 20;
 
 /// What an upload is to be.
 ///
@@ -67,6 +72,8 @@ pub(super) struct Plan {
     pub(super) staged: Option<Box<dyn Staged>>,
     /// The empty staged file of one that begins anew.
     pub(super) fresh: Option<Box<dyn Staged>>,
+    /// What it counts for, where somebody counts.
+    pub(super) charge: Option<Box<Charge>>,
 }
 
 /// An upload under way.
@@ -113,7 +120,7 @@ impl Upload {
     }
 
     /// Begins it, and has it remembered; its name.
-    pub(super) async fn name(&mut self) -> Result<Option<String>, StoreError> {
+    pub(super) async fn name(&mut self) -> Result<Option<String>, ServerError> {
         let begun = self.begin().await?;
         let Some(lease) = begun.lease.clone() else { return Ok(None) };
         if !begun.saved {
@@ -126,21 +133,50 @@ impl Upload {
         Ok(Some(begun.staged.id().0.clone()))
     }
 
-    /// Adds bytes at its end.
-    pub(super) async fn append(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+    /// Adds bytes at its end, as many as may be; how many.
+    pub(super) async fn append(&mut self, mut bytes: Bytes) -> Result<u64, ServerError> {
         self.seat.received();
         let begun = self.begin().await?;
         begun.look_beside(false).await?;
-        begun.staged.append(bytes).await?;
+        let (end, more) = (begun.staged.len(), bytes.len() as u64);
+        let taken = self.plan.charge.as_ref().map_or(more, |charge| charge.grow(end, more));
+        bytes.truncate(usize::try_from(taken).unwrap_or(usize::MAX));
+        if let Some(begun) = &mut self.begun
+            && let Err(error) = begun.staged.append(bytes).await
+        {
+            self.count(end);
+            return Err(error.into());
+        }
         self.seat.received();
-        self.keep_safe().await
+        self.keep_safe().await?;
+        Ok(taken)
+    }
+
+    /// There are so many bytes of it, whatever was asked for.
+    fn count(&self, len: u64) {
+        if let Some(charge) = &self.plan.charge {
+            charge.settle(len);
+        }
     }
 
     /// Adds what comes from a source; after the first byte, so that a source without one changes nothing.
-    pub(super) async fn take(&mut self, source: Box<dyn Source>, most: u64) -> Result<Taken, StoreError> {
+    pub(super) async fn take(&mut self, source: Box<dyn Source>, most: u64) -> Result<Taken, ServerError> {
         let begun = self.begin().await?;
         begun.look_beside(false).await?;
-        let taken = begun.staged.take(source, most).await?;
+        let end = begun.staged.len();
+        if let Some(charge) = &self.plan.charge {
+            let room = most.saturating_add(OVERSHOOT);
+            if charge.grow(end, room) < room {
+                charge.settle(end);
+                // So little is left that each piece asks for itself.
+                return Ok(Taken { bytes: 0, then: Then::Nothing });
+            }
+        }
+        let Some(begun) = &mut self.begun else { return Err(self.unclaimed().into()) };
+        let taken = begun.staged.take(source, most).await;
+        let end = begun.staged.len();
+        self.count(end);
+        let taken = taken?;
         if taken.bytes > 0 {
             self.seat.received();
         }
@@ -149,18 +185,29 @@ impl Upload {
     }
 
     /// Adds `len` bytes of another file in the tree or out of its sight, from `at` on.
-    pub(super) async fn copy_in(&mut self, body: &Body, at: u64, len: u64) -> Result<(), StoreError> {
+    pub(super) async fn copy_in(&mut self, body: &Body, at: u64, len: u64) -> Result<(), ServerError> {
         self.seat.received();
         let begun = self.begin().await?;
         begun.look_beside(false).await?;
-        begun.staged.copy_from(body, at, len).await?;
+        let end = begun.staged.len();
+        if self.plan.charge.as_ref().is_some_and(|charge| charge.grow(end, len) < len) {
+            self.count(end);
+            return Err(ServerError::OverQuota);
+        }
+        if let Some(begun) = &mut self.begun
+            && let Err(error) = begun.staged.copy_from(body, at, len).await
+        {
+            let there = begun.staged.len();
+            self.count(there);
+            return Err(error.into());
+        }
         self.seat.received();
-        self.keep_safe().await
+        Ok(self.keep_safe().await?)
     }
 
     /// From now on nothing is told of what comes, and nothing of it stays, unless [`Self::vouch`] comes after it. The
     /// ledger knows that before the first byte of it: a server that is killed does not come back with any.
-    pub(super) async fn withhold(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn withhold(&mut self) -> Result<(), ServerError> {
         self.begin().await?.look_beside(true).await?;
         let end = self.end();
         self.withheld = Some(end);
@@ -185,10 +232,21 @@ impl Upload {
     }
 
     /// What the first byte needs.
-    async fn begin(&mut self) -> Result<&mut Begun, StoreError> {
+    async fn begin(&mut self) -> Result<&mut Begun, ServerError> {
         let begun = match self.begun.take() {
             Some(begun) => begun,
-            None => self.first().await?,
+            None => {
+                let start = self.start();
+                let before = self.plan.earlier.as_ref().map_or(0, |record| record.offset);
+                if let Some(charge) = &self.plan.charge {
+                    charge.open(start)?;
+                }
+                let first = self.first().await;
+                if let (Err(_), Some(charge)) = (&first, &self.plan.charge) {
+                    if self.plan.earlier.is_some() { charge.settle(before) } else { charge.dropped() }
+                }
+                first?
+            }
         };
         Ok(self.begun.insert(begun))
     }
@@ -470,19 +528,19 @@ impl Upload {
         }
         match self.publish(assent).await {
             Ok(meta) => Ok(Some(meta)),
-            Err(StoreError::Withdrawn { .. }) if self.begun.is_some() => Ok(None),
+            Err(ServerError::Store(StoreError::Withdrawn { .. })) if self.begun.is_some() => Ok(None),
             // What cannot be opened again is not what it was: as if it had not begun, it would be published empty.
-            Err(StoreError::Withdrawn { .. }) => Err(self.unclaimed().into()),
+            Err(ServerError::Store(StoreError::Withdrawn { .. })) => Err(self.unclaimed().into()),
             Err(error) => self.keep_after(error).await.map(|_| None),
         }
     }
 
     /// Gives it its name. After an error it is unfinished as before, unless it has its name in spite of that.
-    async fn publish(&mut self, assent: Assent) -> Result<Meta, StoreError> {
+    async fn publish(&mut self, assent: Assent) -> Result<Meta, ServerError> {
         self.begin().await?;
         let Some(Begun { staged, lease, saved, since, synced, durable, lost, beside }) = self.begun.take()
         else {
-            return Err(self.unclaimed());
+            return Err(self.unclaimed().into());
         };
         let when = match (&self.plan.base, self.plan.only_new) {
             (_, true) => When::Absent,
@@ -492,9 +550,18 @@ impl Upload {
         let id = staged.id().clone();
         let end = staged.len();
         let how = self.depot.rules.durability;
+        let replaced = match &self.plan.charge {
+            Some(_) => self.depot.weigh(&self.plan.target).await,
+            None => None,
+        };
         let published = staged.publish_if(&self.plan.target, when, how, assent).await;
         match &published {
             Ok(_) => {
+                match &self.plan.charge {
+                    Some(charge) if lease.is_none() => charge.written(end),
+                    Some(charge) => charge.published(end, replaced),
+                    None => {}
+                }
                 self.depot.finished.note(self.seat.key.clone(), id, end, &self.plan.note);
                 self.forget(lease).await;
             }
@@ -512,18 +579,18 @@ impl Upload {
                 }
             },
         }
-        published
+        Ok(published?)
     }
 
     /// Keeps what could not be published, if there is something left to keep, and says why it could not.
-    async fn keep_after(&mut self, error: StoreError) -> Result<Settled, ServerError> {
+    async fn keep_after(&mut self, error: ServerError) -> Result<Settled, ServerError> {
         if let Some(begun) = &self.begun {
             let at = held(self.start(), begun.staged.len(), self.plan.declared);
             self.keep(at).await?;
         } else if let Some(fresh) = self.plan.fresh.take() {
             discard(fresh).await;
         }
-        Err(error.into())
+        Err(error)
     }
 
     fn unclaimed(&self) -> StoreError {
@@ -558,6 +625,9 @@ impl Upload {
         }
         let synced = if begun.durable >= at { Ok(()) } else { begun.sync().await };
         let (end, safe, lost) = (begun.staged.len(), begun.durable, begun.lost);
+        if let Some(charge) = &self.plan.charge {
+            if begun.lease.is_some() { charge.settle(end) } else { charge.written(end) }
+        }
         let Some(lease) = begun.lease.clone() else {
             synced?;
             return Ok(Settled::Kept { at: end, declared: self.missing(end) });
@@ -587,6 +657,9 @@ impl Upload {
         let record = known.into_iter().find(|(_, record)| record.stage == *begun.staged.id());
         let Some((_, record)) = record else {
             discard(begun.staged).await;
+            if let Some(charge) = &self.plan.charge {
+                charge.dropped();
+            }
             return Ok(None);
         };
         Ok(Some(record.offset.min(begun.staged.len())))

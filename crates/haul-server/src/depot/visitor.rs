@@ -7,7 +7,11 @@ use haul_core::{BadPath, TreePath};
 use haul_store::{Meta, Reading, UploadKey};
 
 use super::{Depot, Names, Peek, Seen, seats::Phase, told::Told, unfinished};
-use crate::{ServerError, account::Account};
+use crate::{
+    ServerError,
+    account::{Account, Permissions},
+    pace::{Pace, Way},
+};
 
 /// The tree as one account sees it; paths begin at its home.
 #[derive(Clone)]
@@ -17,6 +21,7 @@ pub struct Visitor {
     told: Arc<Told>,
     /// What it uploads has no place in the tree.
     pub(super) aside: bool,
+    pace: Option<Arc<Pace>>,
 }
 
 /// What stands behind the owner of uploads without a place: no account's name has a colon in it.
@@ -29,7 +34,30 @@ impl Visitor {
     }
 
     pub(super) fn new(depot: Arc<Depot>, account: Account) -> Self {
-        Self { depot, account: Arc::new(account), told: Arc::default(), aside: false }
+        Self { depot, account: Arc::new(account), told: Arc::default(), aside: false, pace: None }
+    }
+
+    /// The same, whose bytes go at this pace.
+    #[must_use]
+    pub fn at(self, pace: Arc<Pace>) -> Self {
+        Self { pace: Some(pace), ..self }
+    }
+
+    /// Its pace, where it has one.
+    pub(crate) fn pace(&self) -> Option<Arc<Pace>> {
+        self.pace.clone()
+    }
+
+    /// How many bytes of its are to go at once, where that is limited: for each [`Self::pass`] has to be waited for.
+    pub(crate) fn piece(&self, way: Way) -> Option<u64> {
+        self.pace.as_ref()?.piece(way)
+    }
+
+    /// Waits until so many bytes may go.
+    pub(crate) async fn pass(&self, way: Way, bytes: u64) {
+        if let Some(pace) = &self.pace {
+            pace.pass(way, bytes).await;
+        }
     }
 
     pub(super) fn depot(&self) -> &Arc<Depot> {
@@ -68,8 +96,15 @@ impl Visitor {
         self.place(path).unwrap_or_else(|_| path.clone())
     }
 
+    /// Of what is in a folder where nothing at all may be done nothing is told.
+    fn may_know(&self, path: &TreePath) -> Result<(), ServerError> {
+        let hidden = self.account.bounds.folders.at(path) == Some(Permissions::default());
+        if hidden { Err(ServerError::Denied) } else { Ok(()) }
+    }
+
     /// What has this name. Whoever may do anything here may know.
     pub async fn stat(&self, path: &TreePath) -> Result<Seen, ServerError> {
+        self.may_know(path)?;
         let place = self.place(path)?;
         if let Some(seen) = self.depot.caught_up(&self.key(&place)).await? {
             self.told.note(place, &seen);
@@ -80,7 +115,7 @@ impl Visitor {
 
     /// What is in a folder.
     pub async fn list(&self, folder: &TreePath) -> Result<Names, ServerError> {
-        if !self.account.may.list {
+        if !self.account.may_at(folder).list {
             return Err(ServerError::Denied);
         }
         let place = self.place(folder)?;
@@ -103,7 +138,7 @@ impl Visitor {
 
     /// Opens a finished file; an unfinished upload of this account is [`ServerError::Unfinished`].
     pub async fn read(&self, path: &TreePath) -> Result<Reading, ServerError> {
-        if !self.account.may.read {
+        if !self.account.may_at(path).read {
             return Err(ServerError::Denied);
         }
         let place = self.place(path)?;
@@ -116,12 +151,13 @@ impl Visitor {
 
     /// The finished file or folder of this name, whatever this account is just uploading there.
     pub async fn published(&self, path: &TreePath) -> Result<Meta, ServerError> {
+        self.may_know(path)?;
         Ok(self.depot.store.stat(&self.place(path)?).await?)
     }
 
     /// Opens the finished file of this name, whatever this account is just uploading there.
     pub async fn open(&self, path: &TreePath) -> Result<Reading, ServerError> {
-        if !self.account.may.read {
+        if !self.account.may_at(path).read {
             return Err(ServerError::Denied);
         }
         Ok(self.depot.store.read(&self.place(path)?).await?)
@@ -129,7 +165,8 @@ impl Visitor {
 
     /// As [`Self::open`], for whoever wants to know which version it is: who may only write may know that.
     pub async fn open_to_compare(&self, path: &TreePath) -> Result<Reading, ServerError> {
-        if !self.account.may.read && !self.account.may.write {
+        let may = self.account.may_at(path);
+        if !may.read && !may.write {
             return Err(ServerError::Denied);
         }
         Ok(self.depot.store.read(&self.place(path)?).await?)
@@ -142,7 +179,7 @@ impl Visitor {
 
     /// Opens for a checksum: the unfinished upload first. Who may only write may compare what it has sent.
     pub async fn peek(&self, path: &TreePath) -> Result<Peek, ServerError> {
-        let (may, depot) = (self.account.may, &self.depot);
+        let (may, depot) = (self.account.may_at(path), &self.depot);
         let place = self.place(path)?;
         let key = self.key(&place);
         if depot.unfinished(&key).await?.is_none() {
@@ -172,9 +209,13 @@ impl Visitor {
 
     /// How many bytes may still be written there.
     pub async fn space(&self, path: &TreePath) -> Result<Option<u64>, ServerError> {
-        if !self.account.may.write {
+        if !self.account.may_at(path).write {
             return Err(ServerError::Denied);
         }
-        Ok(self.depot.store.space(&self.place(path)?).await?)
+        let space = self.depot.store.space(&self.place(path)?).await?;
+        Ok(match (space, self.left()) {
+            (Some(space), Some(left)) => Some(space.min(left)),
+            (space, left) => space.or(left),
+        })
     }
 }

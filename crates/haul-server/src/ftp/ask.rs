@@ -8,7 +8,7 @@ use haul_proto::ftp::server::{Ask, Login, Outcome, Password, Ranges, Trouble};
 use super::{entry::entry, list, sum, trouble::trouble};
 use crate::{
     ServerError,
-    accounts::{Accounts, Entry},
+    accounts::{Accounts, Entry, Presented},
     depot::{Depot, Visitor},
 };
 
@@ -20,6 +20,8 @@ pub(super) struct Entered {
     pub(super) login: Login,
     pub(super) visitor: Option<Visitor>,
     pub(super) user: Vec<u8>,
+    /// By a certificate that was shown: whoever is not known by it may have a password.
+    pub(super) shown: bool,
     /// For how long still the address is not listened to.
     pub(super) refused_for: Option<Duration>,
 }
@@ -31,20 +33,37 @@ pub(super) async fn enter(
     (user, password): (Vec<u8>, Password),
     peer: IpAddr,
 ) -> Entered {
+    let entry = accounts.login(&user, password.as_bytes(), peer).await;
+    entered(&depot, user, entry, false)
+}
+
+/// The same by a certificate that was shown.
+pub(super) fn recognise(
+    accounts: &Accounts,
+    depot: &Arc<Depot>,
+    (user, presented): (Vec<u8>, Option<&Presented>),
+    peer: IpAddr,
+) -> Entered {
+    let entry = presented.map_or(Entry::No, |presented| accounts.recognise(&user, presented, peer));
+    entered(depot, user, entry, true)
+}
+
+fn entered(depot: &Arc<Depot>, user: Vec<u8>, entry: Entry, shown: bool) -> Entered {
     let mut refused_for = None;
-    let (login, visitor) = match accounts.login(&user, password.as_bytes(), peer).await {
+    let (login, visitor) = match entry {
         Entry::In(account) => {
             let banner = format!("Welcome, {}", account.name);
             (Login::Welcome { banner }, Some(depot.visitor(account)))
         }
         Entry::No => (Login::No, None),
+        Entry::Barred(barred) => (Login::Barred { why: barred.words().to_owned() }, None),
         Entry::Refused(left) => {
             let why = format!("Too many failed logins from your address; wait {} s", left.as_secs().max(1));
             refused_for = Some(left);
             (Login::Never { why }, None)
         }
     };
-    Entered { login, visitor, user, refused_for }
+    Entered { login, visitor, user, shown, refused_for }
 }
 
 /// Answers everything that needs a visitor and no connection.
@@ -58,7 +77,8 @@ async fn answered(visitor: &Visitor, ask: Ask) -> Result<Outcome, Trouble> {
     match ask {
         Ask::Look(path) => {
             let seen = visitor.stat(&path).await.map_err(told)?;
-            Ok(Outcome::Seen(entry(path.name().to_vec(), seen, visitor.account())))
+            let account = visitor.account();
+            Ok(Outcome::Seen(entry(path.name().to_vec(), seen, account, account.may_at(&path))))
         }
         Ask::LookInto(path) => {
             let entries = list::for_reply(visitor, &path).await.map_err(told)?;
@@ -75,6 +95,7 @@ async fn answered(visitor: &Visitor, ask: Ask) -> Result<Outcome, Trouble> {
         Ask::Ranges(path) => ranges(visitor, &path).await,
         Ask::Space(path) => visitor.space(&path).await.map(Outcome::Space).map_err(told),
         Ask::Login { .. }
+        | Ask::Recognise { .. }
         | Ask::Listen { .. }
         | Ask::Unlisten
         | Ask::Who

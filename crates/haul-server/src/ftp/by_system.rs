@@ -14,6 +14,8 @@ use super::{
 };
 use crate::{
     by_system::{Broken, LITTLE, Watching, turn},
+    depot::Visitor,
+    pace::Way,
     sys,
 };
 
@@ -40,6 +42,7 @@ impl From<Broken> for Stopped {
 pub(super) struct Sending<'a> {
     pub(super) file: &'a Arc<File>,
     pub(super) to: u64,
+    pub(super) visitor: &'a Visitor,
     pub(super) figures: &'a Arc<Figures>,
     /// The longest time without a byte.
     pub(super) stall: Duration,
@@ -64,11 +67,24 @@ fn give_back(lent: TcpStream) -> io::Result<Stream> {
 
 /// Sends from `at` on, which moves with what was sent.
 pub(super) async fn send(ending: &mut Ending, sending: &Sending<'_>, at: &mut u64) -> Result<(), Stopped> {
-    let &Sending { file, to, figures, stall } = sending;
+    let &Sending { file, to, visitor, figures, stall } = sending;
+    // Up to where a limited transfer may send.
+    let mut granted = 0;
     while *at < to {
         let stream = ending.bare().ok_or(Stopped::Wire(io::ErrorKind::NotConnected.into()))?;
         let writable = timeout(stall, stream.writable()).await;
         writable.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(Stopped::Wire)?;
+        // As it is now that there is room: piece by piece, each asked for.
+        let to = match visitor.piece(Way::Down) {
+            Some(piece) if granted <= *at => {
+                let piece = piece.min(to - *at);
+                visitor.pass(Way::Down, piece).await;
+                granted = *at + piece;
+                granted
+            }
+            Some(_) => granted,
+            None => to,
+        };
         if to - *at <= LITTLE {
             little(stream, file, at, to, figures)?;
             continue;

@@ -1,6 +1,8 @@
 //! When a session has been silent for too long. Time runs only while nothing is under way; while data flows nobody is
 //! thrown out for saying nothing.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::settings::Times;
@@ -14,6 +16,8 @@ pub(super) struct Clock {
     spoke: Instant,
     /// The end of the last transfer, or the login.
     moved: Instant,
+    /// From then on the account is no longer good.
+    expires: Option<Instant>,
 }
 
 /// Why a session is ended.
@@ -22,6 +26,7 @@ pub(super) enum Late {
     Login,
     Idle,
     NoTransfer,
+    Expired,
 }
 
 impl Late {
@@ -31,21 +36,24 @@ impl Late {
             Self::Login => "Nobody has logged in for too long",
             Self::Idle => "Nothing was said for too long",
             Self::NoTransfer => "Nothing was transferred for too long",
+            Self::Expired => "This account has expired",
         }
     }
 }
 
 impl Clock {
     pub(super) fn new(now: Instant) -> Self {
-        Self { began: now, logged_in: false, spoke: now, moved: now }
+        Self { began: now, logged_in: false, spoke: now, moved: now, expires: None }
     }
 
     pub(super) fn said(&mut self, now: Instant) {
         self.spoke = now;
     }
 
-    pub(super) fn came_in(&mut self, now: Instant) {
+    /// Somebody was let in, for so long.
+    pub(super) fn came_in(&mut self, now: Instant, left: Option<Duration>) {
         (self.logged_in, self.moved) = (true, now);
+        self.expires = left.and_then(|left| now.checked_add(left));
     }
 
     pub(super) fn transferred(&mut self, now: Instant) {
@@ -60,14 +68,16 @@ impl Clock {
         } else {
             (self.began + times.login, Late::Login)
         };
-        if other.0 < idle.0 { other } else { idle }
+        let silent = if other.0 < idle.0 { other } else { idle };
+        match self.expires {
+            Some(expires) if expires < silent.0 => (expires, Late::Expired),
+            Some(_) | None => silent,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -84,11 +94,13 @@ mod tests {
         assert_eq!(clock.deadline(&times), (after(60), Late::Login));
         clock.said(after(50));
         assert_eq!(clock.deadline(&times), (after(60), Late::Login), "talking is no login");
-        clock.came_in(after(50));
+        clock.came_in(after(50), Some(Duration::from_secs(800)));
         assert_eq!(clock.deadline(&times), (after(350), Late::Idle));
         clock.said(after(500));
         assert_eq!(clock.deadline(&times), (after(650), Late::NoTransfer), "NOOP is no transfer");
+        clock.transferred(after(540));
+        assert_eq!(clock.deadline(&times), (after(840), Late::Idle));
         clock.transferred(after(600));
-        assert_eq!(clock.deadline(&times), (after(900), Late::Idle));
+        assert_eq!(clock.deadline(&times), (after(850), Late::Expired), "whatever was done until then");
     }
 }

@@ -22,7 +22,7 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use crate::sys;
+use crate::{accounts::Presented, sys};
 
 /// How much is read at once.
 const PIECE: usize = 1024;
@@ -260,6 +260,16 @@ impl Control {
         match std::mem::replace(&mut self.wire, Wire::None) {
             Wire::Clear(stream) => Some(stream),
             Wire::Secured(_) | Wire::None => None,
+        }
+    }
+
+    /// The certificate that the client has shown, which somebody vouches for.
+    pub(super) fn presented(&self) -> Option<Presented> {
+        match &self.wire {
+            Wire::Secured(stream) => {
+                stream.get_ref().1.peer_certificates()?.first().map(|shown| Presented::of(shown))
+            }
+            Wire::Clear(_) | Wire::None => None,
         }
     }
 

@@ -75,7 +75,7 @@ impl Door {
 fn let_in(house: &House, kind: Kind, stream: TcpStream, peer: SocketAddr) {
     let settings = house.terms().ftp;
     let room = Room { in_all: settings.limits.sessions, for_address: settings.limits.per_address };
-    match house.sessions.enter(peer.ip(), room) {
+    match house.admit(&house.sessions, peer.ip(), room) {
         Ok(place) => {
             let door = match kind {
                 Kind::Explicit => "ftp",

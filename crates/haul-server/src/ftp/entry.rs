@@ -3,13 +3,15 @@
 use haul_proto::ftp::server::{Listed, May};
 use haul_store::Kind;
 
-use crate::{account::Account, depot::Seen};
+use crate::{
+    account::{Account, Permissions},
+    depot::Seen,
+};
 
-/// A name as this account sees it.
-pub(super) fn entry(name: Vec<u8>, seen: Seen, account: &Account) -> Listed {
+/// A name as this account sees it, who may do that with it.
+pub(super) fn entry(name: Vec<u8>, seen: Seen, account: &Account, may: Permissions) -> Listed {
     let Seen { meta, unfinished } = seen;
     let folder = meta.kind == Kind::Folder;
-    let may = account.may;
     // Anonymous creates, and changes nothing that is there.
     let changes = account.anonymous.is_none();
     Listed {

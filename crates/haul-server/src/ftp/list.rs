@@ -83,7 +83,8 @@ impl Listed {
     ) -> Result<Self, Trouble> {
         let told = |error: ServerError| trouble(&error);
         let seen = visitor.stat(path).await.map_err(told)?;
-        let own = entry(path.name().to_vec(), seen, visitor.account());
+        let account = visitor.account();
+        let own = entry(path.name().to_vec(), seen, account, account.may_at(path));
         let form = match style {
             Style::Long => Form::Long { now: now() },
             Style::Names => Form::Names,
@@ -121,13 +122,16 @@ pub(super) fn now() -> i64 {
 /// All entries of a folder for a reply, sorted; cut where they are too many.
 pub(super) async fn for_reply(visitor: &Visitor, folder: &TreePath) -> Result<Vec<Entry>, ServerError> {
     let mut names = visitor.list(folder).await?;
-    let mut entries = Vec::new();
+    let (account, mut entries) = (visitor.account(), Vec::new());
     loop {
         let page = names.next().await?;
         if page.is_empty() || entries.len() >= REPLIED {
             break;
         }
-        entries.extend(page.into_iter().map(|(name, seen)| entry(name, seen, visitor.account())));
+        entries.extend(page.into_iter().map(|(name, seen)| {
+            let may = account.may_in(folder, &name);
+            entry(name, seen, account, may)
+        }));
     }
     entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     entries.truncate(REPLIED);
@@ -218,7 +222,10 @@ async fn one_folder(
             let page = names.next().await.map_err(|error| Transferred::Failed(trouble(&error)))?;
             end = page.is_empty();
             let shown = page.into_iter().filter(|(name, _)| look.shows(name, top));
-            entries.extend(shown.map(|(name, seen)| entry(name, seen, visitor.account())));
+            entries.extend(shown.map(|(name, seen)| {
+                let may = visitor.account().may_in(&folder.path, &name);
+                entry(name, seen, visitor.account(), may)
+            }));
         }
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         for entry in entries {
@@ -245,7 +252,8 @@ async fn dots(visitor: &Visitor, path: &TreePath) -> Vec<Entry> {
     let mut found = Vec::new();
     for (name, path) in [(&b"."[..], path), (b"..", &above)] {
         if let Ok(seen) = visitor.stat(path).await {
-            found.push(entry(name.to_vec(), seen, visitor.account()));
+            let account = visitor.account();
+            found.push(entry(name.to_vec(), seen, account, account.may_at(path)));
         }
     }
     found

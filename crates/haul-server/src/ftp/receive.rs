@@ -28,7 +28,8 @@ use super::{
 };
 use crate::{
     ServerError,
-    depot::{Control, DataEnd, Ended, Lane, Receiving, Settled},
+    depot::{Control, DataEnd, Ended, Lane, Receiving, Settled, Visitor},
+    pace::Way,
     sys,
 };
 
@@ -109,7 +110,7 @@ impl Arriving {
 pub(super) async fn pour(
     mut arriving: Arriving,
     stream: Stream,
-    form: Form,
+    (form, visitor): (Form, &Visitor),
     figures: &Arc<Figures>,
     halted: &mut Halted,
     stall: Duration,
@@ -118,6 +119,7 @@ pub(super) async fn pour(
     let mut pouring = Pouring {
         receiving: &mut arriving.receiving,
         form,
+        visitor,
         figures,
         text: FromWire::default(),
         buffer: BytesMut::new(),
@@ -139,6 +141,7 @@ pub(super) async fn pour(
 struct Pouring<'a> {
     receiving: &'a mut Target,
     form: Form,
+    visitor: &'a Visitor,
     figures: &'a Arc<Figures>,
     text: FromWire,
     buffer: BytesMut,
@@ -176,8 +179,12 @@ impl Pouring<'_> {
         halted: &mut Halted,
         stall: Duration,
     ) -> Option<Ending> {
-        while self.room < LARGEST_PIECE || self.form != Form::Image || !sys::READS_ON_A_THREAD {
-            self.buffer.reserve(self.room);
+        while self.room < LARGEST_PIECE
+            || self.form != Form::Image
+            || !sys::READS_ON_A_THREAD
+            || self.is_limited()
+        {
+            self.buffer.reserve(self.room());
             let read = match stream.read_on(&mut self.buffer).await {
                 Ok(Came::Nothing) => tokio::select! {
                     biased;
@@ -194,8 +201,16 @@ impl Pouring<'_> {
                 Ok(Came::Bytes | Came::Nothing) => self.gather(stream).await.is_err(),
                 Err(_) => return Some(incomplete(Incomplete::Broken)),
             };
+            let ended = tokio::select! {
+                biased;
+                why = halt(halted) => Some(why),
+                () = self.visitor.pass(Way::Up, self.buffer.len() as u64) => None,
+            };
             if let Err(ending) = self.hand_over().await {
                 return Some(ending);
+            }
+            if let Some(why) = ended {
+                return Some(self.halted(stream, why).await);
             }
             if broken {
                 return Some(incomplete(Incomplete::Broken));
@@ -222,6 +237,9 @@ impl Pouring<'_> {
             let why = *halted.borrow();
             if let Some(why) = why {
                 return (Some(self.halted(&mut stream, why).await), Some(stream));
+            }
+            if self.is_limited() {
+                return (None, Some(stream));
             }
             tokio::select! {
                 biased;
@@ -252,9 +270,20 @@ impl Pouring<'_> {
         }
     }
 
+    fn is_limited(&self) -> bool {
+        self.visitor.piece(Way::Up).is_some()
+    }
+
+    /// How much is handed over at once.
+    fn room(&self) -> usize {
+        let most = self.visitor.piece(Way::Up).and_then(|piece| usize::try_from(piece).ok());
+        most.map_or(self.room, |most| self.room.min(most))
+    }
+
     /// What else is there already. A failure is told once: a read after a reset would see a clean end.
     async fn gather(&mut self, stream: &mut Stream) -> io::Result<()> {
-        while self.buffer.len() < self.room {
+        let room = self.room();
+        while self.buffer.len() < room {
             match stream.read_on(&mut self.buffer).await? {
                 Came::Bytes => {}
                 Came::Nothing => break,
@@ -264,7 +293,7 @@ impl Pouring<'_> {
                 }
             }
         }
-        if self.buffer.len() >= self.room {
+        if self.buffer.len() >= self.room && !self.is_limited() {
             self.room = (self.room * 4).min(LARGEST_PIECE);
         }
         Ok(())
@@ -408,6 +437,9 @@ async fn whole(
         (Ok(Settled::Published(_)), _) => Transferred::Complete(figures.line()),
         (Ok(Settled::Kept { at, .. }), Some(Why::Told(Transferred::Failed(Trouble::NoSpace)))) => {
             Transferred::Kept { at, why: Incomplete::NoSpace }
+        }
+        (Ok(Settled::Kept { at, .. }), Some(Why::Told(Transferred::Failed(Trouble::OverQuota)))) => {
+            Transferred::Kept { at, why: Incomplete::OverQuota }
         }
         (Ok(Settled::Kept { .. }), Some(Why::Told(told))) => told,
         (Ok(Settled::Kept { at, .. }), Some(Why::Aborted)) => Transferred::Aborted { at: Some(at) },

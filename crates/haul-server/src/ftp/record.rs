@@ -38,9 +38,10 @@ impl Whose {
                 Event::LoggedIn { session, user: user.unwrap_or_default(), address }
             }
             (Login::Never { .. }, Some(remaining)) => Event::LoginRefused { session, address, remaining },
-            (Login::No | Login::Never { .. }, _) => {
-                Event::LoginFailed { session, user: entered.user.clone(), address }
+            (Login::Barred { why } | Login::Never { why }, _) => {
+                Event::LoginBarred { session, user: entered.user.clone(), address, why: why.clone() }
             }
+            (Login::No, _) => Event::LoginFailed { session, user: entered.user.clone(), address },
         }
     }
 
@@ -158,6 +159,7 @@ fn incomplete(why: Incomplete) -> String {
         Incomplete::Short { declared } => format!("{declared} bytes were declared"),
         Incomplete::Stalled => "nothing came for too long".to_owned(),
         Incomplete::NoSpace => "no space left".to_owned(),
+        Incomplete::OverQuota => "the quota is used up".to_owned(),
         Incomplete::Full => "more came than the range has, or has left".to_owned(),
         Incomplete::Aborted => "ABOR".to_owned(),
         Incomplete::Stopping => "the server is being stopped".to_owned(),
@@ -175,6 +177,7 @@ fn words(trouble: &Trouble) -> String {
         Trouble::BadName => "no such name can be given".to_owned(),
         Trouble::OtherMedium => "that name would be on another medium".to_owned(),
         Trouble::NoSpace => "no space left".to_owned(),
+        Trouble::OverQuota => "the quota is used up".to_owned(),
         Trouble::Unfinished { at } => format!("not finished: {at} bytes are there"),
         Trouble::TooMany { unfinished } => format!("{unfinished} uploads are unfinished already"),
         Trouble::PastEnd { end } => format!("only {end} bytes are there"),

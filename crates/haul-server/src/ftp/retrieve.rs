@@ -16,10 +16,10 @@ use super::{
     figures::Figures,
     trouble::trouble,
 };
-use crate::{ServerError, by_system::is_unsupported, depot::Visitor, sys};
+use crate::{ServerError, by_system::is_unsupported, depot::Visitor, pace::Way, sys};
 
 /// What is read at once, to be converted or encrypted.
-const PIECE: usize = 256 << 10;
+const PIECE: u64 = 256 << 10;
 /// A file that can be sent, and which of its bytes.
 pub(super) struct Leaving {
     reading: Reading,
@@ -62,7 +62,7 @@ pub(super) async fn send(
     stall: Duration,
 ) -> Result<(), Transferred> {
     let mut ending = Ending::of(stream);
-    let sent = pass(&leaving, &mut ending, form, figures, stall).await;
+    let sent = pass(&leaving, &mut ending, visitor, form, figures, stall).await;
     sent.map_err(|error| told(&error, figures))?;
     // A reader must not take half an old and half a new file for one.
     visitor.unchanged(&leaving.reading).await.map_err(|error| Transferred::Failed(trouble(&error)))?;
@@ -97,6 +97,7 @@ pub(super) fn words(error: &io::Error, figures: &Figures) -> String {
 async fn pass(
     leaving: &Leaving,
     ending: &mut Ending,
+    visitor: &Visitor,
     form: Form,
     figures: &Arc<Figures>,
     stall: Duration,
@@ -105,7 +106,7 @@ async fn pass(
     if let (Form::Image, Body::File(file)) = (form, &leaving.reading.body)
         && ending.bare().is_some()
     {
-        let sending = Sending { file, to: leaving.to, figures, stall };
+        let sending = Sending { file, to: leaving.to, visitor, figures, stall };
         let sent = by_system::send(ending, &sending, &mut at).await;
         match sent {
             Err(Stopped::Wire(error)) if is_unsupported(&error) => {}
@@ -115,13 +116,13 @@ async fn pass(
     let Some(stream) = &mut ending.stream else {
         return Err(Stopped::Wire(io::ErrorKind::NotConnected.into()));
     };
-    by_pieces(leaving, stream, at, form, figures, stall).await
+    by_pieces(leaving, (stream, at), visitor, form, figures, stall).await
 }
 
 async fn by_pieces(
     leaving: &Leaving,
-    stream: &mut Stream,
-    mut at: u64,
+    (stream, mut at): (&mut Stream, u64),
+    visitor: &Visitor,
     form: Form,
     figures: &Figures,
     stall: Duration,
@@ -129,7 +130,8 @@ async fn by_pieces(
     let mut text = ToWire::default();
     let (mut wire, mut buffer) = (Vec::new(), Vec::new());
     while at < leaving.to {
-        let most = usize::try_from(leaving.to - at).unwrap_or(PIECE).min(PIECE);
+        let piece = visitor.piece(Way::Down).unwrap_or(PIECE);
+        let most = usize::try_from((leaving.to - at).min(PIECE).min(piece)).unwrap_or(1);
         let piece = match &leaving.reading.body {
             Body::File(file) => {
                 buffer = read_piece(Arc::clone(file), at, most, buffer).await.map_err(Stopped::Here)?;
@@ -153,6 +155,7 @@ async fn by_pieces(
                 wire.as_slice()
             }
         };
+        visitor.pass(Way::Down, sent.len() as u64).await;
         stream.write(sent, stall).await.map_err(Stopped::Wire)?;
         figures.add(sent.len());
         at += piece.len() as u64;

@@ -131,7 +131,14 @@ mod tests {
         let store = FsStore::open(folder.path(), Arc::new(|job: Job| drop(spawn_blocking(job)))).unwrap();
         let may = Permissions { read: true, ..Permissions::default() };
         let (home, completion) = (TreePath::ROOT, Completion::Strict);
-        let account = Account { name: "ann".to_owned(), home, may, completion, anonymous: None };
+        let account = Account {
+            name: "ann".to_owned(),
+            home,
+            may,
+            completion,
+            anonymous: None,
+            bounds: Arc::default(),
+        };
         let visitor = Depot::read_only(Arc::new(store)).visitor(account);
         let path = TreePath::ROOT.join(b"f").unwrap();
         let crc = || sum(&visitor, &path, Kind::Crc32, 0, None);

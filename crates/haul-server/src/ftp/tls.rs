@@ -25,7 +25,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::tickets::{Numbers, Tickets};
-use crate::ServerError;
+use crate::{ClientAuthority, ServerError};
 
 /// Tickets of TLS 1.3 that each handshake brings.
 const TICKETS: usize = 4;
@@ -71,11 +71,25 @@ impl Protection {
         reuse: Reuse,
         required: bool,
     ) -> Result<Self, ServerError> {
+        Self::asking(chain, key, reuse, required, None)
+    }
+
+    /// As [`Self::new`]; clients are asked for a certificate that these vouch for.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn asking(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+        reuse: Reuse,
+        required: bool,
+        clients: Option<&ClientAuthority>,
+    ) -> Result<Self, ServerError> {
         let wrong = |error: rustls::Error| ServerError::Setting(format!("the certificate: {error}"));
         let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(wrong)?
-            .with_no_client_auth()
+            .with_client_cert_verifier(ClientAuthority::verifier(clients))
             .with_single_cert(chain, key)
             .map_err(wrong)?;
         // A browser that was lured here asks for another protocol, and is not answered (ALPACA).

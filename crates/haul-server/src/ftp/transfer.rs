@@ -161,8 +161,14 @@ pub(super) async fn carry(errand: Errand, mut cargo: Cargo) -> Moved {
     };
     match stream {
         (stream, Cargo::Arriving(arriving)) => {
-            let received =
-                receive::pour(*arriving, stream, transfer.form, &figures, &mut halted, times.stall);
+            let received = receive::pour(
+                *arriving,
+                stream,
+                (transfer.form, &visitor),
+                &figures,
+                &mut halted,
+                times.stall,
+            );
             Moved::Received(Box::new(received.await))
         }
         (stream, cargo) => {

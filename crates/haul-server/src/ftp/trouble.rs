@@ -14,7 +14,8 @@ pub(super) fn trouble(error: &ServerError) -> Trouble {
         ServerError::PastEnd { end } => Trouble::PastEnd { end: *end },
         ServerError::Unfit(words) => Trouble::NoRange(words.clone()),
         ServerError::TooMany { unfinished } => Trouble::TooMany { unfinished: *unfinished },
-        ServerError::Busy => Trouble::Busy(error.to_string()),
+        ServerError::OverQuota => Trouble::OverQuota,
+        ServerError::Busy | ServerError::Counting => Trouble::Busy(error.to_string()),
         ServerError::Store(error) => of_store(error),
         ServerError::Setting(words) | ServerError::Other(words) => Trouble::Local(words.clone()),
     }

@@ -5,12 +5,23 @@ mod listen;
 mod proxied;
 mod sessions;
 mod stop;
+mod tally;
 mod underway;
 mod workers;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use crate::{accounts::Accounts, depot::Depot, ftp, http, log::Log};
+use crate::{
+    account::Account,
+    accounts::{Accounts, Networks},
+    depot::Depot,
+    ftp, http,
+    log::Log,
+    pace::{Bandwidth, Gates, Pace},
+};
 
 pub use listen::listen;
 pub(crate) use listen::{Door, canonical};
@@ -43,6 +54,10 @@ pub struct House {
     pub counts: Arc<http::Counts>,
     /// Digests of files, once computed.
     pub(crate) digests: Arc<http::Digests>,
+    /// How fast everybody may be.
+    gates: Arc<Gates>,
+    /// How many sessions each user has.
+    tally: Arc<tally::Tally>,
     terms: Arc<Mutex<Terms>>,
     workers: Arc<Workers>,
 }
@@ -56,6 +71,19 @@ pub struct Terms {
     pub http: Arc<http::Settings>,
     /// Who speaks for others, at every door.
     pub proxies: Arc<Proxies>,
+    /// Over all.
+    pub limits: Arc<Limits>,
+}
+
+/// What holds at every door.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// From where anybody at all may come.
+    pub networks: Networks,
+    /// How many sessions a user may have at a time, where nothing else is said of that user; `None`: any number.
+    pub sessions_per_user: Option<u32>,
+    /// How fast everybody may be.
+    pub bandwidth: Bandwidth,
 }
 
 impl From<ftp::Settings> for Terms {
@@ -73,6 +101,8 @@ impl From<http::Settings> for Terms {
 impl House {
     /// A house with these terms.
     pub fn new(depot: Arc<Depot>, accounts: Arc<Accounts>, terms: impl Into<Terms>, log: Log) -> Self {
+        let (gates, terms) = (Arc::new(Gates::default()), terms.into());
+        gates.change(terms.limits.bandwidth, |user| accounts.rates(user));
         Self {
             depot,
             accounts,
@@ -82,7 +112,9 @@ impl House {
             log,
             counts: Arc::default(),
             digests: Arc::default(),
-            terms: Arc::new(Mutex::new(terms.into())),
+            tally: Arc::default(),
+            gates,
+            terms: Arc::new(Mutex::new(terms)),
             workers: Arc::default(),
         }
     }
@@ -98,9 +130,30 @@ impl House {
         self.terms.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// From now on these terms, for whoever comes next.
+    /// From now on these terms, for whoever comes next; how fast bytes may go holds for whoever is there as well.
     pub fn change(&self, terms: impl Into<Terms>) {
-        *self.terms.lock().unwrap_or_else(PoisonError::into_inner) = terms.into();
+        let terms = terms.into();
+        self.gates.change(terms.limits.bandwidth, |user| self.accounts.rates(user));
+        *self.terms.lock().unwrap_or_else(PoisonError::into_inner) = terms;
+    }
+
+    /// A place for somebody from this address, among these sessions.
+    pub(crate) fn admit(&self, among: &Arc<Sessions>, peer: IpAddr, room: Room) -> Result<Place, Full> {
+        if !self.terms().limits.networks.let_in(peer) {
+            return Err(Full::Network);
+        }
+        among.enter(peer, room)
+    }
+
+    /// Counts a session as this account's, unless that has as many as it may.
+    pub(crate) fn belongs(&self, place: &Place, account: &Account) -> Result<(), Full> {
+        let most = account.bounds.sessions.or(self.terms().limits.sessions_per_user);
+        place.is_of(&account.owner(), &self.tally, most)
+    }
+
+    /// The pace of a session of this account.
+    pub(crate) fn pace(&self, account: &Account) -> Arc<Pace> {
+        self.gates.session(&account.owner(), account.bounds.rates)
     }
 
     /// Has a session on one of the threads.

@@ -13,7 +13,10 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::underway::{Counting, Moving, OnItsWay, Underway};
+use super::{
+    tally::{Counted, Tally},
+    underway::{Counting, Moving, OnItsWay, Underway},
+};
 use crate::{accounts::throttle::whose, log::Transfer};
 
 /// The number of the next session, over whichever door.
@@ -49,6 +52,8 @@ struct Card {
     user: Option<Box<str>>,
     doing: Option<Box<str>>,
     underway: Arc<Underway>,
+    /// As one of its user's.
+    counted: Option<Counted>,
 }
 
 /// A session as whoever runs the server sees it.
@@ -83,6 +88,9 @@ pub(crate) struct Place {
 pub(crate) enum Full {
     InAll,
     ForAddress,
+    ForUser,
+    /// Nobody is let in from there.
+    Network,
 }
 
 impl Full {
@@ -91,6 +99,8 @@ impl Full {
         match self {
             Self::InAll => "Too many are connected; try again later",
             Self::ForAddress => "Too many are connected from your address",
+            Self::ForUser => "You have as many sessions as you may",
+            Self::Network => "Nobody is let in from your address",
         }
     }
 }
@@ -111,16 +121,17 @@ impl Sessions {
         }
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let underway = Arc::<Underway>::default();
-        let card = Card {
-            peer,
-            since: Instant::now(),
-            door: "",
-            user: None,
-            doing: None,
-            underway: Arc::clone(&underway),
-        };
-        places.taken.insert(number, card);
+        places.taken.insert(number, Card::new(peer, Arc::clone(&underway)));
         Ok(Place { number, sessions: Arc::clone(self), underway })
+    }
+
+    /// A place beside those that are counted, for somebody who is only told that there is none.
+    pub(crate) fn beside(self: &Arc<Self>) -> Place {
+        Place {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            sessions: Arc::clone(self),
+            underway: Arc::default(),
+        }
     }
 
     /// How many there are.
@@ -165,7 +176,24 @@ impl Sessions {
     }
 }
 
+impl Card {
+    fn new(peer: IpAddr, underway: Arc<Underway>) -> Self {
+        Self { peer, since: Instant::now(), door: "", user: None, doing: None, underway, counted: None }
+    }
+}
+
 impl Place {
+    /// Counts it as a session of this user, and no longer as another's, unless this one has as many as that.
+    pub(crate) fn is_of(&self, user: &str, tally: &Arc<Tally>, most: Option<u32>) -> Result<(), Full> {
+        let most = most.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+        let mut places = self.sessions.places();
+        let Some(card) = places.taken.get_mut(&self.number) else { return Ok(()) };
+        if !card.counted.as_ref().is_some_and(|counted| counted.is_of(user)) {
+            card.counted = Some(tally.count(user, most).ok_or(Full::ForUser)?);
+        }
+        Ok(())
+    }
+
     /// A number that no other session of this run has.
     pub(crate) fn number(&self) -> u64 {
         self.number

@@ -29,25 +29,53 @@ pub(super) async fn enter(client: &Client, request: &Request) -> Result<Entered,
         return Err(Trouble::new(StatusCode::FORBIDDEN, "only over https"));
     }
     let address = client.peer.ip();
+    let presented = client.presented.get();
     let Some(value) = request.fields.get(header::AUTHORIZATION) else {
+        if let Some((presented, name)) =
+            presented.and_then(|presented| Some((presented, client.house.accounts.named_by(presented)?)))
+        {
+            let entry = client.house.accounts.recognise(name.as_bytes(), presented, address);
+            return entered(client, name.into_bytes(), entry);
+        }
         let nobody =
             client.house.accounts.nobody(address).ok_or_else(|| challenged("a name is needed here"))?;
-        return Ok(Entered { visitor: client.house.depot.visitor(nobody), named: false });
+        client.house.belongs(&client.place, &nobody)?;
+        return Ok(Entered { visitor: client.visitor(nobody), named: false });
     };
     let (name, password) =
         credentials(value.as_bytes()).ok_or_else(|| challenged("only Basic credentials are understood"))?;
-    let session = client.place.number();
-    match client.house.accounts.login(&name, &password, address).await {
+    let known = presented.map(|presented| client.house.accounts.recognise(&name, presented, address));
+    let entry = match known {
+        Some(entry @ (Entry::In(_) | Entry::Barred(_) | Entry::Refused(_))) => entry,
+        Some(Entry::No) | None => client.house.accounts.login(&name, &password, address).await,
+    };
+    entered(client, name, entry)
+}
+
+/// What becomes of somebody who has given a name, or has shown one.
+fn entered(client: &Client, name: Vec<u8>, entry: Entry) -> Result<Entered, Trouble> {
+    let (session, address) = (client.place.number(), client.peer.ip());
+    match entry {
         Entry::In(account) => {
+            if let Err(full) = client.house.belongs(&client.place, &account) {
+                let (user, why) = (name, full.words().to_owned());
+                client.house.log.tell(Event::LoginBarred { session, user, address, why });
+                return Err(full.into());
+            }
             if client.is_new(&account.name) {
                 let user = account.name.clone();
                 client.house.log.tell(Event::LoggedIn { session, user, address });
             }
-            Ok(Entered { visitor: client.house.depot.visitor(account), named: true })
+            Ok(Entered { visitor: client.visitor(account), named: true })
         }
         Entry::No => {
             client.house.log.tell(Event::LoginFailed { session, user: name, address });
             Err(challenged("name or password is wrong"))
+        }
+        Entry::Barred(barred) => {
+            let why = barred.words().to_owned();
+            client.house.log.tell(Event::LoginBarred { session, user: name, address, why });
+            Err(Trouble::new(StatusCode::FORBIDDEN, barred.words()))
         }
         Entry::Refused(remaining) => {
             client.house.log.tell(Event::LoginRefused { session, address, remaining });

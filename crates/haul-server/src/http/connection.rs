@@ -4,7 +4,7 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -12,10 +12,16 @@ use bytes::{Bytes, BytesMut};
 use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
 use super::{
-    door::Kind, h1, h2, preface::Prefaced, request::Client, settings::Settings, tls::speaks_h2, wire::Line,
+    door::Kind,
+    h1, h2,
+    preface::Prefaced,
+    request::Client,
+    settings::Settings,
+    tls::{presented, speaks_h2},
+    wire::Line,
 };
 use crate::{
-    house::{House, Place, canonical, closing},
+    house::{Full, House, Place, canonical, closing},
     log::Event,
     sys,
 };
@@ -32,14 +38,25 @@ pub(super) async fn attend(
     kind: Kind,
     stream: std::net::TcpStream,
     peer: SocketAddr,
-    place: Place,
+    (place, full): (Place, Option<Full>),
 ) {
     let Ok(stream) = TcpStream::from_std(stream) else { return };
     let Ok(local) = stream.local_addr().map(canonical) else { return };
     // Each of them is a convenience.
     let _ = stream.set_nodelay(true);
     let _ = sys::keep_awake(&stream, KEEP_AWAKE);
-    let client = Arc::new(Client { house, settings, kind, peer, local, place, user: Mutex::default() });
+    let client = Arc::new(Client {
+        house,
+        settings,
+        kind,
+        peer,
+        local,
+        place,
+        user: Mutex::default(),
+        pace: Mutex::default(),
+        presented: OnceLock::new(),
+        full,
+    });
     let ended = match kind {
         Kind::Plain => Box::pin(in_the_clear(&client, stream)).await,
         Kind::Secured => Box::pin(secured(&client, stream)).await,
@@ -76,6 +93,10 @@ async fn secured(client: &Arc<Client>, stream: TcpStream) -> Result<(), String> 
         () = closing(&mut phase) => return Ok(()),
     };
     let stream = begun.map_err(|error| format!("TLS did not begin: {error}"))?;
+    if let Some(presented) = presented(&stream) {
+        // Nothing was set before.
+        let _ = client.presented.set(presented);
+    }
     if speaks_h2(&stream) {
         Box::pin(h2::serve(client, Prefaced::new(Bytes::new(), stream))).await
     } else {

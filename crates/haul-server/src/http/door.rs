@@ -1,8 +1,8 @@
 //! The door itself: where connections come in, and how many of them.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, time::Duration};
 
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::Semaphore, time::timeout};
 
 use super::connection;
 use crate::{
@@ -10,6 +10,11 @@ use crate::{
     house::{self, House, Room},
     log::Event,
 };
+
+/// So many clients at a time are told that there is no place for them, …
+static FAREWELLS: Semaphore = Semaphore::const_new(64);
+/// … and have so long to ask and to hear it.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Whether a door speaks TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,19 +79,28 @@ impl Door {
 fn let_in(house: &House, kind: Kind, stream: TcpStream, peer: SocketAddr) {
     let settings = house.terms().http;
     let room = Room { in_all: settings.limits.connections, for_address: settings.limits.per_address };
-    match house.connections.enter(peer.ip(), room) {
+    let inside = house.clone();
+    match house.admit(&house.connections, peer.ip(), room) {
         Ok(place) => {
             place.through(kind.name());
             house.log.tell(Event::Connected { session: place.number(), address: peer, door: kind.name() });
             house.counts.connected();
             // It leaves this runtime, and is at home in the one where its connection is.
             let Ok(stream) = stream.into_std() else { return };
-            let inside = house.clone();
-            house.spawn(connection::attend(inside, settings, kind, stream, peer, place));
+            house.spawn(connection::attend(inside, settings, kind, stream, peer, (place, None)));
         }
-        // There is no answer before a request, and reading one costs more than is left.
         Err(full) => {
             house.log.tell(Event::Refused { address: peer.ip(), why: full.words().to_owned() });
+            // There is no answer before a request. A flood of those who come is not answered: that costs more than is
+            // left.
+            let Ok(permit) = FAREWELLS.try_acquire() else { return };
+            let Ok(stream) = stream.into_std() else { return };
+            let place = house.connections.beside();
+            house.spawn(async move {
+                let told = connection::attend(inside, settings, kind, stream, peer, (place, Some(full)));
+                let _ = timeout(FAREWELL, told).await;
+                drop(permit);
+            });
         }
     }
 }

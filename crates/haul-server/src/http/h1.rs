@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::{HeaderValue, header};
 use hyper::{
     body::{Frame, Incoming, SizeHint},
     server::conn::http1,
@@ -54,7 +55,10 @@ pub(super) async fn serve(client: &Arc<Client>, line: Line, first: Bytes) -> Res
             let mut answer = service::answer(&client, &mut request).await;
             // It comes too late now.
             drop(interim.take());
-            let head = answer.head();
+            let mut head = answer.head();
+            if client.full.is_some() {
+                head.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             Ok::<_, Infallible>(head.map(|()| Sending::new(answer.body, lift)))
         })
     });

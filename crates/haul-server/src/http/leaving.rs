@@ -28,6 +28,7 @@ use crate::{
     depot::{Beginning, Visitor},
     house::{Counting, House, OnItsWay},
     log::{Direction, Ended, Event, Transfer},
+    pace::Way,
     sys,
 };
 
@@ -62,22 +63,28 @@ pub(super) enum Origin {
     /// A finished file.
     File(Reading, Visitor),
     /// The first bytes of an unfinished upload.
-    Upload(Beginning),
+    Upload(Beginning, Visitor),
 }
 
 impl Origin {
     fn body(&self) -> &Body {
         match self {
             Self::File(reading, _) => &reading.body,
-            Self::Upload(beginning) => &beginning.body,
+            Self::Upload(beginning, _) => &beginning.body,
+        }
+    }
+
+    fn visitor(&self) -> &Visitor {
+        match self {
+            Self::File(_, visitor) | Self::Upload(_, visitor) => visitor,
         }
     }
 
     async fn unchanged(&self) -> Result<(), ServerError> {
         match self {
             Self::File(reading, visitor) => visitor.unchanged(reading).await,
-            Self::Upload(beginning) if beginning.kept.is_same() => Ok(()),
-            Self::Upload(_) => Err(ServerError::Other("the upload was taken back meanwhile".to_owned())),
+            Self::Upload(beginning, _) if beginning.kept.is_same() => Ok(()),
+            Self::Upload(..) => Err(ServerError::Other("the upload was taken back meanwhile".to_owned())),
         }
     }
 }
@@ -160,10 +167,12 @@ impl Leaving {
             let to = to.min(range.start() + MOST_AT_ONCE);
             self.put_back(to, range.end());
             let watching: Arc<dyn Watching + Send + Sync> = self.record.sent.clone();
-            lift.put(Stretch { file, at: range.start(), to, watching });
+            let pace = self.from.visitor().pace();
+            lift.put(Stretch { file, at: range.start(), to, watching, pace });
             return Ok(Piece::Stand(usize::try_from(to - range.start()).unwrap_or(usize::MAX)));
         }
-        let most = len.min(PIECE);
+        let most = len.min(PIECE).min(self.from.visitor().piece(Way::Down).unwrap_or(PIECE));
+        self.from.visitor().pass(Way::Down, most).await;
         let read = self.read(range.start(), usize::try_from(most).unwrap_or(usize::MAX)).await?;
         if read.is_empty() {
             return Err(ServerError::Other("the file was cut meanwhile".to_owned()));

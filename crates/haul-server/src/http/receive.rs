@@ -26,6 +26,7 @@ use crate::{
     depot::{Control, DataEnd, Receiving, Settled, Visitor},
     house::OnItsWay,
     log::{Direction, Ended, Event, Transfer},
+    pace::Way,
 };
 
 /// Where no bytes come, it is looked at so often whether those that came are safe.
@@ -52,6 +53,7 @@ pub(super) struct Arriving {
     came: Arc<AtomicU64>,
     underway: OnItsWay,
     client: Arc<Client>,
+    visitor: Visitor,
     /// What the content has come to so far, by each algorithm that it may have to be shown by.
     checked: Vec<Checksum>,
 }
@@ -67,8 +69,8 @@ impl Arriving {
         let transfer = Box::new(Transfer { direction: Direction::Received, ..transfer });
         let came = Arc::<AtomicU64>::default();
         let underway = client.place.moves(&transfer, Arc::<AtomicU64>::clone(&came));
-        let (began, client) = (Instant::now(), Arc::clone(client));
-        Self { receiving, began, transfer, came, underway, client, checked: Vec::new() }
+        let (began, client, visitor) = (Instant::now(), Arc::clone(client), visitor.clone());
+        Self { receiving, began, transfer, came, underway, client, visitor, checked: Vec::new() }
     }
 
     /// What comes from now on counts only once it [is right](Self::is_right) by one of these algorithms.
@@ -113,7 +115,7 @@ impl Arriving {
             let piece = match (last.take(), next) {
                 (Some(_), Some(Ok(_))) => return Poured::TooMuch,
                 (Some(last), next) => {
-                    if let Err(error) = self.take(last).await {
+                    if let Err(error) = self.take_in_time(last).await {
                         return Poured::Failed(error);
                     }
                     told(self.receiving.safe());
@@ -128,7 +130,7 @@ impl Arriving {
                 Ordering::Greater => return Poured::TooMuch,
                 Ordering::Equal => last = Some(piece),
                 Ordering::Less => {
-                    if let Err(error) = self.take(piece).await {
+                    if let Err(error) = self.take_in_time(piece).await {
                         return Poured::Failed(error);
                     }
                     told(self.receiving.safe());
@@ -156,6 +158,18 @@ impl Arriving {
                 }
             }
         }
+    }
+
+    /// Takes in a piece as fast as that may be.
+    async fn take_in_time(&mut self, mut piece: Bytes) -> Result<(), ServerError> {
+        while let Some(most) = self.visitor.piece(Way::Up).and_then(|most| usize::try_from(most).ok())
+            && !piece.is_empty()
+        {
+            let some = piece.split_to(piece.len().min(most));
+            self.visitor.pass(Way::Up, some.len() as u64).await;
+            self.take(some).await?;
+        }
+        if piece.is_empty() { Ok(()) } else { self.take(piece).await }
     }
 
     /// Takes in a piece.

@@ -2,13 +2,19 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, request::Parts};
 
 use super::{content::Content, door::Kind, interim::Interim, settings::Settings};
-use crate::house::{House, Place};
+use crate::{
+    account::Account,
+    accounts::Presented,
+    depot::Visitor,
+    house::{Full, House, Place},
+    pace::Pace,
+};
 
 /// A request.
 pub(super) struct Request {
@@ -34,6 +40,12 @@ pub(super) struct Client {
     pub(super) place: Place,
     /// Who came in over it last, so that a line is written for each once.
     pub(super) user: Mutex<Option<String>>,
+    /// The pace of whoever asked last.
+    pub(super) pace: Mutex<Option<(String, Arc<Pace>)>>,
+    /// The certificate that it has shown.
+    pub(super) presented: OnceLock<Presented>,
+    /// Why there is no place for it: that is all it hears.
+    pub(super) full: Option<Full>,
 }
 
 impl Client {
@@ -46,6 +58,19 @@ impl Client {
             self.place.called(user);
         }
         new
+    }
+}
+
+impl Client {
+    /// The tree as this account sees it, at the pace of this connection.
+    pub(super) fn visitor(&self, account: Account) -> Visitor {
+        let mut last = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let owner = account.owner();
+        let known = last.take().filter(|(user, _)| *user == owner);
+        let (user, pace) = known.unwrap_or_else(|| (owner, self.house.pace(&account)));
+        let visitor = self.house.depot.visitor(account).at(Arc::clone(&pace));
+        *last = Some((user, pace));
+        visitor
     }
 }
 

@@ -49,6 +49,9 @@ pub(super) async fn answer(client: &Arc<Client>, request: &mut Request) -> Answe
 }
 
 async fn serve(client: &Arc<Client>, request: &mut Request) -> Answered {
+    if let Some(full) = client.full {
+        return Err(full.into());
+    }
     if !request.names_its_host {
         return Err(Trouble::new(StatusCode::BAD_REQUEST, "for which host is it? (Host, once)"));
     }

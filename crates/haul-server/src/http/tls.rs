@@ -11,7 +11,7 @@ use rustls::{
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use crate::{Certificate, ServerError};
+use crate::{Certificate, ClientAuthority, ServerError, accounts::Presented};
 
 /// A certificate, and whether nothing is served without it.
 #[derive(Clone)]
@@ -32,11 +32,23 @@ impl Protection {
     /// # Errors
     /// Where the key does not belong to the certificate, or is of no use.
     pub fn new(certificate: &Certificate, required: bool) -> Result<Self, ServerError> {
+        Self::asking(certificate, required, None)
+    }
+
+    /// As [`Self::new`]; clients are asked for a certificate that these vouch for.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn asking(
+        certificate: &Certificate,
+        required: bool,
+        clients: Option<&ClientAuthority>,
+    ) -> Result<Self, ServerError> {
         let wrong = |error: rustls::Error| ServerError::Setting(format!("the certificate: {error}"));
         let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(wrong)?
-            .with_no_client_auth()
+            .with_client_cert_verifier(ClientAuthority::verifier(clients))
             .with_single_cert(certificate.chain.clone(), certificate.key.clone_key())
             .map_err(wrong)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -58,6 +70,12 @@ impl Protection {
         let accepted = timeout(within, acceptor.accept(stream)).await;
         accepted.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
     }
+}
+
+/// The certificate that the client has shown, which somebody vouches for.
+pub(super) fn presented(stream: &TlsStream<TcpStream>) -> Option<Presented> {
+    let shown = stream.get_ref().1.peer_certificates()?.first()?;
+    Some(Presented::of(shown))
 }
 
 /// Whether HTTP/2 was agreed upon.

@@ -6,7 +6,7 @@ use haul_store::StoreError;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{answer::Answer, content::Cut, place::NoPlace};
-use crate::ServerError;
+use crate::{ServerError, house::Full};
 
 /// Why a request was not granted.
 #[derive(Debug)]
@@ -93,6 +93,18 @@ impl From<Cut> for Trouble {
     }
 }
 
+impl From<Full> for Trouble {
+    /// There will be a place once others have gone.
+    fn from(full: Full) -> Self {
+        let status = match full {
+            Full::InAll => StatusCode::SERVICE_UNAVAILABLE,
+            Full::ForAddress | Full::ForUser => StatusCode::TOO_MANY_REQUESTS,
+            Full::Network => return Self::new(StatusCode::FORBIDDEN, full.words()),
+        };
+        Self::new(status, full.words()).with(header::RETRY_AFTER, HeaderValue::from_static("5"))
+    }
+}
+
 impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {
         ServerError::from(error).into()
@@ -111,6 +123,13 @@ impl From<ServerError> for Trouble {
                 .with(HeaderName::from_static("upload-offset"), end.into()),
             ServerError::Unfit(words) => Self::new(StatusCode::CONFLICT, words),
             ServerError::TooMany { .. } => Self::new(StatusCode::INSUFFICIENT_STORAGE, words),
+            ServerError::OverQuota => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "your quota is used up, or this is more than is left of it; what came is kept, and can be gone on with once \
+                 there is room",
+            ),
+            ServerError::Counting => Self::new(StatusCode::SERVICE_UNAVAILABLE, words)
+                .with(header::RETRY_AFTER, HeaderValue::from_static("5")),
             ServerError::Busy => Self::new(StatusCode::CONFLICT, words)
                 .with(header::RETRY_AFTER, HeaderValue::from_static("2")),
             ServerError::Store(error) => of_store(&error),

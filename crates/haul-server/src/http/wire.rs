@@ -32,6 +32,7 @@ use tokio_rustls::server::TlsStream;
 use super::interim::{self, Interim};
 use crate::{
     by_system::{Broken, LITTLE, Watching, by_hand, is_unsupported, turn},
+    pace::{Pace, Way},
     sys,
 };
 
@@ -78,12 +79,14 @@ pub(super) struct Stretch {
     pub(super) at: u64,
     pub(super) to: u64,
     pub(super) watching: Arc<dyn Watching + Send + Sync>,
+    /// How fast it may go.
+    pub(super) pace: Option<Arc<Pace>>,
 }
 
 impl Stretch {
     /// Sends for a while, on a thread that may be kept busy.
     fn send(&mut self, stream: &TcpStream, unaided: &AtomicBool) -> Result<(), Broken> {
-        let Self { file, at, to, watching } = self;
+        let Self { file, at, to, watching, .. } = self;
         if !unaided.load(Ordering::Relaxed) {
             match turn(stream, file, at, *to, &**watching) {
                 Err(Broken::Wire(error)) if is_unsupported(&error) => unaided.store(true, Ordering::Relaxed),
@@ -169,6 +172,10 @@ pub(super) struct Wire {
     interim: Interim,
     /// The rest of an interim answer.
     begun: Bytes,
+    /// A limited file waits for its turn.
+    waits: Option<Pin<Box<dyn Future<Output = u64> + Send>>>,
+    /// So many bytes of it may go.
+    granted: u64,
     /// A thread has the connection, which waits in its calls meanwhile.
     turn: Option<JoinHandle<(u64, Result<(), Broken>)>>,
     /// The system does not send files like these by itself.
@@ -187,6 +194,8 @@ impl Wire {
             lift,
             interim,
             begun: Bytes::new(),
+            waits: None,
+            granted: 0,
             turn: None,
             unaided: Arc::default(),
             stall,
@@ -251,13 +260,16 @@ impl Wire {
                 self.turn = None;
                 let (at, ended) = joined.map_err(|_| io::Error::from(io::ErrorKind::Interrupted))?;
                 ended.map_err(failed)?;
-                self.lift.moved(at)
+                let sent = self.lift.moved(at);
+                self.granted = self.granted.saturating_sub(sent);
+                sent
             } else {
+                let limited = ready!(self.poll_pace(cx));
                 match stream.poll_write_ready(cx) {
                     Poll::Ready(ready) => ready?,
                     Poll::Pending => return self.wait(cx).map(Err),
                 }
-                self.begin_file(&stream)?
+                self.begin_file(&stream, limited)?
             };
             if sent > 0 {
                 self.patience = None;
@@ -266,13 +278,39 @@ impl Wire {
         }
     }
 
+    /// Whether the file that was left is limited; if so, some of it may go now.
+    fn poll_pace(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.waits.is_none() && self.granted == 0 {
+            let load = self.lift.load();
+            let limited = load.leaving.as_ref().and_then(|leaving| {
+                let pace = Arc::clone(leaving.pace.as_ref()?);
+                let piece = pace.piece(Way::Down)?.min(leaving.to - leaving.at);
+                Some((pace, piece))
+            });
+            drop(load);
+            let Some((pace, piece)) = limited else { return Poll::Ready(false) };
+            self.waits = Some(Box::pin(async move {
+                pace.pass(Way::Down, piece).await;
+                piece
+            }));
+        }
+        if let Some(waits) = &mut self.waits {
+            self.granted = ready!(waits.as_mut().poll(cx));
+            self.waits = None;
+        }
+        Poll::Ready(true)
+    }
+
     /// Sends a little of the file here, so that the runtime learns whether there is room, and has a thread go on with
-    /// what is left; how much went.
-    fn begin_file(&mut self, stream: &Arc<TcpStream>) -> io::Result<u64> {
+    /// what is left, unless it is limited; how much went.
+    fn begin_file(&mut self, stream: &Arc<TcpStream>, limited: bool) -> io::Result<u64> {
         // Whoever hands over a stand has left a file for it.
         let leaving = self.lift.load().leaving.clone();
         let mut leaving = leaving.ok_or(io::Error::from(io::ErrorKind::InvalidData))?;
-        let Stretch { file, at, to, watching } = &mut leaving;
+        let Stretch { file, at, to, watching, .. } = &mut leaving;
+        if limited {
+            *to = (*to).min(*at + self.granted);
+        }
         let count = (*to - *at).min(LITTLE);
         // This thread has other sessions: it waits for no disk.
         let cached = sys::read_cached(file, &mut [0; 1], *at + count - 1).is_ok();
@@ -293,7 +331,8 @@ impl Wire {
             return Ok(0);
         }
         let sent = self.lift.moved(leaving.at);
-        if leaving.at < leaving.to {
+        self.granted = self.granted.saturating_sub(sent);
+        if leaving.at < leaving.to && !(limited && cached && sent > 0) {
             let (stream, unaided) = (Arc::clone(stream), Arc::clone(&self.unaided));
             self.turn = Some(spawn_blocking(move || {
                 let ended = leaving.send(&stream, &unaided);

@@ -48,6 +48,17 @@ pub enum Event {
         /// For how long still.
         remaining: Duration,
     },
+    /// Somebody was not let in though the password was right: not from there, no longer, not so often at a time.
+    LoginBarred {
+        /// The session.
+        session: u64,
+        /// The name that was given.
+        user: Vec<u8>,
+        /// From where.
+        address: IpAddr,
+        /// Why.
+        why: String,
+    },
     /// A connection was not taken: too many are there.
     Refused {
         /// From where.
@@ -234,6 +245,13 @@ impl Event {
             Self::LoginRefused { session: number, address, remaining } => {
                 let remaining = ("remaining", Value::Seconds(*remaining));
                 ("login refused", vec![session(number), remaining, from(address)])
+            }
+            Self::LoginBarred { session: number, user: name, address, why } => {
+                let name = name.get(..256).unwrap_or(name).to_vec();
+                (
+                    "login barred",
+                    vec![("user", Value::Text(name)), text("why", why), from(address), session(number)],
+                )
             }
             Self::Refused { address, why } => ("refused", vec![text("why", why), from(address)]),
             Self::Transferred(transfer) => (transfer.name(), transfer.fields()),

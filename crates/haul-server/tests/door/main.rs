@@ -86,6 +86,7 @@ fn serve_at(kind: Kind, settings: Settings) -> Served {
         home: TreePath::ROOT,
         may,
         completion: Completion::Strict,
+        bounds: Arc::default(),
     };
     let rules = Rules {
         in_place: false,

@@ -11,6 +11,7 @@
 pub mod conformance;
 #[cfg(unix)]
 pub(crate) mod fs;
+pub(crate) mod mounted;
 pub(crate) mod pool;
 mod stretch;
 
@@ -163,6 +164,11 @@ pub trait Store: Send + Sync + 'static {
         replace: bool,
         how: Durability,
     ) -> Work<'a, ()>;
+    /// Whether something can be renamed from one of these places to the other, as far as that is known without a look.
+    fn is_one_medium(&self, one: &TreePath, other: &TreePath) -> bool {
+        let _ = (one, other);
+        true
+    }
     /// Sets the date of the last change.
     fn set_modified<'a>(&'a self, path: &'a TreePath, to: Modified) -> Work<'a, ()>;
     /// Sets the permission bits (of 0o777; nothing beyond).

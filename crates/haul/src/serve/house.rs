@@ -2,24 +2,25 @@
 
 use std::{
     ops::RangeInclusive,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use haul_server::{
-    Certificate, House, ServerError, Terms, Workers,
+    Certificate, ClientAuthority, House, ServerError, Terms, Workers,
     accounts::Accounts,
-    config::{Certificate as From, Config, TlsMode, TlsReuse},
+    config::{Certificate as From, Config, Mount, TlsMode, TlsReuse},
     control::{About, Control},
     depot::Depot,
     ftp::{Limits, Passive, Protection, Reuse, Settings, Times},
     http,
     log::{Event, Log},
 };
-use haul_store::{FsStore, Job, SqliteLedger};
+use haul_store::{FsStore, Job, MountedStore, SqliteLedger, Store};
 use tokio::{
     task::spawn_blocking,
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, timeout},
 };
 
 use super::{Unserved, launch::Launch, warnings};
@@ -28,6 +29,9 @@ use super::{Unserved, launch::Launch, warnings};
 const LOOKS: u32 = 24;
 /// … but so often, and no more seldom than that.
 const BETWEEN_LOOKS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+
+/// What lies in homes with a quota is counted anew so often.
+const BETWEEN_COUNTS: Duration = Duration::from_secs(3600);
 
 /// What is served, and to whom.
 pub(crate) struct Household {
@@ -53,17 +57,18 @@ impl Household {
         // Before the tree is opened: what is found then is worth a word.
         warnings::start(&log);
         said.into_iter().for_each(|event| log.tell(event));
-        let (dir, state) = (config.dir.clone(), config.state.clone());
+        let (dir, state, mounts) = (config.dir.clone(), config.state.clone(), config.mounts.clone());
         let opened = spawn_blocking(move || {
-            let store = FsStore::open(&dir, Arc::new(|job: Job| drop(spawn_blocking(job))))?;
+            let store = tree(&dir, &mounts)?;
             // Where nobody may write nothing is created.
             let ledger = writes.then(|| SqliteLedger::open(&state)).transpose()?;
-            Ok::<_, haul_store::StoreError>((Arc::new(store), ledger))
+            Ok::<_, haul_store::StoreError>((store, ledger))
         });
         let depot = match opened.await.map_err(|error| Unserved::Local(error.to_string()))?? {
             (store, Some(ledger)) => Depot::open(store, Arc::new(ledger), config.uploads).await?,
             (store, None) => Depot::read_only(store),
         };
+        depot.measure(accounts.measured_homes());
         tell(&log, fingerprint, config);
         let terms = terms(config, protected);
         let workers = Workers::start(threads)
@@ -94,6 +99,7 @@ impl Household {
         let (protection, fingerprint) = self.made.protection(config)?;
         self.house.accounts.replace(config.users.clone(), config.anonymous.clone(), config.patience)?;
         self.house.change(terms(config, protection));
+        self.house.depot.measure(self.house.accounts.measured_homes());
         let log = &self.house.log;
         log.reopen();
         tell(log, fingerprint, config);
@@ -111,6 +117,7 @@ impl Household {
         let parts = [
             ("dir", began.dir != now.dir),
             ("state", began.state != now.state),
+            ("mount", began.mounts != now.mounts),
             ("ftp.listen", began.ftp.listen != now.ftp.listen),
             ("ftp.listen_tls", began.ftp.listen_tls != now.ftp.listen_tls),
             ("http.listen", began.http.listen != now.http.listen),
@@ -121,6 +128,20 @@ impl Household {
         ];
         parts.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
     }
+}
+
+/// The tree: a folder, and others at places in it.
+fn tree(dir: &Path, mounts: &[Mount]) -> Result<Arc<dyn Store>, haul_store::StoreError> {
+    let open = |dir: &Path| -> Result<Arc<dyn Store>, haul_store::StoreError> {
+        Ok(Arc::new(FsStore::open(dir, Arc::new(|job: Job| drop(spawn_blocking(job))))?))
+    };
+    let first = open(dir)?;
+    if mounts.is_empty() {
+        return Ok(first);
+    }
+    let others = mounts.iter().map(|mount| Ok((mount.path.clone(), open(&mount.dir)?)));
+    let others = others.collect::<Result<Vec<_>, haul_store::StoreError>>()?;
+    Ok(Arc::new(MountedStore::new(first, others)?))
 }
 
 /// What whoever runs the server should know of its settings.
@@ -150,8 +171,10 @@ impl Made {
             TlsReuse::Off => Reuse::Off,
         };
         let required = tls.mode == TlsMode::Required;
-        let protected = http::Protection::new(&certificate, required).and_then(|http| {
-            let ftp = Protection::new(certificate.chain, certificate.key, reuse, required)?;
+        let clients = tls.clients.as_deref().map(ClientAuthority::from_file).transpose()?;
+        let clients = clients.as_ref();
+        let protected = http::Protection::asking(&certificate, required, clients).and_then(|http| {
+            let ftp = Protection::asking(certificate.chain, certificate.key, reuse, required, clients)?;
             Ok(Protected { ftp, http })
         });
         let protected = protected.map_err(|error| match (&tls.certificate, error) {
@@ -188,6 +211,7 @@ fn terms(config: &Config, protected: Option<Protected>) -> Terms {
         ftp: Arc::new(ftp_terms(config, ftp)),
         http: Arc::new(http_terms(config, http)),
         proxies: Arc::new(config.proxy.clone()),
+        limits: Arc::new(config.limits.clone()),
     }
 }
 
@@ -224,6 +248,18 @@ fn ftp_terms(config: &Config, protection: Option<Protection>) -> Settings {
             logins: ftp.logins,
         },
         times: Times { idle: ftp.idle, no_transfer: ftp.no_transfer, stall: ftp.stall, ..Times::default() },
+    }
+}
+
+/// Counts what lies in homes with a quota, at once and then now and then: other programs change it, too.
+pub(crate) async fn count(depot: Arc<Depot>, log: Log) {
+    loop {
+        if let Err(error) = depot.recount().await {
+            log.tell(Event::Problem {
+                what: format!("what lies in a home with a quota cannot be counted: {error}"),
+            });
+        }
+        let _ = timeout(BETWEEN_COUNTS, depot.recount_is_wanted()).await;
     }
 }
 

@@ -74,7 +74,8 @@ fn unreadable(config: &Config, file: Option<&Path>, identity: &Identity) -> Vec<
         }
         _ => Vec::new(),
     };
-    let files = certificate.into_iter().chain(file);
+    let clients = config.tls.as_ref().and_then(|tls| tls.clients.as_deref());
+    let files = certificate.into_iter().chain(clients).chain(file);
     let failed = files.filter_map(|file| Some((file, File::open(file).err()?)));
     let told = failed.map(|(file, why)| {
         let (file, name) = (file.display(), &identity.name);

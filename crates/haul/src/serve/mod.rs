@@ -226,15 +226,17 @@ async fn serve(told: &Told, config: Config, mut launch: Launch) -> Result<u8, Un
         say(&format!("listening {name} {address}"));
     }
     notify.ready(house);
-    let expiring =
-        tokio::spawn(house::expire(Arc::clone(&house.depot), config.uploads.expire, house.log.clone()));
-    let (tending, log) = (house.clone(), house.log.clone());
+    let (depot, log) = (Arc::clone(&house.depot), house.log.clone());
+    let counting = tokio::spawn(house::count(Arc::clone(&depot), log.clone()));
+    let expiring = tokio::spawn(house::expire(depot, config.uploads.expire, log.clone()));
+    let tending = house.clone();
     let tended = tokio::spawn({
         let notify = Arc::clone(&notify);
         async move { notify.tend(&tending).await }
     });
     signals.obey(told, &household, &notify, config.drain).await;
     expiring.abort();
+    counting.abort();
     tended.abort();
     if let Some(asked) = asked {
         asked.abort();

@@ -27,6 +27,7 @@ impl Reach {
         let writes = config.anybody_writes();
         let dir = if writes { &mut reach.written } else { &mut reach.read };
         dir.push(config.dir.clone());
+        dir.extend(config.mounts.iter().map(|mount| mount.dir.clone()));
         if writes || config.state.is_dir() {
             reach.written.push(config.state.clone());
         }
@@ -34,6 +35,8 @@ impl Reach {
         if let Some(Tls { certificate: Certificate::Files { cert, key }, .. }) = &config.tls {
             reach.read.extend([cert, key].into_iter().flat_map(|file| folders_of(file)));
         }
+        let clients = config.tls.as_ref().and_then(|tls| tls.clients.as_deref());
+        reach.read.extend(clients.into_iter().flat_map(folders_of));
         reach.read.extend(file.into_iter().flat_map(folders_of));
         reach
     }

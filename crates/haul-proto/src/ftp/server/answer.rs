@@ -97,6 +97,9 @@ impl From<&Trouble> for Answer {
                 Self::new(553, "That name would be on another medium: nothing can be moved there at once.")
             }
             Trouble::NoSpace => Self::new(552, "There is no space left; what was received is kept."),
+            Trouble::OverQuota => {
+                Self::new(552, "Your quota is used up, or this is more than is left of it.")
+            }
             Trouble::TooMany { unfinished } => Self::new(
                 452,
                 format!(
@@ -165,6 +168,7 @@ fn incomplete(why: Incomplete) -> (u16, String) {
         Incomplete::Short { declared } => (451, format!("Of {declared} bytes declared not all came")),
         Incomplete::Stalled => (426, "Nothing came for too long".to_owned()),
         Incomplete::NoSpace => (552, "There is no space left".to_owned()),
+        Incomplete::OverQuota => (552, "Your quota is used up".to_owned()),
         Incomplete::Full => (451, "More came than the range has, or has left".to_owned()),
         Incomplete::Aborted => (426, "Aborted".to_owned()),
         Incomplete::Stopping => (421, "The server is being stopped".to_owned()),

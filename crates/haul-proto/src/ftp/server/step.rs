@@ -36,6 +36,12 @@ pub enum Ask {
         /// The password, as given to PASS.
         password: Password,
     },
+    /// Is this somebody, by the certificate that was shown on the control connection? Answered by [`Outcome::Login`];
+    /// [`Login::No`]: a password is needed.
+    Recognise {
+        /// The name, as given to USER.
+        user: Vec<u8>,
+    },
     /// Listen for one data connection, at the address that the control connection came to, and no longer for any other:
     /// [`Outcome::Listening`].
     Listen {
@@ -312,6 +318,11 @@ pub enum Login {
     },
     /// No. Why is not told.
     No,
+    /// No, though name and password are right: this account stays out for now.
+    Barred {
+        /// What to tell, one line.
+        why: String,
+    },
     /// No, and the connection is ended: too many tries, too many sessions.
     Never {
         /// What to tell, one line.
@@ -427,6 +438,8 @@ pub enum Incomplete {
     Stalled,
     /// The disk is full.
     NoSpace,
+    /// As much is there as this account may have.
+    OverQuota,
     /// More came than a range has, or than is left of it since another session has its tail.
     Full,
     /// ABOR was said.
@@ -456,6 +469,8 @@ pub enum Trouble {
     OtherMedium,
     /// 552.
     NoSpace,
+    /// 552: as much is there as this account may have.
+    OverQuota,
     /// 452: no other upload is begun before some of those that this account has are finished or given up.
     TooMany {
         /// How many are not finished.

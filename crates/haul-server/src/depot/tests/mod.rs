@@ -141,6 +141,7 @@ fn account(name: &str) -> Account {
         may: Permissions { read: true, write: true, delete: true, list: true },
         completion: Completion::Strict,
         anonymous: None,
+        bounds: Arc::default(),
     }
 }
 

@@ -131,9 +131,16 @@ impl Woven {
             (Some(base), false) => When::Same(unfinished::meta_of(base)),
             (None, false) => When::Always,
         };
+        let replaced = match &self.pattern.charge {
+            Some(_) => self.depot.weigh(&self.pattern.target).await,
+            None => None,
+        };
         let published = staged.publish(&self.pattern.target, when, self.depot.rules.durability).await;
         let error = match published {
             Ok(meta) => {
+                if let Some(charge) = &self.pattern.charge {
+                    charge.published(total, replaced);
+                }
                 let key = self.seat.key.clone();
                 self.depot.finished.note(key, self.id.clone(), total, &self.pattern.note);
                 self.forget().await;

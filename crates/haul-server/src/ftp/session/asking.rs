@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use haul_proto::ftp::server::{Ask, Outcome, Trouble};
+use haul_proto::ftp::server::{Ask, Login, Outcome, Trouble};
 use tokio::time::Instant as Moment;
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     },
     Conversation, Done,
 };
-use crate::log::Event;
+use crate::{depot::Visitor, log::Event};
 
 impl Conversation {
     pub(super) fn begin(&mut self, ask: Ask) {
@@ -25,6 +25,12 @@ impl Conversation {
                 self.doing = Some(Box::pin(async move {
                     Done::Entered(Box::new(ask::enter(accounts, depot, (user, password), peer).await))
                 }));
+            }
+            Ask::Recognise { user } => {
+                let presented = self.control.presented();
+                let (accounts, depot) = (&self.house.accounts, &self.house.depot);
+                let entered = ask::recognise(accounts, depot, (user, presented.as_ref()), self.peer);
+                self.entered(entered);
             }
             Ask::Listen { family } => {
                 self.pending = None;
@@ -112,12 +118,19 @@ impl Conversation {
         }
     }
 
-    fn entered(&mut self, entered: Entered) {
-        self.house.log.tell(self.whose().entered(&entered));
+    fn entered(&mut self, mut entered: Entered) {
+        let account = entered.visitor.as_ref().map(Visitor::account);
+        if let Some(full) = account.and_then(|account| self.house.belongs(&self.place, account).err()) {
+            (entered.login, entered.visitor) = (Login::Never { why: full.words().to_owned() }, None);
+        }
+        if !(entered.shown && entered.login == Login::No) {
+            self.house.log.tell(self.whose().entered(&entered));
+        }
         if let Some(visitor) = entered.visitor {
             self.place.called(&visitor.account().owner());
-            self.visitor = Some(visitor);
-            self.clock.came_in(Moment::now());
+            self.clock.came_in(Moment::now(), visitor.account().bounds.left());
+            let pace = self.house.pace(visitor.account());
+            self.visitor = Some(visitor.at(pace));
         }
         self.clock.said(Moment::now());
         self.session.complete(Outcome::Login(entered.login));

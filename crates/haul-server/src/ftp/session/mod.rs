@@ -134,11 +134,15 @@ impl Conversation {
             weaves: house.depot.weaves(),
         };
         let phase = house.stop.watch();
+        let mut session = Session::new(terms);
+        if control.presented().is_some() {
+            session.certified();
+        }
         Box::new(Self {
             house,
             settings,
             control,
-            session: Session::new(terms),
+            session,
             peer,
             local,
             own,
@@ -331,6 +335,9 @@ impl Conversation {
                 self.own = Some(own);
                 self.control.put_secured(secured);
                 self.session.secured();
+                if self.control.presented().is_some() {
+                    self.session.certified();
+                }
                 Flow::On
             }
             Err(error) => self.over(format!("TLS did not begin: {error}")),

@@ -43,11 +43,12 @@ pub(super) async fn get(client: &Client, request: &Request, visitor: &Visitor, p
     let wants_json =
         accept::wanted(&request.fields, "application/json") > accept::wanted(&request.fields, "text/html");
     // Whoever may only bring something needs no list for it.
-    let listing = if !visitor.account().may.list && visitor.may_add() && !wants_json {
-        Listing::hidden()
-    } else {
-        Listing::read(visitor, &place.path).await?
-    };
+    let listing =
+        if !visitor.account().may_at(&place.path).list && visitor.may_add(&place.path) && !wants_json {
+            Listing::hidden()
+        } else {
+            Listing::read(visitor, &place.path).await?
+        };
     let view = View::asked(request);
     let (listing, view) =
         spawn_blocking(move || (listing.seen_by(&view), view)).await.map_err(|_| stopped())?;

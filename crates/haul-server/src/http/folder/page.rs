@@ -69,7 +69,7 @@ impl Frame {
             folder: place.path.clone(),
             view,
             who: account.anonymous.is_none().then(|| account.name.clone()),
-            may_add: visitor.may_add(),
+            may_add: visitor.may_add(&place.path),
         }
     }
 

@@ -67,7 +67,7 @@ pub(super) async fn get(
     };
     let digest = digest_of(client, request, &beginning).await;
     let mut answer = answer.with_all(digest).with(header::CONTENT_TYPE, segments.kind.clone());
-    answer.body = segments.of(client, owner, &resource.path, Origin::Upload(beginning));
+    answer.body = segments.of(client, owner, &resource.path, Origin::Upload(beginning, owner.clone()));
     Ok(answer)
 }
 

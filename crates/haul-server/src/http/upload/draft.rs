@@ -48,7 +48,7 @@ pub(in super::super) fn creation(request: &Request) -> Result<Option<Creation>, 
 
 /// What is told of uploads beforehand.
 pub(in super::super) fn limits(visitor: &Visitor) -> Limits {
-    Limits { max_age: visitor.kept_for(), ..Limits::default() }
+    Limits { max_age: visitor.kept_for(), max_size: visitor.left(), ..Limits::default() }
 }
 
 /// Begins one.

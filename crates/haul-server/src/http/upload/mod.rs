@@ -50,7 +50,7 @@ pub(super) fn options(request: &Request, visitor: &Visitor) -> Answer {
     let interop = upload_draft::Interop::of(&request.fields);
     Answer::new(StatusCode::NO_CONTENT)
         .with(header::ALLOW, HeaderValue::from_static(METHODS))
-        .with_all(reply::options(None))
+        .with_all(reply::options(visitor.left()))
         .with_all(upload_draft::reply::offered(interop, &draft::limits(visitor)))
         .with(HeaderName::from_static("accept-patch"), PATCHES)
 }

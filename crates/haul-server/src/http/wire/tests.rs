@@ -64,7 +64,7 @@ impl Body for Parts {
                 Part::Text(text) => Piece::Bytes(text.into()),
                 Part::File(at, to) => {
                     let (file, watching) = (Arc::clone(&self.file), Arc::clone(&self.count));
-                    self.lift.put(Stretch { file, at, to, watching });
+                    self.lift.put(Stretch { file, at, to, watching, pace: None });
                     Piece::Stand(usize::try_from(to - at).unwrap())
                 }
             }))

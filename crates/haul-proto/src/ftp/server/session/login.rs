@@ -33,9 +33,30 @@ impl Session {
             return refuse(530, "TLS is required here: AUTH TLS comes first.");
         }
         // Whoever was there is not any more; what was said of transfers stays (RFC 959 §4.1.1).
-        self.who = Who::Named(name);
         self.cwd = TreePath::ROOT;
+        if self.certified {
+            self.who = Who::Nobody;
+            return Ok(Next::Ask(Ask::Recognise { user: name.clone() }, Purpose::Recognise(name)));
+        }
+        self.who = Who::Named(name);
         Ok(say(331, "Now the password."))
+    }
+
+    /// Whether a certificate was enough (RFC 2228 §3, 232); if not, a password may be.
+    pub(super) fn recognised(&mut self, name: Vec<u8>, login: Login) -> Next {
+        match login {
+            Login::Welcome { banner } => {
+                self.who = Who::In(name);
+                self.failed = 0;
+                say(232, banner)
+            }
+            Login::No => {
+                self.who = Who::Named(name);
+                say(331, "Now the password.")
+            }
+            Login::Barred { why } => self.stays_out(&why),
+            Login::Never { why } => Next::Bye(Answer::new(421, why)),
+        }
     }
 
     pub(super) fn pass(&mut self, password: Password) -> Heard {
@@ -59,15 +80,19 @@ impl Session {
                 self.failed = 0;
                 say(230, banner)
             }
-            Login::No => {
-                self.failed += 1;
-                if self.failed >= self.terms.logins {
-                    Next::Bye(Answer::new(421, "Login incorrect, too many times."))
-                } else {
-                    say(530, "Login incorrect.")
-                }
-            }
+            Login::No => self.stays_out("Login incorrect"),
+            Login::Barred { why } => self.stays_out(&why),
             Login::Never { why } => Next::Bye(Answer::new(421, why)),
+        }
+    }
+
+    /// Not let in: so often may be tried on one connection, and no oftener.
+    fn stays_out(&mut self, why: &str) -> Next {
+        self.failed += 1;
+        if self.failed >= self.terms.logins {
+            Next::Bye(Answer::new(421, format!("{why}, too many times.")))
+        } else {
+            say(530, format!("{why}."))
         }
     }
 

@@ -73,6 +73,8 @@ pub struct Session {
     waiting: VecDeque<Line>,
     doing: Doing,
     who: Who,
+    /// The client has shown a certificate, which somebody vouches for.
+    certified: bool,
     /// Failed logins.
     failed: u32,
     /// Lines in a row that were no command.
@@ -114,6 +116,8 @@ enum Doing {
 enum Purpose {
     /// PASS of this name.
     LogIn(Vec<u8>),
+    /// USER of this name, by somebody who has shown a certificate.
+    Recognise(Vec<u8>),
     /// PASV or EPSV.
     Listen(data::Passive),
     /// Something has to be looked at.
@@ -175,6 +179,7 @@ impl Session {
             waiting: VecDeque::new(),
             doing: Doing::Nothing,
             who: Who::Nobody,
+            certified: false,
             failed: 0,
             bad: 0,
             cwd: TreePath::ROOT,
@@ -227,6 +232,12 @@ impl Session {
             // What came in the clear is not heard (RFC 4217 §4).
             self.waiting.clear();
         }
+    }
+
+    /// The client has shown a certificate on the control connection, which somebody vouches for: who it is may be known by
+    /// that (RFC 4217 §16.2).
+    pub fn certified(&mut self) {
+        self.certified = true;
     }
 
     /// The server is being stopped: 421 as soon as nothing is under way.
@@ -357,6 +368,7 @@ impl Session {
         match (purpose, outcome) {
             (_, Outcome::Refused(trouble)) => refused(&trouble),
             (Purpose::LogIn(name), Outcome::Login(login)) => self.let_in(name, login),
+            (Purpose::Recognise(name), Outcome::Login(login)) => self.recognised(name, login),
             (Purpose::Listen(how), Outcome::Listening(at)) => self.listening(how, at),
             (Purpose::Look(why), Outcome::Seen(seen)) => self.seen(why, &seen),
             (Purpose::List(shown), Outcome::Listed { entries, now }) => shown.folder(&entries, now),

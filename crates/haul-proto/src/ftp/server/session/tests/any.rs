@@ -123,8 +123,10 @@ enum Owed {
 /// An answer of the kind that is asked for.
 fn answer(ask: &Ask, pick: u8) -> Outcome {
     match ask {
-        Ask::Login { .. } if pick.is_multiple_of(4) => Outcome::Login(Login::No),
-        Ask::Login { .. } => Outcome::Login(Login::Welcome { banner: "hi\r\n226 x".into() }),
+        Ask::Login { .. } | Ask::Recognise { .. } if pick.is_multiple_of(4) => Outcome::Login(Login::No),
+        Ask::Login { .. } | Ask::Recognise { .. } => {
+            Outcome::Login(Login::Welcome { banner: "hi\r\n226 x".into() })
+        }
         Ask::Listen { .. } => Outcome::Listening(SocketAddr::from(([192, 0, 2, 1], 4000 + u16::from(pick)))),
         Ask::Look(_) => Outcome::Seen(if pick.is_multiple_of(2) { file(7) } else { folder() }),
         Ask::LookInto(_) => stray(2),

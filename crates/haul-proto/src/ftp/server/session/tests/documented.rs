@@ -42,6 +42,11 @@ fn situations() -> Vec<fn() -> Driven> {
         || Driven::on(Tls::Required),
         || secured(Tls::Offered),
         || {
+            let mut ftp = secured(Tls::Offered);
+            ftp.session.certified();
+            ftp
+        },
+        || {
             let mut ftp = secured(Tls::Required);
             ftp.log_in();
             ftp.passive();
@@ -142,8 +147,12 @@ fn arguments(verb: &str) -> &'static [&'static str] {
 fn outcomes(ask: &Ask) -> Vec<Outcome> {
     let why = || "why".to_owned();
     let good = match ask {
-        Ask::Login { .. } => {
-            return vec![Outcome::Login(Login::No), Outcome::Login(Login::Welcome { banner: why() })];
+        Ask::Login { .. } | Ask::Recognise { .. } => {
+            return vec![
+                Outcome::Login(Login::No),
+                Outcome::Login(Login::Barred { why: why() }),
+                Outcome::Login(Login::Welcome { banner: why() }),
+            ];
         }
         Ask::Listen { .. } => vec![Outcome::Listening("192.0.2.1:4000".parse().unwrap())],
         Ask::Look(_) => vec![Outcome::Seen(file(1)), Outcome::Seen(folder())],

@@ -65,6 +65,24 @@ fn after_a_wrong_password_the_name_is_asked_again() {
 }
 
 #[test]
+fn a_certificate_may_be_enough_and_else_a_password_is_asked_for() {
+    let mut ftp = Driven::on(Tls::Implicit);
+    ftp.session.certified();
+    assert_eq!(ftp.asks("USER ann"), Ask::Recognise { user: b"ann".to_vec() });
+    assert_eq!(ftp.done(Outcome::Login(Login::Welcome { banner: "Welcome.".into() })), 232);
+    assert_eq!(ftp.says("PASS x"), 503, "she is in already");
+    assert_eq!(ftp.says("PWD"), 257);
+    ftp.asks("USER bob");
+    assert_eq!(ftp.done(Outcome::Login(Login::No)), 331);
+    assert_eq!(ftp.says("PWD"), 530, "ann is not there any more");
+    assert!(matches!(ftp.asks("PASS x"), Ask::Login { .. }));
+    assert_eq!(ftp.done(welcome()), 230);
+    ftp.asks("USER old");
+    assert_eq!(ftp.done(Outcome::Login(Login::Barred { why: "This account has expired".into() })), 530);
+    assert_eq!(ftp.says("PASS x"), 503, "no password helps");
+}
+
+#[test]
 fn too_many_wrong_passwords_end_the_connection() {
     let mut ftp = Driven::on(Tls::None);
     for code in [530, 530, 421] {

@@ -1,0 +1,251 @@
+//! Rates, in all, for users and for sessions, through both doors and by clients that nobody here wrote. That nothing is
+//! faster than it may be is held closely; how much slower a busy machine makes it is not.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
+mod scene;
+
+use std::{
+    fs,
+    io::Read as _,
+    time::{Duration, Instant},
+};
+
+use haul_testkit::{Content, Haul, HttpCaller, Serve, Served, real::peer};
+
+use scene::{
+    MIB, SOON,
+    http::{OWNER, request},
+    served::{OTHERS_PASSWORD, Place, hash_of, owner, stranger},
+};
+
+/// Slower than so much of what a rate comes to is no longer the rate.
+const SLOWEST: f64 = 4.0;
+
+fn users(keys: &str) -> String {
+    let (owner, other) = (hash_of("secret"), hash_of(OTHERS_PASSWORD));
+    format!(
+        "[[user]]\nname = \"a\"\npassword = \"{owner}\"\n{keys}\n[[user]]\nname = \"b\"\npassword = \"{other}\"\n"
+    )
+}
+
+fn serve(place: &Place, toml: &str) -> Serve {
+    Serve::without_user(env!("CARGO_BIN_EXE_haul"), place.root()).config(toml).http()
+}
+
+/// Runs a client to its good end; how many seconds it took, None where it is missing.
+fn takes(place: &Place, program: &str, args: &[&str]) -> Option<f64> {
+    let program = peer(program)?;
+    let began = Instant::now();
+    let end = Haul::new(program).args(args).dir(place.dir()).run();
+    assert_eq!(end.code, Some(0), "{args:?}: {}", end.stderr);
+    Some(began.elapsed().as_secs_f64())
+}
+
+/// What these clients take, all at once.
+fn at_once(place: &Place, commands: &[(&str, Vec<String>)]) -> Vec<f64> {
+    std::thread::scope(|scope| {
+        let run = |(program, args): &(&'static str, Vec<String>)| {
+            let (program, args) = (*program, args.clone());
+            scope.spawn(move || takes(place, program, &args.iter().map(String::as_str).collect::<Vec<_>>()))
+        };
+        let commands: Vec<(&'static str, Vec<String>)> = commands
+            .iter()
+            .map(|(program, args)| (if *program == "lftp" { "lftp" } else { "curl" }, args.clone()))
+            .collect();
+        let running: Vec<_> = commands.iter().map(run).collect();
+        running.into_iter().filter_map(|running| running.join().unwrap()).collect()
+    })
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn lftp(served: &Served, what: &str) -> Vec<String> {
+    let (ip, port) = (served.addr().ip(), served.addr().port());
+    let script =
+        format!("set ftp:ssl-allow no; set net:max-retries 1; open -u a,secret -p {port} {ip}; {what}");
+    words(&["--norc", "-c", &script])
+}
+
+#[track_caller]
+fn is_at_rate(seconds: f64, expected: f64) {
+    assert!(seconds > expected * 0.93 && seconds < expected * SLOWEST, "{seconds} s and not {expected}");
+}
+
+#[test]
+fn a_session_is_as_fast_as_it_may_be_either_way_over_whichever_door() {
+    let place = Place::new();
+    let toml = users("session_down = \"2M\"\nsession_up = \"3M\"");
+    let served = serve(&place, &toml).arg("--tls-self-signed").https().start();
+    let content = Content::new(3, 6 * MIB);
+    content.write_to(place.far("f"));
+    content.write_to(place.local("g"));
+    let (ftp, http, https) =
+        (served.url("/f"), served.http_url("/f"), format!("https://{}/f", served.https_addr()));
+    let always = ["-q", "-sSk", "-u", "a:secret"];
+    let down = |name: &str, more: &[&str], url: &str| {
+        ("curl", [words(&always), words(&["-o", name]), words(more), words(&[url])].concat())
+    };
+    let mut commands = vec![
+        down("1", &[], &ftp),
+        down("2", &["--ssl-reqd"], &ftp),
+        down("3", &["--http1.1"], &http),
+        down("4", &["--http2-prior-knowledge"], &http),
+        down("5", &["--http1.1"], &https),
+        down("6", &["--http2"], &https),
+        down("7", &["-r", "0-"], &http),
+    ];
+    commands.push(("lftp", lftp(&served, "get f -o 8")));
+    // 6 MiB at 2 a second.
+    for seconds in at_once(&place, &commands) {
+        is_at_rate(seconds, 3.0);
+    }
+    for name in ["1", "2", "3", "4", "5", "6", "7", "8"].into_iter().filter(|name| place.local(name).exists())
+    {
+        content.assert_file_is(place.local(name));
+    }
+    let up = |more: &[&str], url: &str| {
+        ("curl", [words(&always), words(&["-T", "g"]), words(more), words(&[url])].concat())
+    };
+    let at = |url: &str, name: &str| format!("{}{name}", url.trim_end_matches('f'));
+    let commands = vec![
+        up(&[], &at(&ftp, "u1")),
+        up(&["--ssl-reqd"], &at(&ftp, "u2")),
+        up(&["--http1.1"], &at(&http, "u3")),
+        up(&["--http2-prior-knowledge"], &at(&http, "u4")),
+        up(&["--http2"], &at(&https, "u5")),
+        ("lftp", lftp(&served, "put g -o u6")),
+    ];
+    // 6 MiB at 3 a second.
+    for seconds in at_once(&place, &commands) {
+        is_at_rate(seconds, 2.0);
+    }
+    for name in ["u1", "u2", "u3", "u4", "u5", "u6"].into_iter().filter(|name| place.far(name).exists()) {
+        content.assert_file_is(place.far(name));
+    }
+    // The other user is not held to it.
+    let began = Instant::now();
+    assert_eq!(stranger(served.addr()).receives("RETR f").len() as u64, 6 * MIB);
+    assert!(began.elapsed() < Duration::from_millis(2500), "{:?}", began.elapsed());
+}
+
+#[test]
+fn sessions_of_a_user_share_alike_and_users_share_alike_what_there_is_in_all() {
+    let place = Place::new();
+    let served = serve(&place, &format!("[limits]\ndown = \"4M\"\n{}", users(""))).start();
+    Content::new(3, 4 * MIB).write_to(place.far("f"));
+    let http = format!("http://{}/f", served.http_addr());
+    let ftp = format!("ftp://{}/f", served.addr());
+    let down = |user: &str, url: &str| ("curl", words(&["-q", "-sS", "-u", user, "-o", "/dev/null", url]));
+    // One of b, and three of a: b has half of all as long as it is there, 4 MiB at 2 a second. Then a's three, which have
+    // had as much together, have all of it: 8 MiB at 4 a second.
+    let commands =
+        [down("b:other", &http), down("a:secret", &http), down("a:secret", &ftp), down("a:secret", &http)];
+    let seconds = at_once(&place, &commands);
+    let [of_b, of_a @ ..] = &seconds[..] else { return };
+    is_at_rate(*of_b, 2.0);
+    let (first, last) =
+        (of_a.iter().copied().fold(f64::MAX, f64::min), of_a.iter().copied().fold(0.0, f64::max));
+    is_at_rate(last, 4.0);
+    assert!(first > last * 0.8, "sessions of one user end together: {of_a:?}");
+    assert!(*of_b < last * 0.75, "{of_b} {last}");
+}
+
+#[test]
+fn nothing_is_saved_up_for_a_burst() {
+    let place = Place::new();
+    let served = serve(&place, &users("down = \"1M\"")).start();
+    fs::write(place.far("f"), vec![7; 8 << 20]).unwrap();
+    let mut caller = owner(served.addr());
+    let mut data = caller.data();
+    caller.says("RETR f", 150);
+    let began = Instant::now();
+    let (mut seen, mut window, mut at) = (0_u64, began, 0_u64);
+    // Within any second there is no more than a second's worth, and what a piece and a late timer make of it.
+    while began.elapsed() < Duration::from_secs(3) {
+        seen += data.takes(4096).len() as u64;
+        if window.elapsed() >= Duration::from_millis(500) {
+            let (bytes, time) = (seen - at, window.elapsed().as_secs_f64());
+            assert!(bytes as f64 <= (time + 0.15) * MIB as f64, "{bytes} bytes in {time} s");
+            (window, at) = (Instant::now(), seen);
+        }
+    }
+    let rate = seen as f64 / began.elapsed().as_secs_f64();
+    assert!(rate < 1.08 * MIB as f64 && rate > MIB as f64 / SLOWEST, "{rate}");
+}
+
+#[test]
+fn a_rate_that_changes_holds_for_what_runs_and_a_wrong_one_changes_nothing() {
+    let place = Place::new();
+    let file = place.local("serve.toml");
+    let with = |rate: &str| fs::write(&file, users(rate)).unwrap();
+    let read_again = |served: &Served, told: &str| {
+        let before = served.process().stderr().matches(told).count();
+        served.process().hang_up();
+        scene::wait_until(|| served.process().stderr().matches(told).count() > before);
+    };
+    with("");
+    fs::write(place.far("f"), vec![7; 96 << 20]).unwrap();
+    let serve = Serve::without_user(env!("CARGO_BIN_EXE_haul"), place.root()).arg("--config").arg(&file);
+    let served = serve.http().start();
+    // Both have begun without a limit, and their clients wait: what is in the network's buffers they have.
+    let mut caller = owner(served.addr());
+    let mut data = caller.data();
+    caller.says("RETR f", 150);
+    data.takes(1 << 20);
+    let mut http = std::net::TcpStream::connect(served.http_addr()).unwrap();
+    std::io::Write::write_all(&mut http, &request("GET", "/f", &[OWNER], None)).unwrap();
+    http.read_exact(&mut vec![0; 1 << 20]).unwrap();
+    with("session_down = \"8M\"\ndown = \"fast\"");
+    read_again(&served, "everything stays as it was");
+    let log = served.process().stderr();
+    assert!(log.contains("serve.toml:5: user.down: \\\"fast\\\" is no rate in bytes a second"), "{log}");
+    with("session_down = \"8M\"");
+    read_again(&served, " reloaded");
+    let began = Instant::now();
+    let slow = std::thread::spawn(move || {
+        http.read_exact(&mut vec![0; 40 << 20]).unwrap();
+        (http, began.elapsed().as_secs_f64())
+    });
+    data.takes(40 << 20);
+    let (ftp, (mut http, took)) = (began.elapsed().as_secs_f64(), slow.join().unwrap());
+    // Up to some 16 MiB of it were on their way.
+    assert!(ftp > 2.5 && took > 2.5, "ftp {ftp} s, http {took} s");
+    // And free again.
+    with("");
+    read_again(&served, " reloaded");
+    let began = Instant::now();
+    let rest = data.all().len();
+    assert_eq!(rest, 55 << 20);
+    caller.hears(226);
+    http.read_exact(&mut vec![0; 50 << 20]).unwrap();
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_limited_transfer_can_be_given_up_and_gone_on_with() {
+    let place = Place::new();
+    let served = serve(&place, &users("up = \"256K\"")).start();
+    let bytes: Vec<u8> = (0..1 << 20).map(|at| (at % 251) as u8).collect();
+    let mut caller = owner(served.addr());
+    let mut data = caller.data();
+    caller.says("STOR f", 150);
+    data.sends(&bytes);
+    caller.sends("ABOR");
+    let reply = caller.hears(426);
+    caller.hears(226);
+    drop(data);
+    let kept = caller.size("f").unwrap_or(0);
+    assert!(kept < 1 << 20, "{reply:?}");
+    caller.says(&format!("REST {kept}"), 350);
+    assert_eq!(caller.stores("STOR f", &bytes[usize::try_from(kept).unwrap()..]).code, 226);
+    assert_eq!(fs::read(place.far("f")).unwrap(), bytes);
+    // Who goes away in the middle of a limited answer leaves nothing behind.
+    for _ in 0..20 {
+        let mut gone = HttpCaller::to(served.http_addr());
+        gone.sends(request("GET", "/f", &[OWNER], None));
+    }
+    served.process().wait_for_line(|line| line.contains("sent ") && line.contains("complete=no"), SOON);
+}
