@@ -6,7 +6,7 @@
 //! A transfer that is limited asks for a small piece at a time. At each gate it waits for its turn, first come first
 //! served, and then until the piece fits the gate's rate; it holds the gates behind it meanwhile. So each user has one
 //! piece before the last gate, whatever number of sessions, and each session one before its user's: users share alike
-//! what there is in all, and sessions what there is for their user. No gate saves up more than [`SAVED`]. It knows no
+//! what there is in all, and sessions what there is for their user. No gate saves up more than `SAVED`. It knows no
 //! protocol; where nothing is limited it costs three numbers that are looked at.
 
 #[cfg(test)]
