@@ -25,6 +25,9 @@ use crate::world::World;
 /// to a fast one any more.
 const UNSENT: u32 = 128 << 10;
 
+/// What each of several connections keeps of a file in memory on its way, at most about twice.
+const BUFFER: usize = 256 << 10;
+
 /// What `haul put` will do.
 #[derive(Debug)]
 pub(crate) struct PutPlan {
@@ -110,7 +113,10 @@ pub(crate) fn put(args: PutArgs, world: &mut World<'_>) -> Result<PutPlan, Unpla
         per_host: args.connections.map_or(PER_HOST, NonZeroUsize::get),
         ..reach(args.reach, world)?
     };
-    client.connect.unsent = (client.per_host > 1 && args.connections.is_some()).then_some(UNSENT);
+    if client.per_host > 1 && args.connections.is_some() {
+        client.connect.unsent = Some(UNSENT);
+        client.connect.read_buffer = client.connect.read_buffer.min(BUFFER);
+    }
     Ok(PutPlan { jobs, left_out, at_once: args.jobs, client })
 }
 
