@@ -303,7 +303,8 @@ impl Receiving {
 
     /// More bytes. Every few seconds and 64 MiB what is there is made safe, beside.
     ///
-    /// [`StoreError::Fenced`] when a newer session has taken over, [`ServerError::OverQuota`] when as much came as may. After another error the upload can still be settled.
+    /// [`StoreError::Fenced`] when a newer session has taken over, [`ServerError::OverQuota`] when as much came as may.
+    /// After another error the upload can still be settled.
     pub async fn append(&mut self, bytes: Bytes) -> Result<(), ServerError> {
         let len = bytes.len() as u64;
         let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;

@@ -190,6 +190,7 @@ impl Arriving {
     pub(super) async fn copy(&mut self, body: &Body, at: u64, len: u64) -> Result<(), ServerError> {
         Box::pin(self.receiving.copy(body, at, len)).await?;
         self.transfer.bytes += len;
+        self.came.fetch_add(len, atomic::Ordering::Relaxed);
         Ok(())
     }
 
