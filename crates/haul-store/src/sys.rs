@@ -88,8 +88,14 @@ pub(crate) fn is_not_a_file(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::IsADirectory
 }
 
+/// What is written at once at most. File systems that keep large folios take one of the write's size for it, and pages
+/// that lie together in such number are often ones that nobody used before: where the machine is a virtual one, its
+/// host has to find them first (docs/performance.md).
+pub(crate) const AT_ONCE: usize = 256 << 10;
+
 /// One write at an offset: how many bytes were written.
 pub(crate) fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<usize> {
+    let bytes = bytes.get(..AT_ONCE).unwrap_or(bytes);
     #[cfg(unix)]
     return std::os::unix::fs::FileExt::write_at(file, bytes, at);
     #[cfg(not(unix))]

@@ -43,7 +43,7 @@ impl Pipe {
     pub(crate) fn splice(&self, file: &File, at: u64, most: usize) -> io::Result<usize> {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
-            let (mut at, flags) = (at, rustix::pipe::SpliceFlags::MOVE);
+            let (mut at, most, flags) = (at, most.min(super::AT_ONCE), rustix::pipe::SpliceFlags::MOVE);
             Ok(rustix::pipe::splice(&self.reader, None, file, Some(&mut at), most, flags)?)
         }
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
