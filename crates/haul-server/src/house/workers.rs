@@ -31,6 +31,10 @@ struct Worker {
     sessions: Arc<AtomicUsize>,
 }
 
+/// How many threads of one worker are at a disk at a time, or have a connection for a turn: whatever comes beyond that
+/// waits for one of them. Each is some 17 KiB, and a thousand clients at once would have several hundred of them.
+const AT_A_DISK: usize = 32;
+
 impl Workers {
     /// So many threads, each with a runtime of its own.
     ///
@@ -39,7 +43,9 @@ impl Workers {
     pub fn start(count: usize) -> io::Result<Self> {
         let mut workers = Vec::new();
         for number in 0..count {
-            let runtime = Builder::new_current_thread().enable_all().thread_name("haul-disk").build()?;
+            let mut builder = Builder::new_current_thread();
+            builder.enable_all().thread_name("haul-disk").max_blocking_threads(AT_A_DISK);
+            let runtime = builder.build()?;
             workers.push(Worker { runtime: runtime.handle().clone(), sessions: Arc::default() });
             thread::Builder::new().name(format!("haul-{number}")).spawn(move || {
                 sys::wake_in_time();

@@ -166,7 +166,8 @@ impl Arriving {
             && !piece.is_empty()
         {
             let some = piece.split_to(piece.len().min(most));
-            self.visitor.pass(Way::Up, some.len() as u64).await;
+            // Memory of its own, which who is not limited does not hold.
+            Box::pin(self.visitor.pass(Way::Up, some.len() as u64)).await;
             self.take(some).await?;
         }
         if piece.is_empty() { Ok(()) } else { self.take(piece).await }

@@ -93,6 +93,7 @@ impl Request {
     /// The content, when all that the head says was heeded: it is let go while the content is waited for.
     pub(super) fn awaited(&mut self) -> &mut Content {
         self.fields = HeaderMap::new();
+        (self.path, self.query, self.host) = (String::new(), None, None);
         &mut self.content
     }
 
