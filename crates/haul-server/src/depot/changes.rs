@@ -67,10 +67,10 @@ impl Visitor {
         if place.is_root() || self.depot().unfinished(&self.key(&place)).await?.is_some() {
             return Err(StoreError::Exists { path: PathBuf::from(place.to_string()) }.into());
         }
-        self.has_room_for_a_folder().await?;
-        self.depot().store.make_folder(&place, self.depot().rules.durability).await?;
-        self.depot().quotas.came(&place, 0);
-        Ok(())
+        self.count_folder(&place).await?;
+        let made = self.depot().store.make_folder(&place, self.depot().rules.durability).await;
+        self.folder_made(&place, made.is_ok());
+        Ok(made?)
     }
 
     /// Removes an empty folder, and every unfinished upload that was to become something in it.
@@ -170,12 +170,12 @@ impl Visitor {
         self.told().take(&new);
         let when = match which {
             Which::Unfinished if depot.unfinished(&here.seat.key).await?.is_some() => {
-                depot.what_is_replaced(&new).await?;
+                let replaced = depot.what_is_replaced(&new).await?;
                 if !depot.store.is_one_medium(&old, &new) {
                     return Err(StoreError::OtherMedium { path: PathBuf::from(new.to_string()) }.into());
                 }
-                depot.drop_unfinished(&there.seat.key).await?;
-                return depot.rename_unfinished(&here.seat.key, &there.seat.key).await;
+                let replaces = replaced.map(|meta| meta.size);
+                return self.rename_unfinished(&here.seat.key, &there.seat.key, replaces).await;
             }
             Which::Unfinished => When::Always,
             Which::Published(when) => when,
@@ -185,8 +185,7 @@ impl Visitor {
                 let (moved, replaced) = (depot.weigh(&old).await, depot.weigh(&new).await);
                 let renamed = depot.store.rename_if(&old, &new, when, replace, how).await;
                 if depot.is_done(&renamed, &old).await {
-                    replaced.into_iter().for_each(|size| depot.quotas.gone(&new, size));
-                    depot.file_moved(&old, &new, moved).await;
+                    depot.file_moved(&old, &new, moved, replaced).await;
                     depot.drop_unfinished(&there.seat.key).await?;
                 }
                 renamed?;
@@ -201,7 +200,7 @@ impl Visitor {
                     if !depot.rules.in_place {
                         depot.ledger.moved(None, &old, &new).await?;
                     }
-                    depot.quotas.moved(None, &old, &new);
+                    depot.quotas.folder_moved(&old, &new);
                 }
                 renamed?;
             }
@@ -228,6 +227,28 @@ impl Visitor {
             Some(seen) => Err(ServerError::Unfinished { at: seen.meta.size }),
             None => Ok(place),
         }
+    }
+
+    /// Gives an unfinished upload another name, and gives up what has that; `replaces` is the size of the file there. What
+    /// it was a continuation of is another name's.
+    async fn rename_unfinished(
+        &self,
+        from: &UploadKey,
+        to: &UploadKey,
+        replaces: Option<u64>,
+    ) -> Result<(), ServerError> {
+        self.upload_may_replace(from, replaces)?;
+        let depot = self.depot();
+        depot.drop_unfinished(to).await?;
+        depot.ledger.moved(Some(&from.owner), &from.path, &to.path).await?;
+        depot.quotas.upload_moved(from, to, replaces);
+        let (lease, known) = depot.ledger.claim(to).await?;
+        if let Some(mut record) = known
+            && record.base.take().is_some()
+        {
+            depot.ledger.save(&lease, &record, Durability::Full).await?;
+        }
+        Ok(())
     }
 
     /// The account's own root stays where it is.
@@ -257,18 +278,5 @@ impl Depot {
             }
         }
         Ok(seats)
-    }
-
-    /// Gives an unfinished upload another name. What it was a continuation of is another name's.
-    async fn rename_unfinished(&self, from: &UploadKey, to: &UploadKey) -> Result<(), ServerError> {
-        self.ledger.moved(Some(&from.owner), &from.path, &to.path).await?;
-        self.quotas.moved(Some(&from.owner), &from.path, &to.path);
-        let (lease, known) = self.ledger.claim(to).await?;
-        if let Some(mut record) = known
-            && record.base.take().is_some()
-        {
-            self.ledger.save(&lease, &record, Durability::Full).await?;
-        }
-        Ok(())
     }
 }

@@ -13,7 +13,6 @@ use super::{
     Depot, Visitor,
     begun::discard,
     order,
-    quota::Charge,
     seats::{AT_WORK, BREATH, Phase, Sitting},
     woven::{Left, Pattern, Woven, fits},
 };
@@ -194,7 +193,7 @@ impl Visitor {
         fits(piece.range, total)?;
         let mut staged = depot.store.staged(&record.stage).await?;
         let there = what_is_there(&record, staged.len().min(total));
-        let charge = self.charge_all(&key, total).await?;
+        self.charge_all(&key, total).await?;
         // What was never synced, and the byte that was held back.
         staged.cut(there.end()).await?;
         let (lease, _) = depot.ledger.claim(&key).await?;
@@ -204,7 +203,6 @@ impl Visitor {
             only_new: self.account().anonymous.is_some() || record.base == Some(order::nothing()),
             base: record.base,
             note: record.note,
-            charge,
         };
         let woven = Woven::new(Arc::clone(depot), sitting, pattern, lease, staged, there)?;
         self.opened(woven, Durability::Relaxed).await
@@ -220,7 +218,7 @@ impl Visitor {
         if earlier.is_none() {
             depot.has_room_for_another(&sitting.seat).await?;
         }
-        let charge = self.charge_all(key, total).await?;
+        self.charge_all(key, total).await?;
         let staged = depot.store.stage(&key.path).await?;
         let id = staged.id().clone();
         let (lease, _) = depot.ledger.claim(key).await?;
@@ -230,7 +228,6 @@ impl Visitor {
             only_new: self.account().anonymous.is_some(),
             base: None,
             note: Vec::new(),
-            charge,
         };
         // Synced: after a power cut nobody must go on with the old one as if it were the new.
         let how = if earlier.is_some() { Durability::Full } else { Durability::Relaxed };
@@ -254,17 +251,14 @@ impl Visitor {
     }
 
     /// All of it counts from its beginning: its ranges come in any order.
-    async fn charge_all(&self, key: &UploadKey, total: u64) -> Result<Option<Charge>, ServerError> {
+    async fn charge_all(&self, key: &UploadKey, total: u64) -> Result<(), ServerError> {
         let published = if self.depot().quotas.concern(&key.path) {
             self.depot().finished(&key.path).await?.map(|meta| meta.size)
         } else {
             None
         };
         let charge = self.charge(key, published, Some(total)).await?;
-        if let Some(charge) = &charge {
-            charge.open(total)?;
-        }
-        Ok(charge)
+        charge.map_or(Ok(()), |charge| charge.open(total))
     }
 
     /// Has it remembered, and lets others in.

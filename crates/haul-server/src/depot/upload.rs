@@ -550,17 +550,14 @@ impl Upload {
         let id = staged.id().clone();
         let end = staged.len();
         let how = self.depot.rules.durability;
-        let replaced = match &self.plan.charge {
-            Some(_) => self.depot.weigh(&self.plan.target).await,
-            None => None,
-        };
+        let replaced = self.depot.weigh(&self.plan.target).await;
         let published = staged.publish_if(&self.plan.target, when, how, assent).await;
         match &published {
             Ok(_) => {
                 match &self.plan.charge {
                     Some(charge) if lease.is_none() => charge.written(end),
-                    Some(charge) => charge.published(end, replaced),
-                    None => {}
+                    // Also where a quota has come only since it began.
+                    Some(_) | None => self.depot.quotas.published(&self.seat.key, end, replaced),
                 }
                 self.depot.finished.note(self.seat.key.clone(), id, end, &self.plan.note);
                 self.forget(lease).await;

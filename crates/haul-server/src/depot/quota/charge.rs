@@ -1,24 +1,27 @@
 //! What one upload counts for, from its first byte until it is finished, kept or given up.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
+use haul_core::TreePath;
 use haul_store::UploadKey;
 
-use super::{Depot, Held, Home, Quota, Visitor, signed};
+use super::{Depot, Quota, Visitor, book::Held};
 use crate::ServerError;
+
+/// The number of the next upload; 0 is that of all that nobody has received since the server was started.
+static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// An upload, as quotas see it.
 pub(in super::super) struct Charge {
     depot: Arc<Depot>,
     key: UploadKey,
-    homes: Vec<Arc<Home>>,
     /// The home that may not take everything.
-    own: Option<(Arc<Home>, Quota)>,
-    held: Arc<Held>,
-    /// The size of the file that it is to replace.
-    replaces: Option<u64>,
-    /// It becomes no file of its own.
-    aside: bool,
+    own: Option<(TreePath, Quota)>,
+    /// As it begins.
+    begins: Held,
 }
 
 impl Visitor {
@@ -31,148 +34,72 @@ impl Visitor {
         size: Option<u64>,
     ) -> Result<Option<Charge>, ServerError> {
         let quotas = &self.depot().quotas;
-        let homes = quotas.around(&key.path);
-        if homes.is_empty() {
+        if !quotas.concern(&key.path) {
             return Ok(None);
         }
-        quotas.ready(&homes).await?;
-        let held = quotas.held().get(key).cloned().unwrap_or_default();
-        let (depot, key, aside) = (Arc::clone(self.depot()), key.clone(), self.is_aside());
-        let charge = Charge { depot, key, homes, own: self.own(), held, replaces, aside };
-        if let Some((home, quota)) = &charge.own {
-            let more = charge.counts(size.unwrap_or(0)).saturating_sub(charge.bytes());
-            if more > home.room(*quota) || !home.takes(charge.file().saturating_sub(charge.files()), *quota) {
-                return Err(ServerError::OverQuota);
-            }
-        }
-        Ok(Some(charge))
+        quotas.ready(&key.path).await?;
+        let upload = NEXT.fetch_add(1, Ordering::Relaxed);
+        let begins = Held { upload, len: 0, replaces, aside: self.is_aside() };
+        let charge = Charge { depot: Arc::clone(self.depot()), key: key.clone(), own: self.own(), begins };
+        if charge.fits(size.unwrap_or(0)) { Ok(Some(charge)) } else { Err(ServerError::OverQuota) }
     }
 }
 
 impl Charge {
-    fn bytes(&self) -> u64 {
-        self.held.bytes.load(Ordering::SeqCst)
+    fn of(&self, len: u64) -> Held {
+        Held { len, ..self.begins }
     }
 
-    fn files(&self) -> u64 {
-        self.held.files.load(Ordering::SeqCst)
+    fn fits(&self, len: u64) -> bool {
+        let book = self.depot.quotas.book();
+        let more = book.beyond(&self.key, self.of(len));
+        self.own.as_ref().is_none_or(|(home, quota)| book.takes(home, *quota, more))
     }
 
-    /// What so many bytes count for: what they will replace is there already.
-    fn counts(&self, len: u64) -> u64 {
-        len.saturating_sub(self.replaces.unwrap_or(0))
-    }
-
-    fn file(&self) -> u64 {
-        u64::from(self.replaces.is_none() && !self.aside)
-    }
-
-    /// It begins, with so many bytes.
+    /// It begins, with so many bytes; what had its name until now counts no longer.
     pub(in super::super) fn open(&self, len: u64) -> Result<(), ServerError> {
-        let before = self.depot.quotas.held().insert(self.key.clone(), Arc::clone(&self.held));
-        if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, &self.held)) {
-            for home in &self.homes {
-                before.leaves(home);
-            }
-        }
-        if let Some((home, quota)) = &self.own
-            && !home.takes(self.file().saturating_sub(self.files()), *quota)
-        {
-            self.close_if_nothing();
+        let mut book = self.depot.quotas.book();
+        let (now, own) = (self.of(len), self.own.as_ref());
+        if own.is_some_and(|(home, quota)| !book.takes(home, *quota, book.beyond(&self.key, now))) {
             return Err(ServerError::OverQuota);
         }
-        let files = signed(self.file()) - signed(self.held.files.swap(self.file(), Ordering::SeqCst));
-        for home in &self.homes {
-            home.unfinished.add(0, files);
-        }
-        if self.bytes() < self.counts(len) && self.grow(0, len) < len {
-            self.settle(0);
-            self.close_if_nothing();
-            return Err(ServerError::OverQuota);
-        }
-        self.settle(len);
+        book.set(&self.key, Some(now));
         Ok(())
-    }
-
-    fn close_if_nothing(&self) {
-        if self.bytes() == 0 {
-            self.depot.quotas.dropped(&self.key);
-        }
     }
 
     /// There are `len` bytes of it, and `more` are to come: how many of them may.
     pub(in super::super) fn grow(&self, len: u64, more: u64) -> u64 {
-        let now = self.bytes();
-        let wanted = self.counts(len.saturating_add(more)).saturating_sub(now);
-        let granted = match &self.own {
-            Some((home, quota)) => take(home, *quota, wanted),
-            None => {
-                return self.all(wanted, more);
-            }
+        let mut book = self.depot.quotas.book();
+        // Of who was fenced nothing comes.
+        let Some(held) = book.held(&self.key).filter(|held| held.upload == self.begins.upload) else {
+            return more;
         };
-        self.held.bytes.fetch_add(granted, Ordering::SeqCst);
-        for home in self.homes.iter().filter(|home| !self.is_own(home)) {
-            home.unfinished.add(signed(granted), 0);
-        }
-        more.saturating_sub(wanted - granted)
-    }
-
-    /// Nothing limits it.
-    fn all(&self, wanted: u64, more: u64) -> u64 {
-        self.held.bytes.fetch_add(wanted, Ordering::SeqCst);
-        for home in &self.homes {
-            home.unfinished.add(signed(wanted), 0);
-        }
-        more
-    }
-
-    fn is_own(&self, home: &Arc<Home>) -> bool {
-        self.own.as_ref().is_some_and(|(own, _)| Arc::ptr_eq(own, home))
+        let whole = Held { len: held.len.max(len.saturating_add(more)), ..held };
+        let wanted = u64::try_from(book.beyond(&self.key, whole).bytes).unwrap_or(0);
+        let room = self.own.as_ref().map_or(u64::MAX, |(home, quota)| book.room(home, *quota));
+        let missing = wanted.saturating_sub(room);
+        book.set(&self.key, Some(Held { len: whole.len.saturating_sub(missing), ..whole }));
+        more.saturating_sub(missing)
     }
 
     /// There are so many bytes of it, whatever was asked for.
     pub(in super::super) fn settle(&self, len: u64) {
-        let now = self.counts(len);
-        let more = signed(now) - signed(self.held.bytes.swap(now, Ordering::SeqCst));
-        for home in &self.homes {
-            home.unfinished.add(more, 0);
+        let mut book = self.depot.quotas.book();
+        if let Some(held) = book.held(&self.key).filter(|held| held.upload == self.begins.upload) {
+            book.set(&self.key, Some(Held { len, ..held }));
         }
     }
 
-    /// It is a file now, of so many bytes, and in the place of another one of that size.
-    pub(in super::super) fn published(&self, len: u64, replaced: Option<u64>) {
-        let quotas = &self.depot.quotas;
-        quotas.dropped(&self.key);
-        let files = i64::from(replaced.is_none());
-        quotas.changed(&self.key.path, signed(len) - signed(replaced.unwrap_or(0)), files);
-    }
-
-    /// As [`Self::published`] of one that was written where it is.
+    /// It was written where it is, and is a file of so many bytes.
     pub(in super::super) fn written(&self, len: u64) {
-        self.published(len, self.replaces);
+        self.depot.quotas.published(&self.key, len, self.begins.replaces);
     }
 
     /// It is no more.
     pub(in super::super) fn dropped(&self) {
-        self.depot.quotas.dropped(&self.key);
-    }
-}
-
-/// Takes as much as there is room for: who comes at the same time finds what is left then.
-fn take(home: &Home, quota: Quota, wanted: u64) -> u64 {
-    let Some(most) = quota.bytes else {
-        home.unfinished.add(signed(wanted), 0);
-        return wanted;
-    };
-    let mut unfinished = home.unfinished.bytes.load(Ordering::SeqCst);
-    loop {
-        let there = home.finished.bytes.load(Ordering::SeqCst).saturating_add(unfinished);
-        let room = u64::try_from(signed(most).saturating_sub(there)).unwrap_or(0);
-        let granted = wanted.min(room);
-        let after = unfinished.saturating_add(signed(granted));
-        match home.unfinished.bytes.compare_exchange(unfinished, after, Ordering::SeqCst, Ordering::SeqCst) {
-            Ok(_) => return granted,
-            Err(now) => unfinished = now,
+        let mut book = self.depot.quotas.book();
+        if book.held(&self.key).is_some_and(|held| held.upload == self.begins.upload) {
+            book.set(&self.key, None);
         }
     }
 }

@@ -1,17 +1,11 @@
 //! The walk: how much lies in a home. Whatever changes meanwhile spoils it, and it is walked again.
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::HashSet, sync::atomic::Ordering};
 
 use haul_core::TreePath;
 use haul_store::{Kind, StoreError, UploadKey};
 
-use super::{Depot, Held, Home, signed, weight};
+use super::{Amount, Depot, book::Held, signed, weight};
 use crate::ServerError;
 
 /// A home that changes while it is walked through is left as it was counted after so many tries.
@@ -20,15 +14,10 @@ const TRIES: usize = 3;
 impl Depot {
     /// From now on these homes are counted, and what was counted of others is forgotten. [`Self::recount`] has to follow.
     pub fn measure(&self, places: impl IntoIterator<Item = TreePath>) {
-        let mut homes = self.quotas.homes();
-        let mut now = std::collections::HashMap::new();
-        for place in places {
-            let known = homes.get(&place).cloned().unwrap_or_else(|| Arc::new(Home::new(place.clone())));
-            now.insert(place, known);
-        }
-        self.quotas.any.store(!now.is_empty(), Ordering::Relaxed);
-        *homes = now;
-        drop(homes);
+        let mut book = self.quotas.book();
+        book.measure(places);
+        self.quotas.any.store(book.places().next().is_some(), Ordering::Relaxed);
+        drop(book);
         self.quotas.wanted.notify_one();
     }
 
@@ -40,9 +29,10 @@ impl Depot {
     /// Counts all homes anew.
     ///
     /// # Errors
-    /// Where a folder of one cannot be read; it stays as it was counted.
+    /// Where a folder of one cannot be read; it stays as it was counted. What only this server's user may not read is no
+    /// such folder: it counts for nothing but itself, since nothing can be put there either.
     pub async fn recount(&self) -> Result<(), ServerError> {
-        let homes: Vec<_> = self.quotas.homes().values().cloned().collect();
+        let homes: Vec<_> = self.quotas.book().places().cloned().collect();
         if homes.is_empty() {
             return Ok(());
         }
@@ -54,30 +44,37 @@ impl Depot {
         unfinished.and(counted)
     }
 
-    async fn count(&self, home: &Home) -> Result<(), ServerError> {
-        let first = !*home.counted.borrow();
+    async fn count(&self, place: &TreePath) -> Result<(), ServerError> {
         for attempt in 1..=TRIES {
-            let changes = home.changes.load(Ordering::SeqCst);
-            let (bytes, files) = self.walk(&home.place).await?;
-            if home.changes.load(Ordering::SeqCst) == changes || (first && attempt == TRIES) {
-                home.finished.bytes.store(signed(bytes), Ordering::SeqCst);
-                home.finished.files.store(signed(files), Ordering::SeqCst);
-                break;
+            let before = self.quotas.book().home(place).map(|home| home.changes);
+            let walked = self.walk(place).await?;
+            let mut book = self.quotas.book();
+            // It may be none any more.
+            let Some(home) = book.home_mut(place) else { return Ok(()) };
+            let first = !*home.counted.borrow();
+            if before == Some(home.changes) || (first && attempt == TRIES) {
+                home.finished = walked;
+                home.counted.send_replace(true);
+                return Ok(());
             }
         }
-        home.counted.send_replace(true);
         Ok(())
     }
 
     /// Bytes and names below a folder. A folder that links lead to in several ways counts once.
-    async fn walk(&self, home: &TreePath) -> Result<(u64, u64), ServerError> {
-        let (mut bytes, mut files) = (0_u64, 0_u64);
+    async fn walk(&self, home: &TreePath) -> Result<Amount, ServerError> {
+        let mut sum = Amount::default();
         let (mut left, mut seen) = (vec![home.clone()], HashSet::new());
         while let Some(folder) = left.pop() {
             let mut listing = match self.store.list(&folder).await {
                 Ok(listing) => listing,
                 // Of a home that is not there yet; or it was there a moment ago.
                 Err(StoreError::NotFound { .. } | StoreError::NotAFolder { .. }) => continue,
+                // As lost+found of a medium of its own.
+                Err(error @ StoreError::Permission { .. }) => {
+                    tracing::warn!(%folder, %error, "what lies in there counts for no quota");
+                    continue;
+                }
                 Err(error) => return Err(error.into()),
             };
             loop {
@@ -86,15 +83,15 @@ impl Depot {
                     break;
                 }
                 for entry in entries {
-                    bytes = bytes.saturating_add(weight(&entry.meta));
-                    files += 1;
+                    sum.bytes = sum.bytes.saturating_add(signed(weight(&entry.meta)));
+                    sum.files += 1;
                     if entry.meta.kind == Kind::Folder && seen.insert(entry.meta.unique) {
                         left.extend(folder.join(&entry.name));
                     }
                 }
             }
         }
-        Ok((bytes, files))
+        Ok(sum)
     }
 
     /// What the ledger knows of counts for as much as it says; what is being received counts as it does.
@@ -102,47 +99,32 @@ impl Depot {
         if self.rules.in_place {
             return Ok(());
         }
-        let mut known: HashSet<UploadKey> = HashSet::new();
+        let mut stale: HashSet<UploadKey> = self.quotas.book().left_alone(&self.seats).into_iter().collect();
         for (key, record) in self.ledger.within(&TreePath::ROOT).await? {
-            known.insert(key.clone());
+            stale.remove(&key);
             if !self.quotas.concern(&key.path) {
                 continue;
             }
-            if self.seats.of(&key).is_some() {
-                // A home that was not counted until now does not know of it yet.
-                let held = self.quotas.held().get(&key).cloned();
-                for home in self.quotas.around(&key.path) {
-                    if let Some(held) = held.as_ref().filter(|_| !*home.counted.borrow()) {
-                        held.enters(&home);
-                    }
-                }
-                continue;
-            }
+            let aside = key.owner.ends_with(super::super::visitor::ASIDE);
             let replaces = match self.store.stat(&key.path).await {
-                Ok(meta) if meta.kind == Kind::File => Some(meta.size),
+                Ok(meta) if meta.kind == Kind::File && !aside => Some(meta.size),
                 Ok(_) | Err(_) => None,
             };
             // What comes in ranges has its place from its beginning.
             let all = if record.beyond.is_empty() { None } else { record.declared };
-            let len = all.unwrap_or(record.offset);
-            let files = u64::from(replaces.is_none() && !key.owner.ends_with(super::super::visitor::ASIDE));
-            let held = Held {
-                bytes: AtomicU64::new(len.saturating_sub(replaces.unwrap_or(0))),
-                files: AtomicU64::new(files),
-            };
-            let before = self.quotas.held().insert(key.clone(), Arc::default());
-            for home in self.quotas.around(&key.path) {
-                if let Some(before) = before.as_ref().filter(|_| *home.counted.borrow()) {
-                    before.leaves(&home);
-                }
-                held.enters(&home);
-            }
-            self.quotas.held().insert(key, Arc::new(held));
+            let held = Held { upload: 0, len: all.unwrap_or(record.offset), replaces, aside };
+            self.unless_received(&key, Some(held));
         }
-        // What the ledger has forgotten meanwhile, and nobody receives.
-        let stale = |key: &UploadKey| !known.contains(key) && self.seats.of(key).is_none();
-        let stale: Vec<_> = self.quotas.held().keys().filter(|key| stale(key)).cloned().collect();
-        stale.iter().for_each(|key| self.quotas.dropped(key));
+        // What the ledger has forgotten meanwhile.
+        stale.iter().for_each(|key| self.unless_received(key, None));
         Ok(())
+    }
+
+    /// An upload counts for that, unless somebody has it at the moment, and counts it. Who has it has its seat first.
+    fn unless_received(&self, key: &UploadKey, held: Option<Held>) {
+        let mut book = self.quotas.book();
+        if self.seats.of(key).is_none() {
+            book.set(key, held);
+        }
     }
 }

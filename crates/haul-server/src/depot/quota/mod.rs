@@ -6,25 +6,23 @@
 //! asked for first, so that no account comes beyond its quota by uploads, however many it has at a time. Nothing of it
 //! is on disk: a server that was killed counts anew (ADR 031).
 
+mod book;
 mod charge;
 mod count;
 
 use std::{
-    collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use haul_core::TreePath;
 use haul_store::{Kind, Meta, UploadKey};
-use tokio::{
-    sync::{Notify, watch},
-    time::timeout,
-};
+use tokio::{sync::Notify, time::timeout};
 
+use book::{Amount, Book};
 pub(super) use charge::Charge;
 
 use super::{Depot, Visitor};
@@ -36,73 +34,11 @@ const FIRST_COUNT: Duration = Duration::from_secs(10);
 /// The homes that are counted, and what is unfinished in them.
 #[derive(Default)]
 pub(super) struct Quotas {
-    /// Whether there is any, for those who are in a hurry.
+    /// Whether there is any home, for those who are in a hurry.
     any: AtomicBool,
-    homes: Mutex<HashMap<TreePath, Arc<Home>>>,
-    held: Mutex<HashMap<UploadKey, Arc<Held>>>,
+    book: Mutex<Book>,
     /// Told when something is to be counted anew.
     wanted: Notify,
-}
-
-/// A home, and how much lies in it.
-pub(super) struct Home {
-    place: TreePath,
-    finished: Amount,
-    unfinished: Amount,
-    /// Grows with every change of what is finished: what is counted while it does is worth nothing.
-    changes: AtomicU64,
-    counted: watch::Sender<bool>,
-}
-
-/// So much. Sums that are kept beside each other may be below nothing for a moment.
-#[derive(Default)]
-struct Amount {
-    bytes: AtomicI64,
-    files: AtomicI64,
-}
-
-/// What an unfinished upload counts for.
-#[derive(Default)]
-struct Held {
-    bytes: AtomicU64,
-    /// 1, unless it is to replace a file.
-    files: AtomicU64,
-}
-
-impl Amount {
-    fn add(&self, bytes: i64, files: i64) {
-        self.bytes.fetch_add(bytes, Ordering::SeqCst);
-        self.files.fetch_add(files, Ordering::SeqCst);
-    }
-}
-
-impl Home {
-    fn new(place: TreePath) -> Self {
-        let (finished, unfinished) = (Amount::default(), Amount::default());
-        Self { place, finished, unfinished, changes: AtomicU64::new(0), counted: watch::Sender::new(false) }
-    }
-
-    fn bytes(&self) -> u64 {
-        sum(&self.finished.bytes, &self.unfinished.bytes)
-    }
-
-    fn files(&self) -> u64 {
-        sum(&self.finished.files, &self.unfinished.files)
-    }
-
-    /// How many bytes more may lie in it.
-    fn room(&self, quota: Quota) -> u64 {
-        quota.bytes.map_or(u64::MAX, |most| most.saturating_sub(self.bytes()))
-    }
-
-    /// Whether so many files more may lie in it.
-    fn takes(&self, files: u64, quota: Quota) -> bool {
-        files == 0 || quota.files.is_none_or(|most| self.files().saturating_add(files) <= most)
-    }
-}
-
-fn sum(one: &AtomicI64, other: &AtomicI64) -> u64 {
-    u64::try_from(one.load(Ordering::SeqCst) + other.load(Ordering::SeqCst)).unwrap_or(0)
 }
 
 fn signed(number: u64) -> i64 {
@@ -110,111 +46,76 @@ fn signed(number: u64) -> i64 {
 }
 
 impl Quotas {
-    fn homes(&self) -> MutexGuard<'_, HashMap<TreePath, Arc<Home>>> {
-        self.homes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<UploadKey, Arc<Held>>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The homes that have a place in them.
-    fn around(&self, place: &TreePath) -> Vec<Arc<Home>> {
-        if !self.any.load(Ordering::Relaxed) {
-            return Vec::new();
-        }
-        let homes = self.homes();
-        let mut around = Vec::new();
-        let mut folder = Some(place.clone());
-        while let Some(at) = folder {
-            around.extend(homes.get(&at).cloned());
-            folder = at.parent();
-        }
-        around
+    /// The same, where there is anything in it.
+    fn in_use(&self) -> Option<MutexGuard<'_, Book>> {
+        self.any.load(Ordering::Relaxed).then(|| self.book())
     }
 
     /// Whether what happens there is counted.
     pub(super) fn concern(&self, place: &TreePath) -> bool {
-        self.any.load(Ordering::Relaxed) && !self.around(place).is_empty()
-    }
-
-    /// So much more, or less, is finished there.
-    fn changed(&self, place: &TreePath, bytes: i64, files: i64) {
-        for home in self.around(place) {
-            home.finished.add(bytes, files);
-            home.changes.fetch_add(1, Ordering::SeqCst);
-        }
+        self.in_use().is_some_and(|book| !book.around(place).is_empty())
     }
 
     /// A file or folder of this size is no longer there.
     pub(super) fn gone(&self, place: &TreePath, size: u64) {
-        self.changed(place, -signed(size), -1);
+        let Some(mut book) = self.in_use() else { return };
+        book.changed(place, Amount { bytes: -signed(size), files: -1 });
+        book.replaced(place, None);
     }
 
-    /// A file or folder of this size is there now.
-    pub(super) fn came(&self, place: &TreePath, size: u64) {
-        self.changed(place, signed(size), 1);
+    /// An upload is a file now, of so many bytes, and in the place of another one of that size.
+    pub(super) fn published(&self, key: &UploadKey, len: u64, replaced: Option<u64>) {
+        let Some(mut book) = self.in_use() else { return };
+        book.set(key, None);
+        let bytes = signed(len) - signed(replaced.unwrap_or(0));
+        book.changed(&key.path, Amount { bytes, files: i64::from(replaced.is_none()) });
+        book.replaced(&key.path, Some(len));
     }
 
     /// An unfinished upload is given up.
     pub(super) fn dropped(&self, key: &UploadKey) {
-        let Some(held) = self.held().remove(key) else { return };
-        for home in self.around(&key.path) {
-            held.leaves(&home);
+        if let Some(mut book) = self.in_use() {
+            book.set(key, None);
         }
     }
 
-    /// What was unfinished within one place is so within another now; a folder may have moved with all that is in it.
-    pub(super) fn moved(&self, owner: Option<&str>, from: &TreePath, to: &TreePath) {
-        if !self.any.load(Ordering::Relaxed) {
-            return;
+    /// An unfinished upload has another name, under which it will replace a file of that size.
+    pub(super) fn upload_moved(&self, from: &UploadKey, to: &UploadKey, replaces: Option<u64>) {
+        let Some(mut book) = self.in_use() else { return };
+        if let Some(held) = book.held(from) {
+            book.set(from, None);
+            book.set(to, Some(held.replacing(replaces)));
         }
-        let concerned =
-            |key: &UploadKey| owner.is_none_or(|owner| key.owner == owner) && key.path.is_within(from);
-        let moved: Vec<_> = self.held().extract_if(|key, _| concerned(key)).collect();
-        for (key, held) in moved {
-            for home in self.around(&key.path) {
-                held.leaves(&home);
-            }
-            let Some(path) = key.path.moved(from, to) else { continue };
-            let key = UploadKey { path, ..key };
-            self.dropped(&key);
-            for home in self.around(&key.path) {
-                held.enters(&home);
-            }
-            self.held().insert(key, held);
-        }
-        let places = |place: &TreePath| -> Vec<TreePath> {
-            self.around(place).iter().map(|home| home.place.clone()).collect()
-        };
-        let inside = self.homes().keys().any(|home| home.is_within(from) || home.is_within(to));
-        if owner.is_none() && (inside || places(from) != places(to)) {
+    }
+
+    /// What was unfinished in a folder has moved with it.
+    pub(super) fn folder_moved(&self, from: &TreePath, to: &TreePath) {
+        let Some(mut book) = self.in_use() else { return };
+        book.moved(from, to);
+        let inside = book.places().any(|home| home.is_within(from) || home.is_within(to));
+        if inside || book.around(from) != book.around(to) {
             self.wanted.notify_one();
         }
     }
 
-    /// Waits until these homes were counted for the first time.
-    async fn ready(&self, homes: &[Arc<Home>]) -> Result<(), ServerError> {
-        for home in homes {
-            let mut counted = home.counted.subscribe();
+    /// Waits until the homes around a place were counted for the first time.
+    async fn ready(&self, place: &TreePath) -> Result<(), ServerError> {
+        let homes: Vec<_> = {
+            let book = self.book();
+            let homes = book.around(place).into_iter().filter_map(|home| book.home(home));
+            homes.map(|home| home.counted.subscribe()).collect()
+        };
+        for mut counted in homes {
             match timeout(FIRST_COUNT, counted.wait_for(|counted| *counted)).await {
                 Ok(_) => {}
                 Err(_) => return Err(ServerError::Counting),
             }
         }
         Ok(())
-    }
-}
-
-impl Held {
-    fn enters(&self, home: &Home) {
-        home.unfinished
-            .add(signed(self.bytes.load(Ordering::SeqCst)), signed(self.files.load(Ordering::SeqCst)));
-    }
-
-    fn leaves(&self, home: &Home) {
-        home.unfinished
-            .add(-signed(self.bytes.load(Ordering::SeqCst)), -signed(self.files.load(Ordering::SeqCst)));
     }
 }
 
@@ -225,24 +126,36 @@ impl Depot {
             return None;
         }
         // Before the first count a change could be counted twice.
-        let _ = self.quotas.ready(&self.quotas.around(place)).await;
+        let _ = self.quotas.ready(place).await;
         let meta = self.store.stat(place).await.ok()?;
         Some(weight(&meta))
     }
 }
 
 impl Depot {
-    /// A file has another place; `weight` is its size, where its old place is counted.
-    pub(super) async fn file_moved(&self, from: &TreePath, to: &TreePath, weight: Option<u64>) {
+    /// A file has another place; `weight` is its size, where its old place is counted, and `replaced` that of the file
+    /// that was there.
+    pub(super) async fn file_moved(
+        &self,
+        from: &TreePath,
+        to: &TreePath,
+        weight: Option<u64>,
+        replaced: Option<u64>,
+    ) {
         let size = match weight {
             Some(size) => Some(size),
             None if self.quotas.concern(to) => self.store.stat(to).await.ok().map(|meta| meta.size),
             None => None,
         };
-        if let Some(size) = size {
-            self.quotas.gone(from, size);
-            self.quotas.came(to, size);
-        }
+        let (Some(size), Some(mut book)) = (size, self.quotas.in_use()) else { return };
+        let bytes = signed(size);
+        // First what comes: between the two nobody looks, but no sum is below nothing either.
+        let more =
+            Amount { bytes: bytes - signed(replaced.unwrap_or(0)), files: i64::from(replaced.is_none()) };
+        book.changed(to, more);
+        book.changed(from, Amount { bytes: -bytes, files: -1 });
+        book.replaced(from, None);
+        book.replaced(to, Some(size));
     }
 }
 
@@ -256,25 +169,51 @@ fn weight(meta: &Meta) -> u64 {
 
 impl Visitor {
     /// Its own home and what may lie in it, where that is not everything.
-    fn own(&self) -> Option<(Arc<Home>, Quota)> {
+    fn own(&self) -> Option<(TreePath, Quota)> {
         let quota = self.account().bounds.quota;
-        if quota == Quota::default() {
-            return None;
-        }
-        let home = self.depot().quotas.homes().get(&self.account().home).cloned()?;
-        Some((home, quota))
+        (quota != Quota::default()).then(|| (self.account().home.clone(), quota))
     }
 
     /// How many bytes more it may have; `None` where nothing limits that.
     pub fn left(&self) -> Option<u64> {
-        let (home, quota) = self.own()?;
-        quota.bytes.map(|_| home.room(quota))
+        let (home, quota) = self.own().filter(|(_, quota)| quota.bytes.is_some())?;
+        let book = self.depot().quotas.book();
+        book.home(&home).map(|_| book.room(&home, quota))
     }
 
-    /// Whether it may have one folder more.
-    pub(super) async fn has_room_for_a_folder(&self) -> Result<(), ServerError> {
-        let Some((home, quota)) = self.own() else { return Ok(()) };
-        self.depot().quotas.ready(std::slice::from_ref(&home)).await?;
-        if home.takes(1, quota) { Ok(()) } else { Err(ServerError::OverQuota) }
+    /// A folder is about to be made there, and counts as if it were there, unless it may not be.
+    pub(super) async fn count_folder(&self, place: &TreePath) -> Result<(), ServerError> {
+        const ONE: Amount = Amount { bytes: 0, files: 1 };
+        let quotas = &self.depot().quotas;
+        if !quotas.concern(place) {
+            return Ok(());
+        }
+        let own = self.own();
+        if own.is_some() {
+            quotas.ready(place).await?;
+        }
+        let mut book = quotas.book();
+        if own.is_some_and(|(home, quota)| !book.takes(&home, quota, ONE)) {
+            return Err(ServerError::OverQuota);
+        }
+        book.changed(place, ONE);
+        Ok(())
+    }
+
+    /// What came of that: whoever has walked by in between may have seen it or not.
+    pub(super) fn folder_made(&self, place: &TreePath, made: bool) {
+        if let Some(mut book) = self.depot().quotas.in_use() {
+            book.changed(place, Amount { bytes: 0, files: -i64::from(!made) });
+        }
+    }
+
+    /// Whether an unfinished upload may replace a file of that size from now on, or none.
+    pub(super) fn upload_may_replace(&self, key: &UploadKey, size: Option<u64>) -> Result<(), ServerError> {
+        let (Some((home, quota)), Some(book)) = (self.own(), self.depot().quotas.in_use()) else {
+            return Ok(());
+        };
+        let now = book.held(key).map(|held| held.replacing(size));
+        let takes = now.is_none_or(|now| book.takes(&home, quota, book.beyond(key, now)));
+        if takes { Ok(()) } else { Err(ServerError::OverQuota) }
     }
 }

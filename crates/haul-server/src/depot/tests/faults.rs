@@ -26,6 +26,8 @@ struct Faults {
     /// No record can be saved while the staged file has more bytes than this; 0: no limit.
     ledger_room: AtomicU64,
     len: AtomicU64,
+    /// Folders called `closed` cannot be read.
+    closed: AtomicBool,
     /// What a power cut leaves of the ledger: everything as it was at the last save that was synced.
     survives: Mutex<Vec<(UploadKey, Unfinished)>>,
 }
@@ -48,6 +50,11 @@ impl Store for Flaky {
         self.0.stat(path)
     }
     fn list<'a>(&'a self, folder: &'a TreePath) -> Work<'a, Box<dyn Listing>> {
+        if self.1.closed.load(SeqCst) && folder.name() == b"closed" {
+            let source = std::io::ErrorKind::PermissionDenied.into();
+            let refused = StoreError::Permission { doing: "listing", path: PathBuf::from("closed"), source };
+            return Box::pin(async { Err(refused) });
+        }
         self.0.list(folder)
     }
     fn read<'a>(&'a self, path: &'a TreePath) -> Work<'a, Reading> {
@@ -516,4 +523,21 @@ async fn lanes_that_cannot_be_published_are_kept_and_one_more_byte_publishes_the
     byte.append(content(499, 500).into()).await.unwrap();
     assert!(matches!(byte.end().await, Ok(Ended::Published(_))));
     assert_eq!(bench.published("a").unwrap(), content(0, 1000));
+}
+
+#[tokio::test]
+async fn a_folder_that_the_server_may_not_read_keeps_no_home_from_being_counted() {
+    let bench = Bench::new();
+    std::fs::create_dir(bench.root().join("closed")).unwrap();
+    bench.put("closed/f", &content(0, 1000));
+    bench.put("g", &content(0, 1000));
+    let (server, faults) = flaky(&bench).await;
+    faults.closed.store(true, SeqCst);
+    server.depot.measure([TreePath::ROOT]);
+    server.depot.recount().await.unwrap();
+    let quota = crate::accounts::Quota { bytes: Some(3000), files: None };
+    let bounds = Arc::new(crate::accounts::Bounds { quota, ..Default::default() });
+    let ann = server.visitor(Account { bounds, ..account("ann") });
+    published(complete(&ann, "h", Wish::Anew, 500).await);
+    assert_eq!(ann.left(), Some(1500));
 }

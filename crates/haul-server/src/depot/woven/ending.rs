@@ -131,17 +131,12 @@ impl Woven {
             (Some(base), false) => When::Same(unfinished::meta_of(base)),
             (None, false) => When::Always,
         };
-        let replaced = match &self.pattern.charge {
-            Some(_) => self.depot.weigh(&self.pattern.target).await,
-            None => None,
-        };
+        let replaced = self.depot.weigh(&self.pattern.target).await;
         let published = staged.publish(&self.pattern.target, when, self.depot.rules.durability).await;
         let error = match published {
             Ok(meta) => {
-                if let Some(charge) = &self.pattern.charge {
-                    charge.published(total, replaced);
-                }
                 let key = self.seat.key.clone();
+                self.depot.quotas.published(&key, total, replaced);
                 self.depot.finished.note(key, self.id.clone(), total, &self.pattern.note);
                 self.forget().await;
                 return Ok(meta);

@@ -29,7 +29,6 @@ pub(super) use ending::Left;
 
 use super::{
     Depot,
-    quota::Charge,
     seats::{BREATH, Phase, Seat, Sitting},
     unfinished::{self, Base},
     upload::{ASKED_AGAIN, SYNC_AFTER, SYNC_BYTES},
@@ -51,8 +50,6 @@ pub(super) struct Pattern {
     pub(super) only_new: bool,
     pub(super) base: Option<Base>,
     pub(super) note: Vec<u8>,
-    /// What it counts for, from its beginning on all of it.
-    pub(super) charge: Option<Charge>,
 }
 
 /// An upload that is filled by lanes.
