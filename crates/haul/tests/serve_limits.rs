@@ -180,6 +180,29 @@ fn ftp_has_so_many_sessions_in_all_and_for_an_address() {
 }
 
 #[test]
+fn all_doors_together_have_so_many_sessions_in_all_and_for_an_address() {
+    let place = Place::new();
+    let limits = format!("[limits]\nsessions = 4\nsessions_per_address = 2\n{}", users(""));
+    let served = serve(&place, &limits).start();
+    let ftp = Caller::login(served.addr(), "a", "secret");
+    let http = held_by(&served, "127.0.0.1");
+    assert_eq!(login("127.0.0.1", &served, "a", "secret"), 421);
+    let answer = asks_from("127.0.0.1", &served, &[]).expect(429);
+    assert!(answer.text().contains("from your address"), "{}", answer.text());
+    let others = [held_by(&served, "127.0.0.2"), held_by(&served, "127.0.0.3")];
+    assert_eq!(asks_from("127.0.0.4", &served, &[]).status(), 503);
+    assert_eq!(login("127.0.0.4", &served, "a", "secret"), 421);
+    drop(ftp);
+    wait_until(|| asks_from("127.0.0.4", &served, &[]).status() == 200);
+    drop((http, others));
+    // Whoever was sent away, or died before it was in, is not counted.
+    for _ in 0..8 {
+        drop(std::net::TcpStream::connect(served.addr()).unwrap());
+    }
+    wait_until(|| login("127.0.0.1", &served, "a", "secret") == 230);
+}
+
+#[test]
 fn a_server_for_some_networks_lets_nobody_else_in() {
     let place = Place::new();
     let file = place.local("serve.toml");

@@ -189,6 +189,21 @@ fn what_is_unfinished_in_a_mount_lies_there_and_is_found_after_a_kill() {
 }
 
 #[test]
+fn what_is_unfinished_in_a_mount_is_dropped_with_its_bytes_also_where_nobody_serves() {
+    let mounted = Mounted::new();
+    let file = mounted.place.local("serve.toml");
+    let dir = format!("dir = \"{}\"\n", mounted.place.root().display());
+    fs::write(&file, dir + &mounted.configuration()).unwrap();
+    let served = mounted.serve("");
+    left_unfinished(served.addr(), "/media/disk/half", b"0123456789");
+    drop(served.killed());
+    assert_eq!(mounted.staged(), 1);
+    let drop = ["serve", "uploads", "--drop", "--all", "--config"];
+    Haul::new(env!("CARGO_BIN_EXE_haul")).args(drop).arg(&file).run().expect_code(0);
+    assert_eq!(mounted.staged(), 0);
+}
+
+#[test]
 fn what_is_unfinished_in_a_mount_expires() {
     let mounted = Mounted::new();
     let served = mounted.serve("[uploads]\nexpire = \"1s\"\n");

@@ -370,6 +370,8 @@ fn limits<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> Limits {
     let mut table = document.table(root, "limits");
     let limits = Limits {
         networks: Networks(document.texts(&mut table, "networks", str::parse)),
+        sessions: document.number(&mut table, "sessions", &(1..1_000_001)),
+        sessions_per_address: document.number(&mut table, "sessions_per_address", &(1..1_000_001)),
         sessions_per_user: document.number(&mut table, "sessions_per_user", &(1..1_000_001)),
         bandwidth: Bandwidth {
             all: rates(document, &mut table, ""),

@@ -57,7 +57,9 @@ pub struct House {
     /// How fast everybody may be.
     gates: Arc<Gates>,
     /// How many sessions each user has.
-    tally: Arc<tally::Tally>,
+    tally: Arc<tally::Tally<Box<str>>>,
+    /// How many sessions there are over all doors.
+    crowd: Arc<sessions::Crowd>,
     terms: Arc<Mutex<Terms>>,
     workers: Arc<Workers>,
 }
@@ -80,6 +82,10 @@ pub struct Terms {
 pub struct Limits {
     /// From where anybody at all may come.
     pub networks: Networks,
+    /// How many sessions there may be over all doors together; `None`: as many as each door lets in.
+    pub sessions: Option<u32>,
+    /// How many of them from one address, which is a /64 of IPv6.
+    pub sessions_per_address: Option<u32>,
     /// How many sessions a user may have at a time, where nothing else is said of that user; `None`: any number.
     pub sessions_per_user: Option<u32>,
     /// How fast everybody may be.
@@ -113,6 +119,7 @@ impl House {
             counts: Arc::default(),
             digests: Arc::default(),
             tally: Arc::default(),
+            crowd: Arc::default(),
             gates,
             terms: Arc::new(Mutex::new(terms)),
             workers: Arc::default(),
@@ -139,10 +146,12 @@ impl House {
 
     /// A place for somebody from this address, among these sessions.
     pub(crate) fn admit(&self, among: &Arc<Sessions>, peer: IpAddr, room: Room) -> Result<Place, Full> {
-        if !self.terms().limits.networks.let_in(peer) {
+        let limits = self.terms().limits;
+        if !limits.networks.let_in(peer) {
             return Err(Full::Network);
         }
-        among.enter(peer, room)
+        let place = among.enter(peer, room)?;
+        place.is_in(&self.crowd, peer, limits.sessions, limits.sessions_per_address)
     }
 
     /// Counts a session as this account's, unless that has as many as it may.

@@ -53,7 +53,7 @@ struct Card {
     doing: Option<Box<str>>,
     underway: Arc<Underway>,
     /// As one of its user's.
-    counted: Option<Counted>,
+    counted: Option<Counted<Box<str>>>,
 }
 
 /// A session as whoever runs the server sees it.
@@ -75,12 +75,17 @@ pub struct Present {
     pub moving: Vec<Moving>,
 }
 
+/// Sessions of all doors together: of each address, and of everybody (`None`).
+pub(super) type Crowd = Tally<Option<IpAddr>>;
+
 /// A session's place; free again when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     number: u64,
     sessions: Arc<Sessions>,
     underway: Arc<Underway>,
+    /// As one of everybody's, and of its address's.
+    counted: Option<[Counted<Option<IpAddr>>; 2]>,
 }
 
 /// Why there is no place.
@@ -122,7 +127,7 @@ impl Sessions {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let underway = Arc::<Underway>::default();
         places.taken.insert(number, Card::new(peer, Arc::clone(&underway)));
-        Ok(Place { number, sessions: Arc::clone(self), underway })
+        Ok(Place { number, sessions: Arc::clone(self), underway, counted: None })
     }
 
     /// A place beside those that are counted, for somebody who is only told that there is none.
@@ -131,6 +136,7 @@ impl Sessions {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             sessions: Arc::clone(self),
             underway: Arc::default(),
+            counted: None,
         }
     }
 
@@ -184,14 +190,33 @@ impl Card {
 
 impl Place {
     /// Counts it as a session of this user, and no longer as another's, unless this one has as many as that.
-    pub(crate) fn is_of(&self, user: &str, tally: &Arc<Tally>, most: Option<u32>) -> Result<(), Full> {
-        let most = most.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+    pub(super) fn is_of(
+        &self,
+        user: &str,
+        tally: &Arc<Tally<Box<str>>>,
+        most: Option<u32>,
+    ) -> Result<(), Full> {
         let mut places = self.sessions.places();
         let Some(card) = places.taken.get_mut(&self.number) else { return Ok(()) };
-        if !card.counted.as_ref().is_some_and(|counted| counted.is_of(user)) {
-            card.counted = Some(tally.count(user, most).ok_or(Full::ForUser)?);
+        if !card.counted.as_ref().is_some_and(|counted| **counted.of() == *user) {
+            card.counted = Some(tally.count(user.into(), most).ok_or(Full::ForUser)?);
         }
         Ok(())
+    }
+
+    /// Counts it among those of all doors, unless there are as many, of everybody or of its address.
+    pub(super) fn is_in(
+        self,
+        crowd: &Arc<Crowd>,
+        peer: IpAddr,
+        in_all: Option<u32>,
+        for_address: Option<u32>,
+    ) -> Result<Self, Full> {
+        let all = crowd.count(None, in_all).ok_or(Full::InAll)?;
+        let of_peer = crowd.count(Some(whose(peer)), for_address).ok_or(Full::ForAddress)?;
+        let mut this = self;
+        this.counted = Some([all, of_peer]);
+        Ok(this)
     }
 
     /// A number that no other session of this run has.

@@ -1,51 +1,61 @@
-//! How many sessions each user has at a time, over all doors.
+//! How many sessions there are of each user, or of each address, at a time.
 
 use std::{
     collections::HashMap,
+    fmt::Debug,
+    hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The sessions of each user that has any.
-#[derive(Debug, Default)]
-pub(crate) struct Tally(Mutex<HashMap<Box<str>, usize>>);
-
-/// A session of a user, as long as this lives.
+/// Sessions by whose they are; nobody who has none.
 #[derive(Debug)]
-pub(super) struct Counted {
-    user: Box<str>,
-    tally: Arc<Tally>,
+pub(crate) struct Tally<Of>(Mutex<HashMap<Of, usize>>);
+
+/// A session of somebody, as long as this lives.
+#[derive(Debug)]
+pub(super) struct Counted<Of: Eq + Hash> {
+    of: Of,
+    tally: Arc<Tally<Of>>,
 }
 
-impl Tally {
-    fn users(&self) -> MutexGuard<'_, HashMap<Box<str>, usize>> {
+impl<Of> Default for Tally<Of> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<Of> Tally<Of> {
+    fn all(&self) -> MutexGuard<'_, HashMap<Of, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// One more session of this user, unless there are as many.
-    pub(super) fn count(self: &Arc<Self>, user: &str, most: usize) -> Option<Counted> {
-        let mut users = self.users();
-        let there = users.get(user).copied().unwrap_or(0);
-        if there >= most {
+impl<Of: Clone + Eq + Hash> Tally<Of> {
+    /// One more session of theirs, unless there are as many; `None`: any number.
+    pub(super) fn count(self: &Arc<Self>, of: Of, most: Option<u32>) -> Option<Counted<Of>> {
+        let mut all = self.all();
+        let there = all.get(&of).copied().unwrap_or(0);
+        if most.is_some_and(|most| there >= usize::try_from(most).unwrap_or(usize::MAX)) {
             return None;
         }
-        users.insert(user.into(), there + 1);
-        Some(Counted { user: user.into(), tally: Arc::clone(self) })
+        all.insert(of.clone(), there + 1);
+        Some(Counted { of, tally: Arc::clone(self) })
     }
 }
 
-impl Counted {
+impl<Of: Eq + Hash> Counted<Of> {
     /// Whose it is.
-    pub(super) fn is_of(&self, user: &str) -> bool {
-        &*self.user == user
+    pub(super) fn of(&self) -> &Of {
+        &self.of
     }
 }
 
-impl Drop for Counted {
+impl<Of: Eq + Hash> Drop for Counted<Of> {
     fn drop(&mut self) {
-        let mut users = self.tally.users();
-        match users.get_mut(&self.user) {
+        let mut all = self.tally.all();
+        match all.get_mut(&self.of) {
             Some(count) if *count > 1 => *count -= 1,
-            Some(_) | None => drop(users.remove(&self.user)),
+            Some(_) | None => drop(all.remove(&self.of)),
         }
     }
 }
@@ -57,13 +67,13 @@ mod tests {
     #[test]
     fn a_session_counts_as_long_as_it_lives() {
         let tally = Arc::new(Tally::default());
-        let one = tally.count("ann", 2);
-        let two = tally.count("ann", 2).unwrap();
-        assert!(one.is_some() && tally.count("ann", 2).is_none());
-        assert!(tally.count("bob", 1).is_some(), "each for itself");
+        let one = tally.count("ann", Some(2));
+        let two = tally.count("ann", Some(2)).unwrap();
+        assert!(one.is_some() && tally.count("ann", Some(2)).is_none());
+        assert!(tally.count("bob", Some(1)).is_some(), "each for itself");
         drop(two);
-        assert!(tally.count("ann", 2).is_some());
+        assert!(tally.count("ann", Some(2)).is_some());
         drop(one);
-        assert!(tally.users().is_empty(), "nobody is remembered");
+        assert!(tally.all().is_empty(), "nobody is remembered");
     }
 }

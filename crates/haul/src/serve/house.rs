@@ -131,7 +131,7 @@ impl Household {
 }
 
 /// The tree: a folder, and others at places in it.
-fn tree(dir: &Path, mounts: &[Mount]) -> Result<Arc<dyn Store>, haul_store::StoreError> {
+pub(super) fn tree(dir: &Path, mounts: &[Mount]) -> Result<Arc<dyn Store>, haul_store::StoreError> {
     let open = |dir: &Path| -> Result<Arc<dyn Store>, haul_store::StoreError> {
         Ok(Arc::new(FsStore::open(dir, Arc::new(|job: Job| drop(spawn_blocking(job))))?))
     };

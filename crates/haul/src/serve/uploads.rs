@@ -12,12 +12,13 @@ use haul_server::{
     control::{Answer, Dropped, Question, Upload},
     depot::{Depot, GivenUp},
 };
-use haul_store::{FsStore, Job, SqliteLedger};
-use tokio::{runtime, task::spawn_blocking};
+use haul_store::SqliteLedger;
+use tokio::runtime;
 
 use super::{
     Unserved,
     columns::columns,
+    house,
     which::{self, Asked},
 };
 use crate::{args::serve::UploadsArgs, exit, human, screen::text::safe, screen::text::safe_json};
@@ -77,10 +78,10 @@ fn by_ourselves(config: &Config, ids: &[String]) -> Result<Vec<Dropped>, Unserve
     let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| Unserved::Local(format!("cannot start: {error}")))?;
     runtime.block_on(async {
-        let store = FsStore::open(&config.dir, Arc::new(|job: Job| drop(spawn_blocking(job))))?;
+        let store = house::tree(&config.dir, &config.mounts)?;
         let ledger = SqliteLedger::open(&config.state)?;
         // Nothing else is put in order or expires: that is for a server, which was told by which rules.
-        let depot = Depot::as_it_is(Arc::new(store), Arc::new(ledger), config.uploads);
+        let depot = Depot::as_it_is(store, Arc::new(ledger), config.uploads);
         let mut told = Vec::new();
         let known = depot.remaining().await?;
         for id in ids {
