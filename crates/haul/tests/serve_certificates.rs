@@ -60,12 +60,32 @@ impl Known {
 
     /// curl, showing this certificate; None where there is no curl.
     fn curl(&self, shown: Option<&ClientCertificate>, args: &[&str]) -> Option<Finished> {
+        self.curl_from(&[], shown, args)
+    }
+
+    fn curl_from(
+        &self,
+        from: &[String],
+        shown: Option<&ClientCertificate>,
+        args: &[&str],
+    ) -> Option<Finished> {
         let mut curl =
             Haul::new(peer("curl")?).args(["-q", "-sSv", "--cacert"]).arg(certificates().ca_pem_path());
         if let Some(shown) = shown {
             curl = curl.arg("--cert").arg(&shown.cert).arg("--key").arg(&shown.key);
         }
-        Some(curl.args(args).dir(self.place.dir()).run())
+        Some(curl.args(from).args(args).dir(self.place.dir()).run())
+    }
+}
+
+/// Options for a client from an address of its own: who fails waits longer each time, by address.
+#[derive(Default)]
+struct Elsewhere(u8);
+
+impl Elsewhere {
+    fn next(&mut self) -> [String; 3] {
+        self.0 += 1;
+        ["-4".to_owned(), "--interface".to_owned(), format!("127.0.0.{}", 1 + self.0)]
     }
 }
 
@@ -85,7 +105,7 @@ fn https(served: &Served, path: &str) -> String {
 fn over_ftp_a_certificate_is_a_login_for_its_user_and_no_other() {
     let known = Known::new();
     let served = known.serve("");
-    let ann = known.clients.of("ann");
+    let (ann, mut elsewhere) = (known.clients.of("ann"), Elsewhere::default());
     for url in [ftp(&served, "/f"), ftps(&served, "/f")] {
         let args = |user: &'static str| {
             ["--ssl-reqd", "-u", user].into_iter().chain([url.as_str()]).collect::<Vec<_>>()
@@ -98,19 +118,16 @@ fn over_ftp_a_certificate_is_a_login_for_its_user_and_no_other() {
         let end = known.curl(Some(&known.camera), &args("camera:")).unwrap();
         assert_eq!(&end.stdout[..], b"camera's", "{}", end.stderr);
         let other = known.clients.of("some device");
-        assert_ne!(known.curl(Some(&other), &args("camera:wrong")).unwrap().code, Some(0));
+        let mut fails = |shown, user| known.curl_from(&elsewhere.next(), shown, &args(user)).unwrap();
+        assert_eq!(fails(Some(&other), "camera:wrong").code, Some(67));
         let camera = known.clients.of("camera");
-        assert_ne!(
-            known.curl(Some(&camera), &args("camera:wrong")).unwrap().code,
-            Some(0),
-            "its name is not enough"
-        );
+        assert_eq!(fails(Some(&camera), "camera:wrong").code, Some(67), "its name is not enough");
         // Another user needs a password, and may have it.
-        let end = known.curl(Some(&ann), &args("camera:wrong")).unwrap();
+        let end = fails(Some(&ann), "camera:wrong");
         assert!(end.code != Some(0) && end.stderr.contains("< 331"), "{}", end.stderr);
         assert_eq!(known.curl(Some(&ann), &args("camera:secret")).unwrap().stdout, b"camera's");
         assert_eq!(known.curl(None, &args("ann:secret")).unwrap().stdout, b"ann's");
-        assert_ne!(known.curl(None, &args("ann:wrong")).unwrap().code, Some(0));
+        assert_eq!(fails(None, "ann:wrong").code, Some(67));
     }
     // Uploads with their data connections, too.
     fs::write(known.place.local("new"), "from ann").unwrap();
