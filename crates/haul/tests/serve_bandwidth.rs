@@ -7,7 +7,8 @@ mod scene;
 
 use std::{
     fs,
-    io::Read as _,
+    io::{Read as _, Write as _},
+    net::TcpStream,
     time::{Duration, Instant},
 };
 
@@ -15,7 +16,7 @@ use haul_testkit::{Content, Haul, HttpCaller, Serve, Served, real::peer};
 
 use scene::{
     MIB, SOON,
-    http::{OWNER, request},
+    http::{OWNER, STRANGER, request},
     served::{OTHERS_PASSWORD, Place, hash_of, owner, stranger},
 };
 
@@ -174,6 +175,55 @@ fn nothing_is_saved_up_for_a_burst() {
     }
     let rate = seen as f64 / began.elapsed().as_secs_f64();
     assert!(rate < 1.08 * MIB as f64 && rate > MIB as f64 / SLOWEST, "{rate}");
+}
+
+/// What each of so many connections over HTTP takes of a large file, all at once and for so long.
+fn taken(served: &Served, credentials: &[&str], time: Duration) -> Vec<u64> {
+    let (at, until) = (served.http_addr(), Instant::now() + time);
+    std::thread::scope(|scope| {
+        let take = |fields: &str| {
+            let mut stream = TcpStream::connect(at).unwrap();
+            let request = format!("GET /f HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n\r\n");
+            stream.write_all(request.as_bytes()).unwrap();
+            let (mut taken, mut piece) = (0, [0; 16 << 10]);
+            loop {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return taken;
+                }
+                stream.set_read_timeout(Some(left)).unwrap();
+                taken += stream.read(&mut piece).unwrap_or(0) as u64;
+            }
+        };
+        let running: Vec<_> = credentials.iter().map(|fields| scope.spawn(move || take(fields))).collect();
+        running.into_iter().map(|running| running.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn a_hundred_sessions_share_alike_and_nobody_starves() {
+    let place = Place::new();
+    let served = serve(&place, &format!("[limits]\ndown = \"4M\"\n{}", users(""))).start();
+    fs::write(place.far("f"), vec![7; 16 << 20]).unwrap();
+    // Whose password was right once costs no hash a second time.
+    for user in [OWNER, STRANGER] {
+        HttpCaller::to(served.http_addr()).asks(request("HEAD", "/f", &[user], None)).expect(200);
+    }
+    let (few, many) = (20, 80);
+    let credentials = [vec![OWNER; few], vec![STRANGER; many]].concat();
+    let time = Duration::from_secs(3);
+    let taken = taken(&served, &credentials, time);
+    let (few, many) = taken.split_at(few);
+    let (of_few, of_many): (u64, u64) = (few.iter().sum(), many.iter().sum());
+    let all = (of_few + of_many) as f64 / (4 * MIB) as f64;
+    assert!(all < time.as_secs_f64() + 0.2 && all > time.as_secs_f64() / SLOWEST, "{all} s worth");
+    let share = of_few as f64 / (of_few + of_many) as f64;
+    assert!((0.42..0.58).contains(&share), "each user has half, however many sessions: {share}");
+    for sessions in [few, many] {
+        let (least, most) = (sessions.iter().min().unwrap(), sessions.iter().max().unwrap());
+        // Two pieces, and what the heads are.
+        assert!(*least > 0 && most - least < 128 << 10, "{sessions:?}");
+    }
 }
 
 #[test]

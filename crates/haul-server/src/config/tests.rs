@@ -86,6 +86,8 @@ fn every_key_of_a_file_is_heard() {
         sandbox = "required"
         [limits]
         networks = ["::/0"]
+        sessions = 50
+        sessions_per_address = 5
         sessions_per_user = 7
         down = "10M"
         user_up = "2M"
@@ -185,7 +187,14 @@ fn every_key_of_a_file_is_heard() {
     let bandwidth =
         Bandwidth { all: down(10 << 20), each: UserRates { user: up(2 << 20), session: down(1024) } };
     let networks = Networks(vec!["::/0".parse().unwrap()]);
-    assert_eq!(config.limits, Limits { networks, sessions_per_user: Some(7), bandwidth });
+    let limits = Limits {
+        networks,
+        sessions: Some(50),
+        sessions_per_address: Some(5),
+        sessions_per_user: Some(7),
+        bandwidth,
+    };
+    assert_eq!(config.limits, limits);
 }
 
 #[test]

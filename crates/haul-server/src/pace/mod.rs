@@ -6,7 +6,8 @@
 //! A transfer that is limited asks for a small piece at a time. At each gate it waits for its turn, first come first
 //! served, and then until the piece fits the gate's rate; it holds the gates behind it meanwhile. So each user has one
 //! piece before the last gate, whatever number of sessions, and each session one before its user's: users share alike
-//! what there is in all, and sessions what there is for their user. No gate saves up more than `SAVED`. It knows no
+//! what there is in all, and sessions what there is for their user. A turn at the last gate is worth as much to each
+//! user, and is used up piece by piece where pieces are smaller. No gate saves up more than `SAVED`. It knows no
 //! protocol; where nothing is limited it costs three numbers that are looked at.
 
 #[cfg(test)]
@@ -126,21 +127,30 @@ impl Both<Rate> {
 
 /// Where one piece after the other goes through.
 #[derive(Debug, Default)]
-struct Gate(Turn<Option<Instant>>);
+struct Gate(Turn<Passage>);
+
+/// What a gate knows; whoever has it has the turn.
+#[derive(Debug, Default)]
+struct Passage {
+    /// When the next piece may pass.
+    next: Option<Instant>,
+    /// So many bytes more may go on without another turn at the gate behind.
+    ahead: u64,
+}
 
 impl Gate {
     /// Waits for its turn, and until so many bytes fit; others wait as long as the turn is held.
-    async fn pass(&self, rate: &Rate, bytes: u64) -> Held<'_, Option<Instant>> {
-        let mut next = self.0.lock().await;
+    async fn pass(&self, rate: &Rate, bytes: u64) -> Held<'_, Passage> {
+        let mut passage = self.0.lock().await;
         let now = Instant::now();
         let earliest = now.checked_sub(SAVED).unwrap_or(now);
-        let at = next.map_or(now, |next| next.max(earliest));
+        let at = passage.next.map_or(now, |next| next.max(earliest));
         let rate = rate.get();
         if rate > 0 {
             sleep_until(at).await;
-            *next = Some(at + Duration::from_secs_f64(bytes as f64 / rate as f64));
+            passage.next = Some(at + Duration::from_secs_f64(bytes as f64 / rate as f64));
         }
-        next
+        passage
     }
 }
 
@@ -176,6 +186,12 @@ impl Gates {
 
     fn each(&self) -> UserRates {
         *self.each.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What one user's turn at the last gate is worth. It is the same for all, or those whose pieces are small, since their
+    /// sessions are slow, would get less than others at each.
+    fn turn(&self, way: Way) -> u64 {
+        (self.rates.of(way).get() / PIECES).min(LARGEST)
     }
 
     /// From now on it goes so fast, also what runs already; `of` says how fast a user may be.
@@ -230,8 +246,13 @@ impl Pace {
         {
             let piece = piece.min(left);
             let session = self.own.of(way).pass(self.user.session.of(way), piece).await;
-            let user = self.user.gates.of(way).pass(self.user.rates.of(way), piece).await;
-            drop(self.gates.all.of(way).pass(self.gates.rates.of(way), piece).await);
+            let mut user = self.user.gates.of(way).pass(self.user.rates.of(way), piece).await;
+            if user.ahead < piece {
+                let turn = self.gates.turn(way).max(piece);
+                drop(self.gates.all.of(way).pass(self.gates.rates.of(way), turn).await);
+                user.ahead += turn;
+            }
+            user.ahead -= piece;
             drop((user, session));
             // Whoever was held up by these comes to its turn first, also where no time had to be waited for.
             tokio::task::yield_now().await;

@@ -126,3 +126,34 @@ async fn whoever_gives_up_its_turn_holds_nobody_up() {
     let share = shares(&[other], 10).await[0];
     assert!(is_about(share, 10 * MIB), "{share}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_sessions_of_ten_users_share_alike_and_none_of_them_waits_for_long() {
+    let gates = gates(Some(8 * MIB), None, None);
+    let users: Vec<_> = (0..10).map(|user| format!("user{user}")).collect();
+    // The first one has half of the sessions.
+    let of = |session: usize| if session < 50 { 0 } else { 1 + session % 9 };
+    let sessions: Vec<_> =
+        (0..100).map(|session| gates.session(&users[of(session)], UserRates::default())).collect();
+    let shares = shares(&sessions, 30).await;
+    for user in 0..10 {
+        let all = || shares.iter().enumerate().filter(|(session, _)| of(*session) == user);
+        let sum: u64 = all().map(|(_, share)| share).sum();
+        assert!(is_about(sum, 24 * MIB), "{user}: {sum}");
+        let each = 24 * MIB / all().count() as u64;
+        // A piece more or less.
+        all().for_each(|(_, share)| assert!(share.abs_diff(each) <= 128 << 10, "{user}: {share} {each}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_slow_sessions_of_a_user_have_their_users_share_beside_a_fast_one() {
+    let gates = gates(Some(2 * MIB), None, None);
+    let slow = UserRates { user: Rates::default(), session: down(20 << 10) };
+    let mut sessions: Vec<_> = (0..50).map(|_| gates.session("slow", slow)).collect();
+    sessions.push(gates.session("fast", UserRates::default()));
+    let shares = shares(&sessions, 20).await;
+    let of_slow: u64 = shares[..50].iter().sum();
+    assert!(is_about(of_slow, 50 * 20 * (20 << 10)), "{of_slow} {}", shares[50]);
+    assert!(of_slow + shares[50] <= 41 * MIB, "{of_slow} {}", shares[50]);
+}
