@@ -8,7 +8,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::problem::Problem;
+use super::{lines::Lines, problem::Problem};
 
 /// A document that is being read.
 pub(super) struct Document<'a> {
@@ -17,6 +17,8 @@ pub(super) struct Document<'a> {
     pub(super) problems: Vec<Problem>,
     /// Every key that was asked for.
     pub(super) asked: BTreeSet<String>,
+    /// Where those stand that are there.
+    pub(super) lines: Lines,
 }
 
 /// A table of it, without what was taken out.
@@ -32,7 +34,7 @@ impl<'a> Document<'a> {
     /// Reads the whole text; where that is no TOML, what could be read.
     pub(super) fn parse(text: &'a str) -> (Self, Table<'a>) {
         let (root, errors) = DeTable::parse_recoverable(text);
-        let mut this = Self { text, problems: Vec::new(), asked: BTreeSet::new() };
+        let mut this = Self { text, problems: Vec::new(), asked: BTreeSet::new(), lines: Lines::default() };
         for error in errors {
             let line = error.span().map(|span| this.line(&span));
             this.problems.push(Problem::new(line, None, error.message().to_owned()));
@@ -68,6 +70,7 @@ impl<'a> Document<'a> {
             let at = self.line(&item.span());
             match item.into_inner() {
                 DeValue::Table(entries) => {
+                    self.lines.note(format!("{}{name}", from.prefix), at);
                     let prefix = format!("{}{name}.", from.prefix);
                     tables.push(Table { prefix, entries, line: Some(at) });
                 }
@@ -210,7 +213,12 @@ impl<'a> Document<'a> {
         self.asked.insert(format!("{}{key}", from.prefix));
         let value: Spanned<DeValue<'a>> = from.entries.remove(key)?;
         let line = self.line(&value.span());
-        Some((value.into_inner(), line))
+        let value = value.into_inner();
+        // Of a list of tables each has its own.
+        if !matches!(&value, DeValue::Array(items) if items.iter().any(|item| item.get_ref().is_table())) {
+            self.lines.note(format!("{}{key}", from.prefix), line);
+        }
+        Some((value, line))
     }
 
     fn wrong(&mut self, line: usize, from: &Table<'a>, key: &str, what: String) {

@@ -6,6 +6,7 @@
 
 mod document;
 mod flags;
+mod lines;
 mod problem;
 mod resolve;
 mod value;
@@ -63,6 +64,8 @@ pub struct Config {
     pub uploads: Rules,
     /// What is written down, and how.
     pub log: Logging,
+    /// Where all this stands.
+    lines: lines::Lines,
 }
 
 /// A folder of this machine at a place in the tree.
@@ -212,21 +215,25 @@ impl Config {
         if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
             list.push(Problem::of("log.xferlog", format!("{} is no folder", folder.display())));
         }
-        if list.is_empty() { Ok(()) } else { Err(Problems { file: None, list }) }
+        if list.is_empty() { Ok(()) } else { Err(self.lines.told(list)) }
     }
 
     /// Folders that are served twice would have two that stage and sweep in them.
     fn check_mounts(&self, list: &mut Vec<Problem>) {
         let mut served: Vec<PathBuf> = real(&self.dir).into_iter().collect();
-        for Mount { path, dir } in &self.mounts {
+        for (number, Mount { path, dir }) in self.mounts.iter().enumerate() {
+            let wrong = |key: &str, what: String| {
+                let line = self.lines.nth(key, number);
+                Problem { line, ..Problem::of(key, what) }
+            };
             let Some(folder) = real(dir).filter(|folder| folder.is_dir()) else {
-                list.push(Problem::of("mount.dir", format!("{} is no folder", dir.display())));
+                list.push(wrong("mount.dir", format!("{} is no folder", dir.display())));
                 continue;
             };
             let twice = served.iter().find(|other| folder.starts_with(other) || other.starts_with(&folder));
             if let Some(other) = twice {
                 let what = format!("{} and {} lie in each other", dir.display(), other.display());
-                list.push(Problem::of("mount.dir", what));
+                list.push(wrong("mount.dir", what));
             }
             if real(&self.state).is_some_and(|state| resolve::is_served(&folder, &state)) {
                 list.push(resolve::served_state(&self.state));
@@ -235,7 +242,7 @@ impl Config {
             let above = path.parent().unwrap_or_default();
             if !self.folder_of(&above).is_some_and(|folder| folder.is_dir()) {
                 let what = format!("there is no folder {above} for {path} to be shown in");
-                list.push(Problem::of("mount.path", what));
+                list.push(wrong("mount.path", what));
             }
         }
     }
@@ -252,7 +259,7 @@ impl Config {
 
     /// Homes that are not there. Whose home it is comes in all the same, finds nothing, and may be helped by whoever
     /// makes the folder; nobody else is concerned.
-    pub fn absent_homes(&self) -> Vec<Problem> {
+    pub fn absent_homes(&self) -> Problems {
         let anonymous = match &self.anonymous {
             Anonymous::On { home, .. } => Some(("anonymous.home", None, home)),
             Anonymous::Off => None,
@@ -266,7 +273,7 @@ impl Config {
             let dir = self.dir.display();
             Problem::of(key, format!("{whose}there is no folder {home} in {dir}"))
         });
-        told.collect()
+        self.lines.told(told.collect())
     }
 }
 

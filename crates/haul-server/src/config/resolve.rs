@@ -12,6 +12,7 @@ use haul_store::Durability;
 use super::{
     Certificate, Config, Flags, Ftp, Http, Logging, Mount, Problem, Problems, Process, Tls,
     document::{Document, Table},
+    lines::Lines,
     value::{self, AnonymousAccess, Listen, Ports, TlsMode},
 };
 use crate::{
@@ -62,6 +63,7 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
     let (mut document, root) = Document::parse(file.map_or("", |(_, text)| text));
     let told = read(&mut document, root, folder);
     let mut problems = std::mem::take(&mut document.problems);
+    let lines = lines(std::mem::take(&mut document.lines), file.map(|(path, _)| path), &flags);
 
     let dir = flags.dir.or(told.dir).unwrap_or_else(|| PathBuf::from("."));
     let state = flags.state.or(told.state).unwrap_or_else(|| dir.join(haul_core::RESERVED));
@@ -109,11 +111,14 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
         let what = "only root can listen at ports below 1024, and the server is process.user by then";
         problems.push(Problem::of("ftp.passive_ports", what));
     }
-    let users = users(told.users, flags.users.into_iter().map(|user| user.0), &mut problems);
     let vouched = tls.as_ref().is_some_and(|tls| tls.clients.is_some());
-    if !vouched && users.iter().any(|user| !user.bounds.certificates.is_empty()) {
-        problems.push(Problem::of("user.certificates", "nobody vouches for any: tls.client_ca is missing"));
+    let known = told.users.iter().position(|user| !user.bounds.certificates.is_empty());
+    if let Some(number) = known.filter(|_| !vouched) {
+        let what = "nobody vouches for any: tls.client_ca is missing";
+        let line = lines.nth("user.certificates", number);
+        problems.push(Problem { line, ..Problem::of("user.certificates", what) });
     }
+    let users = users(told.users, flags.users.into_iter().map(|user| user.0), &lines, &mut problems);
     let (access, home, bounds) = told.anonymous;
     let anonymous = match flags.anonymous.unwrap_or(access) {
         AnonymousAccess::Off => Anonymous::Off,
@@ -124,8 +129,7 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
         problems.push(Problem::of("user", "there is none, and anonymous is off: nobody could come in"));
     }
     if !problems.is_empty() {
-        problems.sort_by_key(|problem| (problem.line.is_none(), problem.line));
-        return Err(Problems { file: file.map(|(path, _)| path.to_owned()), list: problems });
+        return Err(lines.told(problems));
     }
     Ok(Config {
         dir,
@@ -143,7 +147,29 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
         limits: told.limits,
         uploads: told.uploads,
         log: Logging { format: flags.log.unwrap_or(told.log.format), ..told.log },
+        lines,
     })
+}
+
+/// Where keys stand whose values count, and are not what the command line says instead.
+fn lines(mut lines: Lines, file: Option<&Path>, flags: &Flags) -> Lines {
+    lines.file = file.map(Path::to_owned);
+    let certificate = flags.tls_cert.is_some() || flags.tls_key.is_some() || flags.tls_self_signed;
+    for (instead, keys) in [
+        (flags.dir.is_some(), &["dir"][..]),
+        (flags.state.is_some(), &["state"]),
+        (flags.ftp.is_some(), &["ftp.listen", "ftp"]),
+        (flags.ftps.is_some(), &["ftp.listen_tls", "ftp"]),
+        (flags.https.is_some(), &["http.listen_tls", "http"]),
+        (flags.passive_ports.is_some(), &["ftp.passive_ports"]),
+        (flags.tls.is_some(), &["tls.mode"]),
+        (certificate, &["tls", "tls.cert", "tls.key", "tls.self_signed"]),
+    ] {
+        if instead {
+            lines.forget(keys);
+        }
+    }
+    lines
 }
 
 /// Whether somebody could fetch what the server remembers: only below the reserved name nobody can.
@@ -469,12 +495,21 @@ fn user<'a>(document: &mut Document<'a>, mut table: Table<'a>) -> Option<User> {
 }
 
 /// Users of the file, and over them those of the command line.
-fn users(file: Vec<User>, flags: impl Iterator<Item = User>, problems: &mut Vec<Problem>) -> Vec<User> {
+fn users(
+    file: Vec<User>,
+    flags: impl Iterator<Item = User>,
+    lines: &Lines,
+    problems: &mut Vec<Problem>,
+) -> Vec<User> {
     let mut flags: Vec<User> = flags.collect();
+    // Where one of them is no user for another reason, which is told, numbers say nothing.
+    let all = problems.iter().all(|problem| !problem.key.as_ref().is_some_and(|key| key.starts_with("user")));
     let mut twice = |users: &[User], key: &str| {
         for (index, user) in users.iter().enumerate() {
             if users.iter().take(index).any(|earlier| earlier.name == user.name) {
-                problems.push(Problem::of(key, format!("{:?} is there twice", user.name)));
+                let what = format!("{:?} is there twice", user.name);
+                let line = lines.nth(key, index).filter(|_| all);
+                problems.push(Problem { line, ..Problem::of(key, what) });
             }
         }
     };

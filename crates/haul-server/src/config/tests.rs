@@ -297,23 +297,26 @@ fn what_does_not_fit_together_is_told() {
         assert!(told.iter().any(|line| line.contains(expected)), "{text}: {told:?}");
     };
     wrong("[ftp]\nlisten = \"off\"\n[http]\nlisten = \"off\"", "there is nothing to serve at");
-    wrong("[http]\nlisten_tls = \":443\"", "http.listen_tls: needs a certificate");
-    wrong("[tls]\nclient_ca = \"a.pem\"", "tls.client_ca: needs a certificate");
+    wrong("[http]\nlisten_tls = \":443\"", "serve.toml:2: http.listen_tls: needs a certificate");
+    wrong("[tls]\nclient_ca = \"a.pem\"", "serve.toml:2: tls.client_ca: needs a certificate");
     let ann = format!("[[user]]\nname = \"ann\"\npassword = \"{HASH}\"\ncertificates = [");
-    wrong(&format!("{ann}\"CN=ann\"]"), "user.certificates: nobody vouches for any");
+    wrong(&format!("{ann}\"CN=ann\"]"), "serve.toml:4: user.certificates: nobody vouches for any");
     wrong(&format!("{ann}\"ann\"]"), "serve.toml:4: user.certificates: \"ann\" names no certificate");
     wrong("[http]\norigins = \"*\"", "http.origins: is a list of texts");
     wrong("[http]\norigins = [\"example.org\"]", "http.origins: \"example.org\" is no origin");
     wrong("[http]\nhosts = [\"a:80\"]", "http.hosts: \"a:80\" is no name of a host");
-    wrong("[ftp]\nlisten_tls = \":990\"", "ftp.listen_tls: needs a certificate");
-    wrong("[tls]\nmode = \"required\"", "tls.mode: needs a certificate");
-    wrong("[tls]\ncert = \"a\"", "tls.key: is missing");
-    wrong("[tls]\nkey = \"a\"", "tls.cert: is missing");
-    wrong("[tls]\ncert = \"a\"\nkey = \"b\"\nself_signed = true", "tls.self_signed: there is a certificate");
+    wrong("[ftp]\nlisten_tls = \":990\"", "serve.toml:2: ftp.listen_tls: needs a certificate");
+    wrong("[tls]\nmode = \"required\"", "serve.toml:2: tls.mode: needs a certificate");
+    wrong("[tls]\ncert = \"a\"", "serve.toml:1: tls.key: is missing");
+    wrong("[tls]\nkey = \"a\"", "serve.toml:1: tls.cert: is missing");
+    wrong(
+        "[tls]\ncert = \"a\"\nkey = \"b\"\nself_signed = true",
+        "serve.toml:4: tls.self_signed: there is a certificate",
+    );
     wrong("[anonymous]\naccess = \"off\"", "nobody could come in");
-    wrong("dir = \"/srv\"\nstate = \"/srv/state\"", "where clients could fetch it");
+    wrong("dir = \"/srv\"\nstate = \"/srv/state\"", "serve.toml:2: state: /srv/state lies in the folder");
     let user = format!("[[user]]\nname = \"a\"\npassword = \"{HASH}\"\n");
-    wrong(&user.repeat(2), "user.name: \"a\" is there twice");
+    wrong(&user.repeat(2), "serve.toml:5: user.name: \"a\" is there twice");
     assert!(read("dir = \"/srv\"\nstate = \"/srv/.haul/state\"").is_ok());
     assert!(read("[tls]\nmode = \"offered\"").is_ok(), "there is just nothing to offer");
 }
@@ -321,9 +324,14 @@ fn what_does_not_fit_together_is_told() {
 #[test]
 fn what_a_process_is_must_fit_together() {
     let told = problems("[process]\ngroup = \"files\"\n");
-    assert_eq!(told, ["process.group: needs process.user beside it"]);
+    assert_eq!(told, ["/etc/haul/serve.toml:2: process.group: needs process.user beside it"]);
     let told = problems("[ftp]\npassive_ports = \"1000-2000\"\n[process]\nuser = \"haul\"\n");
-    assert!(told[0].starts_with("ftp.passive_ports: only root can listen at ports below 1024"), "{told:?}");
+    assert!(
+        told[0].starts_with(
+            "/etc/haul/serve.toml:2: ftp.passive_ports: only root can listen at ports below 1024"
+        ),
+        "{told:?}"
+    );
     let told = problems("[process]\numask = \"1000\"\nuser = \"a b\"\n[proxy]\ntrusted = [\"10.0.0.1/8\"]\n");
     let lines: Vec<_> =
         told.iter().map(|line| line.split(": ").take(2).collect::<Vec<_>>().join(" ")).collect();

@@ -54,7 +54,8 @@ impl Visitor {
     async fn plan(&self, path: &TreePath, order: Order) -> Result<(Sitting, Plan), ServerError> {
         let Order { wish, announced, condition, older, from_finished, of, note } = order;
         let depot = self.depot();
-        if !self.may_add(path) {
+        // A file that has the name of a folder with a rule of its own would be one of the folder above it.
+        if !self.may_add(path) || !self.account().may_name(path).write {
             return Err(ServerError::Denied);
         }
         let target = self.place(path)?;

@@ -151,7 +151,7 @@ impl House {
             return Err(Full::Network);
         }
         let place = among.enter(peer, room)?;
-        place.is_in(&self.crowd, peer, limits.sessions, limits.sessions_per_address)
+        place.among(&self.crowd, peer, limits.sessions, limits.sessions_per_address)
     }
 
     /// Counts a session as this account's, unless that has as many as it may.

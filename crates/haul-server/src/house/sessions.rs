@@ -198,15 +198,15 @@ impl Place {
     ) -> Result<(), Full> {
         let mut places = self.sessions.places();
         let Some(card) = places.taken.get_mut(&self.number) else { return Ok(()) };
-        if !card.counted.as_ref().is_some_and(|counted| **counted.of() == *user) {
+        if card.counted.as_ref().is_none_or(|counted| **counted.of() != *user) {
             card.counted = Some(tally.count(user.into(), most).ok_or(Full::ForUser)?);
         }
         Ok(())
     }
 
     /// Counts it among those of all doors, unless there are as many, of everybody or of its address.
-    pub(super) fn is_in(
-        self,
+    pub(super) fn among(
+        mut self,
         crowd: &Arc<Crowd>,
         peer: IpAddr,
         in_all: Option<u32>,
@@ -214,9 +214,8 @@ impl Place {
     ) -> Result<Self, Full> {
         let all = crowd.count(None, in_all).ok_or(Full::InAll)?;
         let of_peer = crowd.count(Some(whose(peer)), for_address).ok_or(Full::ForAddress)?;
-        let mut this = self;
-        this.counted = Some([all, of_peer]);
-        Ok(this)
+        self.counted = Some([all, of_peer]);
+        Ok(self)
     }
 
     /// A number that no other session of this run has.

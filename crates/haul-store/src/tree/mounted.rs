@@ -144,8 +144,10 @@ fn stays(doing: &'static str, path: &TreePath) -> StoreError {
 /// A listing of a folder with mounts in it.
 struct Together {
     inner: Box<dyn Listing>,
-    /// Told first, and hidden in what follows.
+    /// Told first.
     mounts: Vec<Entry>,
+    /// What lies beneath mounts.
+    hidden: Vec<Vec<u8>>,
     told: bool,
 }
 
@@ -158,7 +160,7 @@ impl Listing for Together {
             loop {
                 let page = self.inner.next().await?;
                 let end = page.is_empty();
-                let hidden = |entry: &Entry| self.mounts.iter().any(|mount| mount.name == entry.name);
+                let hidden = |entry: &Entry| self.hidden.contains(&entry.name);
                 let page: Vec<Entry> = page.into_iter().filter(|entry| !hidden(entry)).collect();
                 // None at all would be the end.
                 if end || !page.is_empty() {
@@ -183,16 +185,18 @@ impl Store for MountedStore {
         Box::pin(async move {
             let (store, path) = self.route(folder);
             let inner = store.list(&path).await?;
-            let mut mounts = Vec::new();
+            let (mut mounts, mut hidden) = (Vec::new(), Vec::new());
             for mount in self.mounts.iter().filter(|mount| mount.at.parent().as_ref() == Some(folder)) {
-                // One that cannot be looked at hides what lies beneath it all the same.
-                let meta = mount.store.stat(&TreePath::ROOT).await?;
-                mounts.push(Entry { name: mount.at.name().to_vec(), meta });
+                // One that cannot be looked at hides what lies beneath it all the same, and nothing beside it.
+                if let Ok(meta) = mount.store.stat(&TreePath::ROOT).await {
+                    mounts.push(Entry { name: mount.at.name().to_vec(), meta });
+                }
+                hidden.push(mount.at.name().to_vec());
             }
-            if mounts.is_empty() {
+            if hidden.is_empty() {
                 return Ok(inner);
             }
-            Ok(Box::new(Together { inner, mounts, told: false }) as Box<dyn Listing>)
+            Ok(Box::new(Together { inner, mounts, hidden, told: false }) as Box<dyn Listing>)
         })
     }
 

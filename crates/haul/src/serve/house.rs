@@ -149,7 +149,7 @@ fn tell(log: &Log, fingerprint: Option<String>, config: &Config) {
     if let Some(fingerprint) = fingerprint {
         log.tell(Event::CertificateMade { fingerprint });
     }
-    for problem in config.absent_homes() {
+    for problem in config.absent_homes().list {
         log.tell(Event::Problem { what: problem.to_string() });
     }
 }

@@ -107,7 +107,7 @@ pub(crate) fn run(args: ServeArgs) -> u8 {
             return refused(&screen, &Unserved::Local(what));
         }
         // The certificate is read as well: a file that is there may still be none.
-        let absent = Problems { file: None, list: config.absent_homes() };
+        let absent = config.absent_homes();
         return match house::Made::default().protection(&config) {
             Err(unserved) => refused(&screen, &unserved),
             Ok(_) if !absent.list.is_empty() => refused(&screen, &absent.into()),

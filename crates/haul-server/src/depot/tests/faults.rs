@@ -28,6 +28,8 @@ struct Faults {
     len: AtomicU64,
     /// Folders called `closed` cannot be read.
     closed: AtomicBool,
+    /// Nothing is to be had of its medium.
+    dead: AtomicBool,
     /// What a power cut leaves of the ledger: everything as it was at the last save that was synced.
     survives: Mutex<Vec<(UploadKey, Unfinished)>>,
 }
@@ -47,6 +49,11 @@ impl Store for Flaky {
         self.0.geometry()
     }
     fn stat<'a>(&'a self, path: &'a TreePath) -> Work<'a, Meta> {
+        if self.1.dead.load(SeqCst) {
+            let source = std::io::ErrorKind::NotConnected.into();
+            let failed = StoreError::Io { doing: "looking at", path: PathBuf::from("a"), source };
+            return Box::pin(async { Err(failed) });
+        }
         self.0.stat(path)
     }
     fn list<'a>(&'a self, folder: &'a TreePath) -> Work<'a, Box<dyn Listing>> {
@@ -540,4 +547,25 @@ async fn a_folder_that_the_server_may_not_read_keeps_no_home_from_being_counted(
     let ann = server.visitor(Account { bounds, ..account("ann") });
     published(complete(&ann, "h", Wish::Anew, 500).await);
     assert_eq!(ann.left(), Some(1500));
+}
+
+#[tokio::test]
+async fn a_mount_whose_medium_is_gone_keeps_nobody_from_what_lies_beside_it() {
+    let (bench, other) = (Bench::new(), tempfile::tempdir().unwrap());
+    std::fs::create_dir(bench.root().join("media")).unwrap();
+    bench.put("media/beneath", b"x");
+    bench.put("f", b"x");
+    let faults = Arc::new(Faults::default());
+    let first: Arc<dyn Store> = Arc::new(FsStore::open(&bench.root(), pool()).unwrap());
+    let mounted: Arc<dyn Store> =
+        Arc::new(Flaky(FsStore::open(other.path(), pool()).unwrap(), Arc::clone(&faults)));
+    let store = haul_store::MountedStore::new(first, [(path("media"), mounted)]).unwrap();
+    let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::default());
+    let depot = Depot::open(Arc::new(store), Arc::clone(&ledger), RULES).await.unwrap();
+    let server = Server { depot, ledger };
+    let names =
+        async || listed(&server.ann(), "").await.into_iter().map(|(name, ..)| name).collect::<Vec<_>>();
+    assert_eq!(names().await, ["f", "media"]);
+    faults.dead.store(true, SeqCst);
+    assert_eq!(names().await, ["f"], "nor is what it hides to be seen");
 }

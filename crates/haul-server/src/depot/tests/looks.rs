@@ -113,3 +113,17 @@ async fn a_tree_that_nobody_may_write_is_left_as_it_is() {
     assert_eq!(depot.expire().await.unwrap(), 0);
     assert_eq!((bench.names(), bench.staged()), (vec!["a".to_owned()], 1));
 }
+
+#[tokio::test]
+async fn a_rule_for_a_folder_lets_nobody_make_a_file_of_its_name() {
+    let bench = Bench::new();
+    let server = bench.start(RULES).await;
+    let write = Permissions { write: true, ..Permissions::default() };
+    let folders = crate::accounts::Folders(vec![(path("incoming"), write)]);
+    let bounds = Arc::new(crate::accounts::Bounds { folders, ..Default::default() });
+    let may = Permissions { read: true, list: true, ..Permissions::default() };
+    let ann = server.visitor(Account { may, bounds, ..account("ann") });
+    assert!(is_denied(&ann.receive(&path("incoming"), Wish::Anew, None).await.map(drop)));
+    std::fs::create_dir(bench.root().join("incoming")).unwrap();
+    published(complete(&ann, "incoming/f", Wish::Anew, 10).await);
+}
