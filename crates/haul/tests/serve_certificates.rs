@@ -214,7 +214,7 @@ fn what_is_wrong_about_it_is_told_and_a_reload_that_would_bring_it_changes_nothi
     };
     for (authority, told) in [
         (empty.display().to_string(), "empty.pem has no certificate in it"),
-        ("/nowhere/ca.pem".to_owned(), "tls.client_ca: /nowhere/ca.pem: "),
+        ("/nowhere/ca.pem".to_owned(), "serve.toml:2: tls.client_ca: /nowhere/ca.pem: "),
     ] {
         fs::write(&file, format!("[tls]\nclient_ca = \"{authority}\"\n")).unwrap();
         let end = serve().arg("--check").run().expect_code(2);

@@ -236,8 +236,8 @@ fn mounts_that_cannot_be_are_told_and_change_with_a_restart_only() {
     let inside = mounted.disk("d");
     for (path, dir, told) in [
         ("/", mounted.inner.path(), ":2: mount.path: \"/\" is the root"),
-        ("/media/x", Path::new("/nowhere"), "mount.dir: /nowhere is no folder"),
-        ("/absent/x", mounted.inner.path(), "mount.path: there is no folder /absent for /absent/x"),
+        ("/media/x", Path::new("/nowhere"), ":6: mount.dir: /nowhere is no folder"),
+        ("/absent/x", mounted.inner.path(), ":5: mount.path: there is no folder /absent for /absent/x"),
         ("/media/x", &inside, "lie in each other"),
         ("/media/x", &mounted.place.far("media"), "lie in each other"),
         ("/media/disk", mounted.inner.path(), ":2: mount.path: \"/media/disk\" is there twice"),
