@@ -280,10 +280,10 @@ fn moment(seconds: u64) -> String {
 fn an_account_that_has_expired_is_told_so_and_its_session_ends_after_its_transfer() {
     let place = Place::new();
     let toml =
-        users(&format!("expires = {}", moment(4))) + &user("old", "secret", "expires = \"2020-01-31\"");
+        users(&format!("expires = {}", moment(6))) + &user("old", "secret", "expires = \"2020-01-31\"");
     let served = serve(&place, &toml).start();
-    assert_eq!(login("127.0.0.1", &served, "old", "secret"), 530);
-    assert_eq!(login("127.0.0.1", &served, "old", "wrong"), 530);
+    assert_eq!(login("127.0.0.2", &served, "old", "secret"), 530);
+    assert_eq!(login("127.0.0.3", &served, "old", "wrong"), 530);
     let mut idle = Caller::binary(served.addr(), "a", "secret");
     let mut busy = Caller::binary(served.addr(), "a", "secret");
     let mut data = busy.data();
@@ -297,7 +297,7 @@ fn an_account_that_has_expired_is_told_so_and_its_session_ends_after_its_transfe
     busy.hears(226);
     busy.hears(421);
     assert_eq!(fs::read(place.far("g")).unwrap(), b"before and after");
-    assert_eq!(login("127.0.0.1", &served, "a", "secret"), 530);
+    assert_eq!(login("127.0.0.4", &served, "a", "secret"), 530);
     let answer = ask(served.http_addr(), "GET", "/f", &[OWNER]).expect(403);
     assert!(answer.text().contains("This account has expired"), "{}", answer.text());
     if let Some(end) = lftp(&served, &place, "a,secret") {
