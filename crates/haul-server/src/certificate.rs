@@ -9,7 +9,7 @@ use rustls::pki_types::{
 };
 use sha2::{Digest as _, Sha256};
 
-use crate::ServerError;
+use crate::{ServerError, accounts::not_after};
 
 /// Whom a certificate made on the spot names.
 const NAME: &str = "haul";
@@ -53,6 +53,11 @@ impl Certificate {
         let cert = params.self_signed(&signing_key).map_err(failed)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
         Ok(Self { chain: vec![cert.der().clone()], key })
+    }
+
+    /// Until when the server's own is good, in seconds since 1970, where that can be read.
+    pub fn until(&self) -> Option<i64> {
+        self.chain.first().and_then(|own| not_after(own))
     }
 
     /// The SHA-256 of the server's own, as it is usually written.

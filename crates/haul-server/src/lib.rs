@@ -18,6 +18,7 @@ pub mod ftp;
 mod house;
 pub mod http;
 pub mod log;
+pub mod metrics;
 pub mod pace;
 mod sys;
 

@@ -27,6 +27,7 @@ mod sys;
 mod tests;
 mod tree;
 mod uploads;
+mod watch;
 
 pub use boot::boot;
 pub use error::StoreError;
@@ -35,7 +36,7 @@ pub use inspect::{Inspection, Problem, find_by_key, inspect, journals_in};
 pub use journal::VERSION as JOURNAL_VERSION;
 #[cfg(any(test, feature = "testing"))]
 pub use ledger::conformance as ledger_conformance;
-pub use ledger::{Lease, Ledger, MemoryLedger, SqliteLedger, Unfinished, UploadKey};
+pub use ledger::{Lease, Ledger, MemoryLedger, Outstanding, SqliteLedger, Unfinished, UploadKey};
 pub use partial::{Geometry, Held, Note, Partial, Publish};
 pub use subject::{SourceRecord, Subject};
 pub use sys::free_space;
@@ -53,3 +54,4 @@ pub use uploads::{
     Remembered, UploadClaim, UploadDialect, UploadPart, UploadRecord, UploadRecords, UploadResource,
     UploadStage,
 };
+pub use watch::{Synced, Watch};

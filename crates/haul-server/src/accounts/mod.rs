@@ -28,6 +28,7 @@ pub use folders::Folders;
 pub use network::{Network, Networks};
 pub use password::{LONGEST as LONGEST_PASSWORD, Password, hash};
 use password::{LONGEST, Stored};
+pub(crate) use presented::not_after;
 pub use presented::{KnownBy, Presented};
 use throttle::{Patience, Throttle};
 

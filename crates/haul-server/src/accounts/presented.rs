@@ -69,6 +69,22 @@ impl FromStr for KnownBy {
     }
 }
 
+/// Until when a certificate is good, in seconds since 1970 (RFC 5280 §4.1.2.5).
+pub(crate) fn not_after(certificate: &[u8]) -> Option<i64> {
+    let (validity, _) = validity(certificate)?;
+    let (_, _, rest) = thing(validity)?;
+    let (kind, digits, _) = thing(rest)?;
+    let digits = str::from_utf8(digits).ok()?.strip_suffix('Z')?;
+    let century = match (kind, digits.get(..2)?) {
+        (UTC_TIME, year) if year < "50" => "20",
+        (UTC_TIME, _) => "19",
+        (GENERALIZED_TIME, _) => "",
+        _ => return None,
+    };
+    let modified = haul_proto::ftp::time::parse(format!("{century}{digits}").as_bytes())?;
+    Some(modified.seconds)
+}
+
 /// One thing: its kind, what is in it, and what follows it.
 fn thing(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (kind, rest) = bytes.split_first()?;
@@ -100,16 +116,23 @@ const OBJECT: u8 = 0x06;
 const VERSION: u8 = 0xa0;
 const UTF8: u8 = 0x0c;
 const PRINTABLE: u8 = 0x13;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
 
-fn common_name(certificate: &[u8]) -> Option<String> {
+/// What is in the validity, and what stands behind it: the subject.
+fn validity(certificate: &[u8]) -> Option<(&[u8], &[u8])> {
     let (certificate, _) = of_kind(SEQUENCE, certificate)?;
     let (signed, _) = of_kind(SEQUENCE, certificate)?;
     let serial = of_kind(VERSION, signed).map_or(signed, |(_, rest)| rest);
     let (_, rest) = of_kind(INTEGER, serial)?;
-    // The algorithm, the issuer, the validity; then the subject.
+    // The algorithm, the issuer.
     let (_, rest) = of_kind(SEQUENCE, rest)?;
     let (_, rest) = of_kind(SEQUENCE, rest)?;
-    let (_, rest) = of_kind(SEQUENCE, rest)?;
+    of_kind(SEQUENCE, rest)
+}
+
+fn common_name(certificate: &[u8]) -> Option<String> {
+    let (_, rest) = validity(certificate)?;
     let (mut names, _) = of_kind(SEQUENCE, rest)?;
     let mut found = None;
     while let Some((mut set, rest)) = of_kind(SET, names) {
@@ -154,6 +177,17 @@ mod tests {
         assert_eq!(Presented::of(&certificate(&[(DnType::OrganizationName, "ann")])).name, None);
         let long = "x".repeat(300);
         assert_eq!(Presented::of(&certificate(&[(DnType::CommonName, &long)])).name, Some(long));
+    }
+
+    #[test]
+    fn the_end_of_a_certificate_is_found_in_either_form() {
+        for (year, seconds) in [(2031, 1_925_078_400), (2049, 2_493_072_000), (2050, 2_524_608_000)] {
+            let mut params = CertificateParams::new(Vec::new()).unwrap();
+            params.not_after = rcgen::date_time_ymd(year, 1, 1);
+            let made = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+            assert_eq!(not_after(made.der()), Some(seconds), "{year}");
+        }
+        assert_eq!(not_after(b"\x30\x00"), None);
     }
 
     #[test]

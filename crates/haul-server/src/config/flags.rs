@@ -20,6 +20,8 @@ pub struct Flags {
     pub http: Option<Listen>,
     /// `--https`.
     pub https: Option<Listen>,
+    /// `--metrics`.
+    pub metrics: Option<Listen>,
     /// `--user`; one of the same name in the file is replaced.
     pub users: Vec<PlainUser>,
     /// `--anonymous`.

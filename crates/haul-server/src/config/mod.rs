@@ -64,6 +64,8 @@ pub struct Config {
     pub uploads: Rules,
     /// What is written down, and how.
     pub log: Logging,
+    /// Where figures are told beside the doors of HTTP.
+    pub metrics: Listen,
     /// Where all this stands.
     lines: lines::Lines,
 }
@@ -172,6 +174,8 @@ pub struct Logging {
     pub format: Format,
     /// A file with a line for each transfer.
     pub xferlog: Option<PathBuf>,
+    /// A file with a line for each change, and for each login.
+    pub audit: Option<PathBuf>,
 }
 
 impl Config {
@@ -208,12 +212,14 @@ impl Config {
         {
             list.push(Problem::of("tls.client_ca", format!("{}: {why}", clients.display())));
         }
-        let folder = self.log.xferlog.as_deref().map(|file| match file.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        });
-        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-            list.push(Problem::of("log.xferlog", format!("{} is no folder", folder.display())));
+        for (name, file) in [("log.xferlog", &self.log.xferlog), ("log.audit", &self.log.audit)] {
+            let folder = file.as_deref().map(|file| match file.parent() {
+                Some(folder) if folder != Path::new("") => folder,
+                _ => Path::new("."),
+            });
+            if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+                list.push(Problem::of(name, format!("{} is no folder", folder.display())));
+            }
         }
         if list.is_empty() { Ok(()) } else { Err(self.lines.told(list)) }
     }

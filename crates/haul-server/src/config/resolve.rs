@@ -47,6 +47,7 @@ struct File {
     limits: Limits,
     uploads: Rules,
     log: Logging,
+    metrics: Listen,
 }
 
 #[derive(Default)]
@@ -147,6 +148,7 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
         limits: told.limits,
         uploads: told.uploads,
         log: Logging { format: flags.log.unwrap_or(told.log.format), ..told.log },
+        metrics: flags.metrics.unwrap_or(told.metrics),
         lines,
     })
 }
@@ -205,6 +207,7 @@ fn read<'a>(document: &mut Document<'a>, mut root: Table<'a>, folder: &Path) -> 
         limits: limits(document, &mut root),
         uploads: uploads(document, &mut root),
         log: logging(document, &mut root, folder),
+        metrics: metrics(document, &mut root),
         users: document
             .tables(&mut root, "user")
             .into_iter()
@@ -469,9 +472,17 @@ fn logging<'a>(document: &mut Document<'a>, root: &mut Table<'a>, folder: &Path)
     let logging = Logging {
         format: document.text(&mut table, "format", str::parse).unwrap_or_default(),
         xferlog: document.text(&mut table, "xferlog", |text| path(folder, text)),
+        audit: document.text(&mut table, "audit", |text| path(folder, text)),
     };
     document.finish(table);
     logging
+}
+
+fn metrics<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> Listen {
+    let mut table = document.table(root, "metrics");
+    let listen = document.text(&mut table, "listen", str::parse).unwrap_or(Listen::Off);
+    document.finish(table);
+    listen
 }
 
 fn user<'a>(document: &mut Document<'a>, mut table: Table<'a>) -> Option<User> {

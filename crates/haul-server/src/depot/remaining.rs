@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use haul_core::TreePath;
-use haul_store::{StageId, Unfinished, UploadKey};
+use haul_store::{Outstanding, StageId, Unfinished, UploadKey};
 
 use super::{Depot, Seen, visitor::ASIDE};
 use crate::ServerError;
@@ -79,6 +79,19 @@ impl Remaining {
 }
 
 impl Depot {
+    /// How much is unfinished in all.
+    pub async fn outstanding(&self) -> Result<Outstanding, ServerError> {
+        if self.rules.in_place {
+            return Ok(Outstanding::default());
+        }
+        Ok(self.ledger.outstanding().await?)
+    }
+
+    /// How many bytes may still be written to the medium of the served folder; `None` where nobody knows.
+    pub async fn room(&self) -> Result<Option<u64>, ServerError> {
+        Ok(self.store.space(&TreePath::ROOT).await?)
+    }
+
     /// All unfinished uploads, by place and owner.
     pub async fn remaining(&self) -> Result<Vec<Remaining>, ServerError> {
         if self.rules.in_place {

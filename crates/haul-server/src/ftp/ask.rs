@@ -10,6 +10,7 @@ use crate::{
     ServerError,
     accounts::{Accounts, Entry, Presented},
     depot::{Depot, Visitor},
+    metrics::Reason,
 };
 
 /// Something that is being done.
@@ -24,6 +25,20 @@ pub(super) struct Entered {
     pub(super) shown: bool,
     /// For how long still the address is not listened to.
     pub(super) refused_for: Option<Duration>,
+}
+
+impl Entered {
+    /// Why somebody was not let in, for those who count.
+    pub(super) fn refused(&self) -> Option<Reason> {
+        match (&self.login, self.refused_for) {
+            (Login::Welcome { .. }, _) => None,
+            (Login::No, _) => Some(Reason::Login),
+            (Login::Barred { .. }, _) => Some(Reason::Barred),
+            (Login::Never { .. }, Some(_)) => Some(Reason::Throttled),
+            // With a right password: there is no room for another session.
+            (Login::Never { .. }, None) => Some(Reason::SessionsOfUser),
+        }
+    }
 }
 
 /// Lets somebody in, or not.

@@ -14,6 +14,7 @@ use crate::{
     ServerError,
     house::{self, Full, House, Place, Room, canonical},
     log::Event,
+    metrics::DoorName,
     sys,
 };
 
@@ -29,6 +30,16 @@ pub enum Kind {
     Explicit,
     /// From the first byte (ftps).
     Implicit,
+}
+
+impl Kind {
+    /// What it is called.
+    pub(super) fn name(self) -> DoorName {
+        match self {
+            Self::Explicit => DoorName::Ftp,
+            Self::Implicit => DoorName::Ftps,
+        }
+    }
 }
 
 /// A door: an address where clients come in.
@@ -54,7 +65,7 @@ impl Door {
         if kind == Kind::Implicit && house.terms().ftp.protection.is_none() {
             return Err(ServerError::Other("there is no certificate for TLS".to_owned()));
         }
-        Ok(Self { door: house::Door::over(house, listener)?, kind })
+        Ok(Self { door: house::Door::over(house, listener, kind.name())?, kind })
     }
 
     /// Where it really is.
@@ -77,10 +88,7 @@ fn let_in(house: &House, kind: Kind, stream: TcpStream, peer: SocketAddr) {
     let room = Room { in_all: settings.limits.sessions, for_address: settings.limits.per_address };
     match house.admit(&house.sessions, peer.ip(), room) {
         Ok(place) => {
-            let door = match kind {
-                Kind::Explicit => "ftp",
-                Kind::Implicit => "ftps",
-            };
+            let door = kind.name();
             place.through(door);
             house.log.tell(Event::Connected { session: place.number(), address: peer, door });
             // It leaves this runtime, and is at home in the one where its session is.
@@ -94,6 +102,7 @@ fn let_in(house: &House, kind: Kind, stream: TcpStream, peer: SocketAddr) {
         }
         Err(full) => {
             let (address, why) = (peer.ip(), full.words().to_owned());
+            house.log.metrics().refused(kind.name(), full.into());
             house.log.tell(Event::Refused { address, why });
             tokio::spawn(send_away(stream, full, kind));
         }
@@ -140,6 +149,7 @@ async fn meet(
             match begun {
                 Ok((secured, own)) => (Control::secured(secured), Some(own)),
                 Err(error) => {
+                    house.log.metrics().unprotected(kind.name());
                     let (session, why) = (place.number(), format!("TLS did not begin: {error}"));
                     house.log.tell(Event::Closed { session, address: peer, why });
                     return None;

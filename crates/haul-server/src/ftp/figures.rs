@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::metrics::Meter;
+
 impl crate::house::Counting for Figures {
     fn moved(&self) -> u64 {
         self.moved()
@@ -19,15 +21,28 @@ pub(super) struct Figures {
     began: Instant,
     /// Set when no further byte may be sent: whoever moves them on another thread looks here.
     halted: AtomicBool,
+    /// Where they are added up with others', of a file.
+    meter: Option<Meter>,
+    /// Another file had the name before, where somebody looks.
+    replaced: AtomicBool,
 }
 
 impl Figures {
-    pub(super) fn new() -> Self {
-        Self { moved: AtomicU64::new(0), began: Instant::now(), halted: AtomicBool::new(false) }
+    pub(super) fn new(meter: Option<Meter>) -> Self {
+        Self {
+            moved: AtomicU64::new(0),
+            began: Instant::now(),
+            halted: AtomicBool::new(false),
+            meter,
+            replaced: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn add(&self, bytes: usize) {
         self.moved.fetch_add(bytes as u64, Ordering::Relaxed);
+        if let Some(meter) = &self.meter {
+            meter.add(bytes as u64);
+        }
     }
 
     pub(super) fn moved(&self) -> u64 {
@@ -36,6 +51,14 @@ impl Figures {
 
     pub(super) fn took(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    pub(super) fn replaces(&self, another: bool) {
+        self.replaced.store(another, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_replaced(&self) -> bool {
+        self.replaced.load(Ordering::Relaxed)
     }
 
     pub(super) fn halt(&self) {
@@ -64,7 +87,7 @@ mod tests {
 
     #[test]
     fn what_was_moved_is_told_in_one_line() {
-        let figures = Figures::new();
+        let figures = Figures::new(None);
         figures.add(5);
         figures.add(7);
         let line = figures.line();

@@ -14,6 +14,7 @@ use crate::{
     account::Account,
     house::{OnItsWay, Place},
     log::{self, Change, Direction, Ended, Event},
+    metrics::{Dialect, DoorName},
 };
 
 /// Whose session it is, for its lines.
@@ -21,6 +22,7 @@ use crate::{
 pub(super) struct Whose {
     pub(super) session: u64,
     pub(super) address: IpAddr,
+    pub(super) door: DoorName,
 }
 
 /// A path of an account as one of the whole tree.
@@ -31,17 +33,19 @@ fn whole(account: &Account, path: &TreePath) -> TreePath {
 impl Whose {
     /// What is told of a try to log in.
     pub(super) fn entered(self, entered: &Entered) -> Event {
-        let Self { session, address } = self;
+        let Self { session, address, door } = self;
         match (&entered.login, entered.refused_for) {
             (Login::Welcome { .. }, _) => {
                 let user = entered.visitor.as_ref().map(|visitor| visitor.account().name.clone());
-                Event::LoggedIn { session, user: user.unwrap_or_default(), address }
+                Event::LoggedIn { session, door, user: user.unwrap_or_default(), address }
             }
-            (Login::Never { .. }, Some(remaining)) => Event::LoginRefused { session, address, remaining },
+            (Login::Never { .. }, Some(remaining)) => {
+                Event::LoginRefused { session, door, address, remaining }
+            }
             (Login::Barred { why } | Login::Never { why }, _) => {
-                Event::LoginBarred { session, user: entered.user.clone(), address, why: why.clone() }
+                Event::LoginBarred { session, door, user: entered.user.clone(), address, why: why.clone() }
             }
-            (Login::No, _) => Event::LoginFailed { session, user: entered.user.clone(), address },
+            (Login::No, _) => Event::LoginFailed { session, door, user: entered.user.clone(), address },
         }
     }
 
@@ -56,8 +60,9 @@ impl Whose {
             Ask::SetMode(path, _) => (Change::ModeSet, path, None),
             _ => return None,
         };
-        let (session, user, path) = (self.session, account.name.clone(), whole(account, path));
-        Some(Event::Changed { session, user, what, path, to })
+        let Self { session, address, door } = self;
+        let (user, path) = (account.name.clone(), whole(account, path));
+        Some(Event::Changed { session, door, user, address, what, path, to })
     }
 }
 
@@ -79,9 +84,12 @@ impl Record {
         transfer: &Transfer,
         figures: &Arc<Figures>,
     ) -> Option<Self> {
-        let (direction, path, unnamed) = match &transfer.what {
-            What::Retrieve(wanted) => (Direction::Sent, &wanted.path, false),
-            What::Store { path, wish, .. } => (Direction::Received, path, *wish == StoreWish::Unique),
+        let (direction, path, unnamed, part) = match &transfer.what {
+            What::Retrieve(wanted) => (Direction::Sent, &wanted.path, false, wanted.to.is_some()),
+            What::Store { path, wish, .. } => {
+                let part = matches!(wish, StoreWish::Range { .. });
+                (Direction::Received, path, *wish == StoreWish::Unique, part)
+            }
             What::List { .. } => return None,
         };
         let told = log::Transfer {
@@ -89,6 +97,10 @@ impl Record {
             user: account.name.clone(),
             anonymous: account.anonymous.is_some(),
             address: whose.address,
+            door: whose.door,
+            dialect: if part { Dialect::Range } else { Dialect::Stream },
+            resumed: false,
+            replaced: false,
             direction,
             path: whole(account, path),
             from: 0,
@@ -104,6 +116,8 @@ impl Record {
     /// It begins at this byte, in the session that has this place; a file of STOU has this name.
     pub(super) fn begun(&mut self, place: &Place, from: u64, name: Option<&[u8]>) {
         self.told.from = from;
+        // A range stands for itself.
+        self.told.resumed = from > 0 && self.told.dialect == Dialect::Stream;
         if let Some(path) = name.filter(|_| self.unnamed).and_then(|name| self.told.path.join(name).ok()) {
             self.told.path = path;
         }
@@ -114,6 +128,7 @@ impl Record {
     pub(super) fn ended(self, how: &Transferred) -> Event {
         let Self { mut told, figures, .. } = self;
         (told.bytes, told.took, told.ended) = (figures.moved(), figures.took(), ended(how));
+        told.replaced = figures.has_replaced();
         Event::Transferred(told)
     }
 }

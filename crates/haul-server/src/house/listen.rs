@@ -14,7 +14,12 @@ use tokio::{
 };
 
 use super::{House, Phase, Taken, client};
-use crate::{ServerError, log::Event, sys};
+use crate::{
+    ServerError,
+    log::Event,
+    metrics::{DoorName, Reason},
+    sys,
+};
 
 /// Connections that the system holds for us before we take them.
 const BACKLOG: u16 = 1024;
@@ -26,6 +31,7 @@ const TELLING: usize = 1024;
 /// An address where clients come in.
 pub(crate) struct Door {
     pub(crate) house: House,
+    name: DoorName,
     listener: TcpListener,
 }
 
@@ -34,11 +40,15 @@ impl Door {
     ///
     /// # Errors
     /// Where the runtime cannot watch it.
-    pub(crate) fn over(house: House, listener: std::net::TcpListener) -> Result<Self, ServerError> {
+    pub(crate) fn over(
+        house: House,
+        listener: std::net::TcpListener,
+        name: DoorName,
+    ) -> Result<Self, ServerError> {
         let watched = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
         let listener =
             watched.map_err(|error| ServerError::Other(format!("cannot wait for clients: {error}")))?;
-        Ok(Self { house, listener })
+        Ok(Self { house, name, listener })
     }
 
     /// Where it really is.
@@ -74,14 +84,17 @@ impl Door {
                 Taken::ForAnother => {
                     // It is never closed.
                     let Ok(place) = Arc::clone(&telling).acquire_owned().await else { return };
-                    let (house, let_in) = (self.house.clone(), Arc::clone(&let_in));
+                    let (house, let_in, name) = (self.house.clone(), Arc::clone(&let_in), self.name);
                     tokio::spawn(async move {
                         let mut stream = stream;
                         let told = client(&mut stream, peer).await;
                         drop(place);
                         match told {
                             Ok(client) => let_in(&house, stream, client),
-                            Err(why) => house.log.tell(Event::Refused { address: peer.ip(), why }),
+                            Err(why) => {
+                                house.log.metrics().refused(name, Reason::Network);
+                                house.log.tell(Event::Refused { address: peer.ip(), why });
+                            }
                         }
                     });
                 }
@@ -90,6 +103,7 @@ impl Door {
     }
 
     fn refuse(&self, peer: SocketAddr, why: &str) {
+        self.house.log.metrics().refused(self.name, Reason::Network);
         self.house.log.tell(Event::Refused { address: peer.ip(), why: why.to_owned() });
     }
 }

@@ -11,6 +11,7 @@ mod workers;
 
 use std::{
     net::IpAddr,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -50,8 +51,6 @@ pub struct House {
     pub stop: Stop,
     /// Where it is written down.
     pub log: Log,
-    /// What its doors have counted.
-    pub counts: Arc<http::Counts>,
     /// Digests of files, once computed.
     pub(crate) digests: Arc<http::Digests>,
     /// How fast everybody may be.
@@ -61,6 +60,8 @@ pub struct House {
     /// How many sessions there are over all doors.
     crowd: Arc<sessions::Crowd>,
     terms: Arc<Mutex<Terms>>,
+    /// Where the ledger is, to tell its size.
+    state: Option<Arc<Path>>,
     workers: Arc<Workers>,
 }
 
@@ -116,12 +117,12 @@ impl House {
             connections: Arc::default(),
             stop: Stop::new(),
             log,
-            counts: Arc::default(),
             digests: Arc::default(),
             tally: Arc::default(),
             crowd: Arc::default(),
             gates,
             terms: Arc::new(Mutex::new(terms)),
+            state: None,
             workers: Arc::default(),
         }
     }
@@ -130,6 +131,17 @@ impl House {
     #[must_use]
     pub fn on(self, workers: Workers) -> Self {
         Self { workers: Arc::new(workers), ..self }
+    }
+
+    /// The same, which keeps what it remembers in this folder.
+    #[must_use]
+    pub fn remembering(self, state: &Path) -> Self {
+        Self { state: Some(state.into()), ..self }
+    }
+
+    /// Where it keeps what it remembers.
+    pub(crate) fn state_folder(&self) -> Option<&Path> {
+        self.state.as_deref()
     }
 
     /// The present terms.

@@ -17,7 +17,7 @@ use super::{
     tally::{Counted, Tally},
     underway::{Counting, Moving, OnItsWay, Underway},
 };
-use crate::{accounts::throttle::whose, log::Transfer};
+use crate::{accounts::throttle::whose, log::Transfer, metrics::DoorName};
 
 /// The number of the next session, over whichever door.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -48,7 +48,7 @@ struct Places {
 struct Card {
     peer: IpAddr,
     since: Instant,
-    door: &'static str,
+    door: Option<DoorName>,
     user: Option<Box<str>>,
     doing: Option<Box<str>>,
     underway: Arc<Underway>,
@@ -145,6 +145,12 @@ impl Sessions {
         self.places().taken.len()
     }
 
+    /// How many have come through each of these doors.
+    pub(crate) fn through<const N: usize>(&self, doors: [DoorName; N]) -> [usize; N] {
+        let places = self.places();
+        doors.map(|door| places.taken.values().filter(|card| card.door == Some(door)).count())
+    }
+
     /// Returns when nobody is there.
     pub async fn empty(&self) {
         loop {
@@ -160,7 +166,7 @@ impl Sessions {
     pub fn present(&self) -> Vec<Present> {
         let told = |(session, card): (&u64, &Card)| Present {
             session: *session,
-            door: card.door,
+            door: card.door.map_or("", DoorName::name),
             address: card.peer,
             user: card.user.as_deref().map(str::to_owned),
             since: card.since.elapsed(),
@@ -184,7 +190,7 @@ impl Sessions {
 
 impl Card {
     fn new(peer: IpAddr, underway: Arc<Underway>) -> Self {
-        Self { peer, since: Instant::now(), door: "", user: None, doing: None, underway, counted: None }
+        Self { peer, since: Instant::now(), door: None, user: None, doing: None, underway, counted: None }
     }
 }
 
@@ -224,9 +230,9 @@ impl Place {
     }
 
     /// It came through this door.
-    pub(crate) fn through(&self, door: &'static str) {
+    pub(crate) fn through(&self, door: DoorName) {
         if let Some(card) = self.sessions.places().taken.get_mut(&self.number) {
-            card.door = door;
+            card.door = Some(door);
         }
     }
 

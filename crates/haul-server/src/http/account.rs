@@ -10,7 +10,7 @@ use super::{
     settings::Settings,
     trouble::Trouble,
 };
-use crate::{accounts::Entry, depot::Visitor, log::Event};
+use crate::{accounts::Entry, depot::Visitor, log::Event, metrics::Reason};
 
 /// What a client without credentials is asked for.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"haul\", charset=\"UTF-8\"");
@@ -55,32 +55,34 @@ pub(super) async fn enter(client: &Client, request: &Request) -> Result<Entered,
 /// What becomes of somebody who has given a name, or has shown one.
 fn entered(client: &Client, name: Vec<u8>, entry: Entry) -> Result<Entered, Trouble> {
     let (session, address) = (client.place.number(), client.peer.ip());
+    let door = client.kind.name();
     match entry {
         Entry::In(account) => {
             if let Err(full) = client.house.belongs(&client.place, &account) {
                 let (user, why) = (name, full.words().to_owned());
-                client.house.log.tell(Event::LoginBarred { session, user, address, why });
+                client.house.log.tell(Event::LoginBarred { session, door, user, address, why });
                 return Err(full.into());
             }
             if client.is_new(&account.name) {
                 let user = account.name.clone();
-                client.house.log.tell(Event::LoggedIn { session, user, address });
+                client.house.log.tell(Event::LoggedIn { session, door, user, address });
             }
             Ok(Entered { visitor: client.visitor(account), named: true })
         }
         Entry::No => {
-            client.house.log.tell(Event::LoginFailed { session, user: name, address });
-            Err(challenged("name or password is wrong"))
+            client.house.log.tell(Event::LoginFailed { session, door, user: name, address });
+            Err(challenged("name or password is wrong").because(Reason::Login))
         }
         Entry::Barred(barred) => {
             let why = barred.words().to_owned();
-            client.house.log.tell(Event::LoginBarred { session, user: name, address, why });
-            Err(Trouble::new(StatusCode::FORBIDDEN, barred.words()))
+            client.house.log.tell(Event::LoginBarred { session, door, user: name, address, why });
+            Err(Trouble::new(StatusCode::FORBIDDEN, barred.words()).because(Reason::Barred))
         }
         Entry::Refused(remaining) => {
-            client.house.log.tell(Event::LoginRefused { session, address, remaining });
+            client.house.log.tell(Event::LoginRefused { session, door, address, remaining });
             let seconds = remaining.as_secs().max(1);
             Err(Trouble::new(StatusCode::TOO_MANY_REQUESTS, "your address has failed too often")
+                .because(Reason::Throttled)
                 .with(header::RETRY_AFTER, seconds.into()))
         }
     }

@@ -153,6 +153,7 @@ async fn check(request: &Request, visitor: &Visitor, place: &Place) -> Result<Co
 
 fn written(client: &Client, visitor: &Visitor, what: Change, path: &TreePath, to: Option<&TreePath>) {
     let (session, user) = (client.place.number(), visitor.account().name.clone());
+    let (door, address) = (client.kind.name(), client.peer.ip());
     let (path, to) = (visitor.whole(path), to.map(|to| visitor.whole(to)));
-    client.house.log.tell(Event::Changed { session, user, what, path, to });
+    client.house.log.tell(Event::Changed { session, door, user, address, what, path, to });
 }

@@ -92,7 +92,10 @@ async fn secured(client: &Arc<Client>, stream: TcpStream) -> Result<(), String> 
         begun = protection.begin(stream, client.settings.times.handshake) => begun,
         () = closing(&mut phase) => return Ok(()),
     };
-    let stream = begun.map_err(|error| format!("TLS did not begin: {error}"))?;
+    let stream = begun.map_err(|error| {
+        client.house.log.metrics().unprotected(client.kind.name());
+        format!("TLS did not begin: {error}")
+    })?;
     if let Some(presented) = presented(&stream) {
         // Nothing was set before.
         let _ = client.presented.set(presented);

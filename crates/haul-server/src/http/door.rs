@@ -9,6 +9,7 @@ use crate::{
     ServerError,
     house::{self, House, Room},
     log::Event,
+    metrics::DoorName,
 };
 
 /// So many clients at a time are told that there is no place for them, …
@@ -33,10 +34,10 @@ pub struct Door {
 
 impl Kind {
     /// What it is called.
-    pub(super) fn name(self) -> &'static str {
+    pub(super) fn name(self) -> DoorName {
         match self {
-            Self::Plain => "http",
-            Self::Secured => "https",
+            Self::Plain => DoorName::Http,
+            Self::Secured => DoorName::Https,
         }
     }
 }
@@ -58,7 +59,7 @@ impl Door {
         if kind == Kind::Secured && house.terms().http.protection.is_none() {
             return Err(ServerError::Other("there is no certificate for TLS".to_owned()));
         }
-        Ok(Self { door: house::Door::over(house, listener)?, kind })
+        Ok(Self { door: house::Door::over(house, listener, kind.name())?, kind })
     }
 
     /// Where it really is.
@@ -84,12 +85,12 @@ fn let_in(house: &House, kind: Kind, stream: TcpStream, peer: SocketAddr) {
         Ok(place) => {
             place.through(kind.name());
             house.log.tell(Event::Connected { session: place.number(), address: peer, door: kind.name() });
-            house.counts.connected();
             // It leaves this runtime, and is at home in the one where its connection is.
             let Ok(stream) = stream.into_std() else { return };
             house.spawn(connection::attend(inside, settings, kind, stream, peer, (place, None)));
         }
         Err(full) => {
+            house.log.metrics().refused(kind.name(), full.into());
             house.log.tell(Event::Refused { address: peer.ip(), why: full.words().to_owned() });
             // There is no answer before a request. A flood of those who come is not answered: that costs more than is
             // left.

@@ -30,6 +30,7 @@ use crate::{
     ServerError,
     depot::Visitor,
     log::{Direction, Ended, Transfer},
+    metrics::Dialect,
 };
 
 /// A file that is shown runs nothing and asks for nothing (CSP3 §6.3.2): its page is nobody's.
@@ -176,14 +177,21 @@ impl Segments {
             Segment::File(range) => Some(range.start()),
             Segment::Text(_) => None,
         });
-        let record = Record::new(client, unended(transfer(client, visitor, path, first.unwrap_or(0))));
+        // Who goes on asks for the rest of it; so does the last of several lanes, and nobody knows which it is.
+        let resumed = match self.all.as_slice() {
+            [Segment::File(range)] => range.start() > 0 && range.end() == origin.size(),
+            _ => false,
+        };
+        let told = transfer(client, visitor, path, first.unwrap_or(0));
+        let record = Record::new(client, unended(Transfer { resumed, ..told }));
         Body::Leaving(Box::new(Leaving::new(origin, self.all, record)))
     }
 }
 
 impl Record {
     fn new(client: &Client, transfer: Transfer) -> Self {
-        let sent = Arc::<Sent>::default();
+        let meter = client.house.log.metrics().meter(client.kind.name(), Direction::Sent);
+        let sent = Arc::new(Sent::new(meter));
         let underway = client.place.moves(&transfer, Arc::<Sent>::clone(&sent));
         Self { house: client.house.clone(), transfer, began: Instant::now(), sent, _underway: underway }
     }
@@ -197,6 +205,10 @@ pub(super) fn transfer(client: &Client, visitor: &Visitor, path: &TreePath, from
         user: account.name.clone(),
         anonymous: account.anonymous.is_some(),
         address: client.peer.ip(),
+        door: client.kind.name(),
+        dialect: Dialect::Get,
+        resumed: false,
+        replaced: false,
         direction: Direction::Sent,
         path: visitor.whole(path),
         from,

@@ -75,7 +75,7 @@ fn is_at_home(client: &Client, request: &Request) -> bool {
 /// Whether a page of this origin is one of this server's own.
 fn is_own(client: &Client, request: &Request, origin: &HeaderValue) -> bool {
     let Some(host) = request.host.as_deref() else { return false };
-    let own = format!("{}://{host}", client.kind.name());
+    let own = format!("{}://{host}", client.kind.name().name());
     // Whoever ends TLS before this server tells another scheme, and the same host.
     let behind = format!("https://{host}");
     [own, behind].iter().any(|own| origin.as_bytes().eq_ignore_ascii_case(own.as_bytes()))

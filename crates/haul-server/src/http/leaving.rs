@@ -28,6 +28,7 @@ use crate::{
     depot::{Beginning, Visitor},
     house::{Counting, House, OnItsWay},
     log::{Direction, Ended, Event, Transfer},
+    metrics::Meter,
     pace::Way,
     sys,
 };
@@ -74,6 +75,14 @@ impl Origin {
         }
     }
 
+    /// How many bytes there are in all.
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            Self::File(reading, _) => reading.meta.size,
+            Self::Upload(beginning, _) => beginning.pending.offset,
+        }
+    }
+
     fn visitor(&self) -> &Visitor {
         match self {
             Self::File(_, visitor) | Self::Upload(_, visitor) => visitor,
@@ -100,18 +109,27 @@ pub(super) struct Record {
 }
 
 /// How many bytes of the file went.
-#[derive(Default)]
-pub(super) struct Sent(AtomicU64);
+pub(super) struct Sent {
+    bytes: AtomicU64,
+    meter: Meter,
+}
+
+impl Sent {
+    pub(super) fn new(meter: Meter) -> Self {
+        Self { bytes: AtomicU64::new(0), meter }
+    }
+}
 
 impl Counting for Sent {
     fn moved(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.bytes.load(Ordering::Relaxed)
     }
 }
 
 impl Watching for Sent {
     fn sent(&self, bytes: usize) {
-        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.meter.add(bytes as u64);
     }
 
     fn is_over(&self) -> bool {
@@ -231,9 +249,8 @@ async fn read(file: &Arc<File>, at: u64, most: usize) -> io::Result<Bytes> {
 impl Drop for Record {
     fn drop(&mut self) {
         let mut transfer = self.transfer.clone();
-        transfer.bytes = self.sent.0.load(Ordering::Relaxed);
+        transfer.bytes = self.sent.moved();
         transfer.took = self.began.elapsed();
-        self.house.counts.sent(transfer.bytes);
         self.house.log.tell(Event::Transferred(transfer));
     }
 }

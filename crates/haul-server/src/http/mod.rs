@@ -21,7 +21,6 @@ mod buffer;
 mod change;
 mod connection;
 mod content;
-mod counts;
 mod digest;
 mod door;
 mod file;
@@ -44,7 +43,6 @@ mod trouble;
 mod upload;
 mod wire;
 
-pub use counts::Counts;
 pub(crate) use digest::Digests;
 pub use door::{Door, Kind};
 pub use settings::{Limits, Settings, Times};

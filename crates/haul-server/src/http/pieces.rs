@@ -22,6 +22,7 @@ use super::{
 use crate::{
     ServerError,
     depot::{Announced, Condition, DataEnd, Order, Pending, Receiving, Settled, Visitor, Wish},
+    metrics::{Dialect, Reason},
 };
 
 /// Receives a piece, or tells how far the file is.
@@ -51,7 +52,9 @@ pub(super) async fn put(
     };
     if start > 0 && contradicts(pending.as_ref(), said.total()) {
         let words = "another size was told of what is unfinished there: begin anew";
-        return Err(Trouble::new(StatusCode::CONFLICT, words).with_all(goes_on_at(0).into_iter().collect()));
+        return Err(Trouble::new(StatusCode::CONFLICT, words)
+            .because(Reason::BadOffset)
+            .with_all(goes_on_at(0).into_iter().collect()));
     }
     // The size may have been told before, or by another dialect.
     let declared = said.total().or(pending.as_ref().filter(|_| start > 0).and_then(|it| it.declared));
@@ -70,12 +73,13 @@ pub(super) async fn put(
         Err(ServerError::PastEnd { end }) => {
             let words = format!("that would leave a hole: it goes on at {end}");
             return Err(Trouble::new(StatusCode::CONFLICT, words)
+                .because(Reason::BadOffset)
                 .and("offset", end)
                 .with_all(goes_on_at(end).into_iter().collect()));
         }
         begun => begun?,
     };
-    let mut arriving = Arriving::new(client, visitor, &place.path, receiving);
+    let mut arriving = Arriving::new(client, visitor, &place.path, receiving, Dialect::Put);
     let poured = arriving.pour(request.awaited(), Some(bytes), |_| {}).await;
     let came = arriving.offset() - start;
     match poured {

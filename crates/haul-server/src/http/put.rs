@@ -24,6 +24,7 @@ use super::{
 use crate::{
     ServerError,
     depot::{Announced, Condition, DataEnd, Named, Order, Settled, Visitor, Wish},
+    metrics::Dialect,
 };
 
 /// Receives a file, or a piece of one.
@@ -54,7 +55,7 @@ pub(super) async fn put(
         ..Order::new(Wish::Anew)
     };
     let receiving = visitor.begin(&place.path, order).await.map_err(no_folder)?;
-    let arriving = Arriving::new(client, visitor, &place.path, receiving);
+    let arriving = Arriving::new(client, visitor, &place.path, receiving, Dialect::Put);
     whole(request, arriving, visitor, place, replaces).await
 }
 

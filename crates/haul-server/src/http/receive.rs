@@ -26,6 +26,7 @@ use crate::{
     depot::{Control, DataEnd, Receiving, Settled, Visitor},
     house::OnItsWay,
     log::{Direction, Ended, Event, Transfer},
+    metrics::{Dialect, Meter},
     pace::Way,
 };
 
@@ -51,9 +52,12 @@ pub(super) struct Arriving {
     transfer: Box<Transfer>,
     /// How many bytes came, for whoever asks meanwhile.
     came: Arc<AtomicU64>,
+    meter: Meter,
     underway: OnItsWay,
     client: Arc<Client>,
     visitor: Visitor,
+    /// Where it is to be, where somebody writes down what it replaces.
+    path: Option<TreePath>,
     /// What the content has come to so far, by each algorithm that it may have to be shown by.
     checked: Vec<Checksum>,
 }
@@ -64,13 +68,18 @@ impl Arriving {
         visitor: &Visitor,
         path: &TreePath,
         receiving: Receiving,
+        dialect: Dialect,
     ) -> Self {
         let transfer = file::transfer(client, visitor, path, receiving.offset());
-        let transfer = Box::new(Transfer { direction: Direction::Received, ..transfer });
+        let resumed = client.house.log.metrics().resumes(&transfer.path, transfer.from);
+        let direction = Direction::Received;
+        let transfer = Box::new(Transfer { direction, dialect, resumed, ..transfer });
+        let meter = client.house.log.metrics().meter(transfer.door, direction);
         let came = Arc::<AtomicU64>::default();
         let underway = client.place.moves(&transfer, Arc::<AtomicU64>::clone(&came));
+        let path = client.house.log.audits().then(|| path.clone());
         let (began, client, visitor) = (Instant::now(), Arc::clone(client), visitor.clone());
-        Self { receiving, began, transfer, came, underway, client, visitor, checked: Vec::new() }
+        Self { path, receiving, began, transfer, came, meter, underway, client, visitor, checked: Vec::new() }
     }
 
     /// What comes from now on counts only once it [is right](Self::is_right) by one of these algorithms.
@@ -183,7 +192,7 @@ impl Arriving {
         Box::pin(self.receiving.append(piece)).await?;
         self.transfer.bytes += len;
         self.came.fetch_add(len, atomic::Ordering::Relaxed);
-        self.client.house.counts.received(len);
+        self.meter.add(len);
         Ok(())
     }
 
@@ -203,7 +212,11 @@ impl Arriving {
 
     async fn settled(self, data: DataEnd, why: &str) -> Result<Settled, ServerError> {
         let control = if data == DataEnd::Clean { Control::Alive } else { Control::Gone };
-        let Self { mut receiving, began, transfer, underway: _underway, client, .. } = self;
+        let Self { mut receiving, began, mut transfer, underway: _underway, client, visitor, path, .. } =
+            self;
+        if let Some(path) = path {
+            transfer.replaced = visitor.published(&path).await.is_ok();
+        }
         // Before it is judged: what an end promises.
         let settled = match receiving.sync().await {
             Ok(()) => receiving.settle(data, control).await,
@@ -224,6 +237,9 @@ impl Arriving {
         if transfer.bytes == 0 && settled.is_ok() {
             // That it was begun is no transfer.
             return settled;
+        }
+        if let Ok(Settled::Kept { at, .. }) = &settled {
+            client.house.log.metrics().continues(&transfer.path, *at);
         }
         write_down(&client, *transfer, began, &settled, "more is to come");
         settled

@@ -1,6 +1,6 @@
 //! From a request to its answer: who may ask, where it leads, and what every answer has.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use haul_core::TreePath;
 use haul_proto::http::{
@@ -20,7 +20,7 @@ use super::{
     trouble::{Answered, Trouble},
     upload::{self, Resource, draft, list, tus},
 };
-use crate::depot::Visitor;
+use crate::{depot::Visitor, metrics::Sort};
 
 /// The methods that places of the tree know.
 pub(super) const METHODS: &str = "GET, HEAD, OPTIONS, PUT, DELETE, MKCOL, MOVE, POST, PATCH";
@@ -33,9 +33,18 @@ pub(super) async fn answer(client: &Arc<Client>, request: &mut Request) -> Answe
     let head = request.method == Method::HEAD;
     let speaks_tus = request.fields.contains_key(TUS_RESUMABLE);
     let shared = guard::shared(client, request);
+    let (sort, began) = (sort(&request.method), Instant::now());
     let answered = Box::pin(serve(client, request)).await;
-    let mut answer = answered.unwrap_or_else(Answer::from);
-    client.house.counts.answered(answer.status);
+    let (metrics, door) = (client.house.log.metrics(), client.kind.name());
+    let mut answer = answered.unwrap_or_else(|trouble| {
+        // Who finds no place was counted at the door.
+        if client.full.is_none() {
+            metrics.refused(door, trouble.reason());
+        }
+        trouble.into()
+    });
+    metrics.answered(door, answer.status.as_u16());
+    metrics.asked(door, sort, began.elapsed());
     answer.fields.insert(header::SERVER, SERVER);
     answer.fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if speaks_tus {
@@ -46,6 +55,17 @@ pub(super) async fn answer(client: &Arc<Client>, request: &mut Request) -> Answe
         answer.fields.append(name, value.clone());
     }
     if head { answer.without_body() } else { answer }
+}
+
+/// What kind of request it is, for those who count.
+fn sort(method: &Method) -> Sort {
+    match *method {
+        Method::GET => Sort::Download,
+        Method::PUT | Method::POST | Method::PATCH => Sort::Upload,
+        Method::HEAD | Method::OPTIONS => Sort::Look,
+        // MKCOL, MOVE, and whatever else is asked for.
+        _ => Sort::Change,
+    }
 }
 
 async fn serve(client: &Arc<Client>, request: &mut Request) -> Answered {
@@ -68,7 +88,7 @@ async fn serve(client: &Arc<Client>, request: &mut Request) -> Answered {
     if let Some(asset) = folder::asset::answer(request) {
         return asset;
     }
-    if let Some(about) = about::answer(client, request) {
+    if let Some(about) = about::answer(client, request).await {
         return about;
     }
     let entered = Box::pin(account::enter(client, request)).await?;

@@ -6,13 +6,15 @@ use haul_store::StoreError;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{answer::Answer, content::Cut, place::NoPlace};
-use crate::{ServerError, house::Full};
+use crate::{ServerError, house::Full, metrics::Reason};
 
 /// Why a request was not granted.
 #[derive(Debug)]
 pub(super) struct Trouble {
     problem: Box<Problem>,
     fields: Vec<(HeaderName, HeaderValue)>,
+    /// Why, for those who count; where it is not said, its status says enough.
+    reason: Option<Reason>,
 }
 
 /// What a handler comes to.
@@ -59,6 +61,17 @@ impl Trouble {
         Self::new(StatusCode::NOT_FOUND, "there is nothing of that name")
     }
 
+    /// For this reason.
+    #[must_use]
+    pub(super) fn because(self, reason: Reason) -> Self {
+        Self { reason: Some(reason), ..self }
+    }
+
+    /// Why, for those who count.
+    pub(super) fn reason(&self) -> Reason {
+        self.reason.unwrap_or_else(|| self.status().into())
+    }
+
     /// The status.
     pub(super) fn status(&self) -> StatusCode {
         self.problem.status()
@@ -67,12 +80,12 @@ impl Trouble {
 
 impl From<Problem> for Trouble {
     fn from(problem: Problem) -> Self {
-        Self { problem: Box::new(problem), fields: Vec::new() }
+        Self { problem: Box::new(problem), fields: Vec::new(), reason: None }
     }
 }
 
 impl From<Trouble> for Answer {
-    fn from(Trouble { problem, fields }: Trouble) -> Self {
+    fn from(Trouble { problem, fields, .. }: Trouble) -> Self {
         Self::new(problem.status())
             .bytes("application/problem+json", problem.body())
             .with(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
@@ -90,6 +103,7 @@ impl From<Cut> for Trouble {
     /// Whoever is still there reads this.
     fn from(Cut(why): Cut) -> Self {
         Self::new(StatusCode::BAD_REQUEST, format!("the content did not come whole: {why}"))
+            .because(Reason::Cut)
     }
 }
 
@@ -99,9 +113,13 @@ impl From<Full> for Trouble {
         let status = match full {
             Full::InAll => StatusCode::SERVICE_UNAVAILABLE,
             Full::ForAddress | Full::ForUser => StatusCode::TOO_MANY_REQUESTS,
-            Full::Network => return Self::new(StatusCode::FORBIDDEN, full.words()),
+            Full::Network => {
+                return Self::new(StatusCode::FORBIDDEN, full.words()).because(full.into());
+            }
         };
-        Self::new(status, full.words()).with(header::RETRY_AFTER, HeaderValue::from_static("5"))
+        Self::new(status, full.words())
+            .with(header::RETRY_AFTER, HeaderValue::from_static("5"))
+            .because(full.into())
     }
 }
 
@@ -113,8 +131,8 @@ impl From<StoreError> for Trouble {
 
 impl From<ServerError> for Trouble {
     fn from(error: ServerError) -> Self {
-        let words = error.to_string();
-        match error {
+        let (words, reason) = (error.to_string(), Reason::from(&error));
+        let told = match error {
             ServerError::Denied => Self::new(StatusCode::FORBIDDEN, "this account may not do that"),
             ServerError::BadPath(_) => Self::new(StatusCode::BAD_REQUEST, words),
             ServerError::Unfinished { at } => Self::new(StatusCode::CONFLICT, words).and("offset", at),
@@ -136,7 +154,8 @@ impl From<ServerError> for Trouble {
             ServerError::Setting(_) | ServerError::Other(_) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, words)
             }
-        }
+        };
+        told.because(reason)
     }
 }
 

@@ -9,6 +9,8 @@ use std::{
 
 use haul_core::TreePath;
 
+use crate::metrics::{Dialect, DoorName};
+
 /// Something that happened. No password is ever part of one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -18,13 +20,15 @@ pub enum Event {
         session: u64,
         /// From where.
         address: SocketAddr,
-        /// To which door: `ftp`, `ftps`.
-        door: &'static str,
+        /// To which door.
+        door: DoorName,
     },
     /// Somebody was let in.
     LoggedIn {
         /// The session.
         session: u64,
+        /// Through which door.
+        door: DoorName,
         /// The account.
         user: String,
         /// From where.
@@ -34,6 +38,8 @@ pub enum Event {
     LoginFailed {
         /// The session.
         session: u64,
+        /// Through which door.
+        door: DoorName,
         /// The name that was given.
         user: Vec<u8>,
         /// From where.
@@ -43,6 +49,8 @@ pub enum Event {
     LoginRefused {
         /// The session.
         session: u64,
+        /// Through which door.
+        door: DoorName,
         /// From where.
         address: IpAddr,
         /// For how long still.
@@ -52,6 +60,8 @@ pub enum Event {
     LoginBarred {
         /// The session.
         session: u64,
+        /// Through which door.
+        door: DoorName,
         /// The name that was given.
         user: Vec<u8>,
         /// From where.
@@ -72,8 +82,12 @@ pub enum Event {
     Changed {
         /// The session.
         session: u64,
+        /// Through which door.
+        door: DoorName,
         /// The account.
         user: String,
+        /// From where.
+        address: IpAddr,
         /// What was done.
         what: Change,
         /// To what.
@@ -122,6 +136,11 @@ pub enum Event {
     },
     /// The configuration was read again.
     Reloaded,
+    /// The configuration was read again, and everything stays as it was.
+    NotReloaded {
+        /// Why.
+        why: String,
+    },
     /// The server was asked to stop.
     Stopping {
         /// How many sessions there are.
@@ -162,6 +181,15 @@ pub struct Transfer {
     pub anonymous: bool,
     /// From where.
     pub address: IpAddr,
+    /// Through which door.
+    pub door: DoorName,
+    /// How it was asked for or sent.
+    pub dialect: Dialect,
+    /// Whether it goes on where another one stopped: then those before the first byte need not move again.
+    pub resumed: bool,
+    /// Of an upload that has its name now: whether another file had it before. Looked at only where somebody writes it
+    /// down.
+    pub replaced: bool,
     /// Which way.
     pub direction: Direction,
     /// Which file: its place in the served tree.
@@ -231,22 +259,22 @@ impl Event {
         match self {
             Self::Connected { session: number, address, door } => {
                 let port = Value::Number(address.port().into());
-                let door = Value::Word((*door).to_owned());
+                let door = Value::Word(door.name().to_owned());
                 ("connected", vec![session(number), ("door", door), from(&address.ip()), ("port", port)])
             }
-            Self::LoggedIn { session: number, user: name, address } => {
+            Self::LoggedIn { session: number, user: name, address, .. } => {
                 ("login", vec![session(number), user(name), from(address)])
             }
             // What the client sent is quoted, and a line can be read from its end: so it stands first.
-            Self::LoginFailed { session: number, user: name, address } => {
+            Self::LoginFailed { session: number, user: name, address, .. } => {
                 let name = name.get(..256).unwrap_or(name).to_vec();
                 ("login failed", vec![("user", Value::Text(name)), from(address), session(number)])
             }
-            Self::LoginRefused { session: number, address, remaining } => {
+            Self::LoginRefused { session: number, address, remaining, .. } => {
                 let remaining = ("remaining", Value::Seconds(*remaining));
                 ("login refused", vec![session(number), remaining, from(address)])
             }
-            Self::LoginBarred { session: number, user: name, address, why } => {
+            Self::LoginBarred { session: number, user: name, address, why, .. } => {
                 let name = name.get(..256).unwrap_or(name).to_vec();
                 (
                     "login barred",
@@ -255,7 +283,7 @@ impl Event {
             }
             Self::Refused { address, why } => ("refused", vec![text("why", why), from(address)]),
             Self::Transferred(transfer) => (transfer.name(), transfer.fields()),
-            Self::Changed { session: number, user: name, what, path, to } => {
+            Self::Changed { session: number, user: name, what, path, to, .. } => {
                 let mut fields = vec![session(number), user(name), ("path", Value::Text(path.absolute()))];
                 fields.extend(to.iter().map(|to| ("to", Value::Text(to.absolute()))));
                 (what.name(), fields)
@@ -279,6 +307,9 @@ impl Event {
                 ("sandbox", level.into_iter().chain(none).collect())
             }
             Self::Reloaded => ("reloaded", Vec::new()),
+            Self::NotReloaded { why } => {
+                ("problem", vec![text("what", &format!("everything stays as it was: {why}"))])
+            }
             Self::Stopping { sessions } => {
                 let sessions = u64::try_from(*sessions).unwrap_or(u64::MAX);
                 ("stopping", vec![("sessions", Value::Number(sessions))])
@@ -289,7 +320,7 @@ impl Event {
 }
 
 impl Change {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Removed => "removed",
             Self::Renamed => "renamed",

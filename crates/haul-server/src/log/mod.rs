@@ -3,6 +3,7 @@
 //! [`Log::tell`] never waits: a thread writes. When whatever reads standard error stands still, events are dropped
 //! and counted, because a server that waits for its log stands still with it.
 
+mod audit;
 mod event;
 mod line;
 mod xferlog;
@@ -23,7 +24,10 @@ use std::{
 
 pub use event::{Change, Direction, Ended, Event, Transfer};
 
-use crate::ServerError;
+use crate::{
+    ServerError,
+    metrics::{Metrics, Paper},
+};
 
 /// Lines are gathered for so long, to be written together.
 const GATHERING: Duration = Duration::from_millis(5);
@@ -61,6 +65,9 @@ impl FromStr for Format {
 pub struct Log {
     to: SyncSender<Message>,
     lost: Arc<AtomicU64>,
+    /// Whatever is told is counted, also what is not written.
+    metrics: Arc<Metrics>,
+    audit: Option<audit::Audit>,
 }
 
 #[derive(Debug)]
@@ -86,32 +93,66 @@ impl Log {
     ) -> Result<Self, ServerError> {
         let xferlog = xferlog.map(Xferlog::open).transpose()?;
         let (sender, receiver) = sync_channel(WAITING);
-        let lost = Arc::new(AtomicU64::new(0));
-        let writer = Writer { to: BufWriter::new(to), format, xferlog, lost: Arc::clone(&lost) };
+        let (lost, metrics) = (Arc::new(AtomicU64::new(0)), Arc::<Metrics>::default());
+        let writer = Writer {
+            to: BufWriter::new(to),
+            format,
+            xferlog,
+            lost: Arc::clone(&lost),
+            metrics: Arc::clone(&metrics),
+        };
         thread::Builder::new()
             .name("log".to_owned())
             .spawn(move || writer.run(&receiver))
             .map_err(|why| ServerError::Other(format!("cannot start a thread: {why}")))?;
-        Ok(Self { to: sender, lost })
+        Ok(Self { to: sender, lost, metrics, audit: None })
+    }
+
+    /// The same, with a line for each change in this file, which is opened at once.
+    pub fn auditing(self, audit: Option<&Path>) -> Result<Self, ServerError> {
+        let audit = audit.map(|path| audit::Audit::start(path, &self.metrics, self.clone())).transpose()?;
+        Ok(Self { audit, ..self })
+    }
+
+    /// Whether changes are written down.
+    pub(crate) fn audits(&self) -> bool {
+        self.audit.is_some()
     }
 
     /// Tells of something. Never waits.
     pub fn tell(&self, event: Event) {
-        if self.to.try_send(Message::Event(SystemTime::now(), event)).is_err() {
+        let when = SystemTime::now();
+        self.metrics.saw(&event);
+        if let Some(audit) = &self.audit {
+            audit.tell(when, &event);
+        }
+        if self.to.try_send(Message::Event(when, event)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
+            self.metrics.lost(Paper::Events, 1);
         }
     }
 
-    /// Opens the xferlog again, which was moved away to begin a new one.
+    /// What was counted of all that was told, and of more.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Opens the files again, which were moved away to begin new ones.
     pub fn reopen(&self) {
+        if let Some(audit) = &self.audit {
+            audit.reopen();
+        }
         // Where there is no room for this there is none for events either, and that is told.
         let _ = self.to.try_send(Message::Reopen);
     }
 
     /// Waits until all that was told is written, but not for ever: for the end of the process. Blocks.
     pub fn flush(&self) {
-        let (done, wait) = sync_channel(1);
         let until = Instant::now() + PATIENCE;
+        if let Some(audit) = &self.audit {
+            audit.flush(until);
+        }
+        let (done, wait) = sync_channel(1);
         let mut message = Message::Flush(done);
         while let Err(TrySendError::Full(back)) = self.to.try_send(message) {
             if Instant::now() >= until {
@@ -130,6 +171,7 @@ struct Writer {
     format: Format,
     xferlog: Option<Xferlog>,
     lost: Arc<AtomicU64>,
+    metrics: Arc<Metrics>,
 }
 
 impl Writer {
@@ -170,6 +212,7 @@ impl Writer {
         if let (Event::Transferred(transfer), Some(xferlog)) = (event, &mut self.xferlog)
             && let Err(why) = xferlog.to.write_all(xferlog::of(when, transfer).as_bytes())
         {
+            self.metrics.unwritten(Paper::Xferlog);
             let what = format!("cannot write {}: {why}", xferlog.path.display());
             self.line(when, &Event::Problem { what });
         }

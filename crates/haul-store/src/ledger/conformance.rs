@@ -4,7 +4,7 @@
 
 use haul_core::{ByteRange, RangeSet, TreePath};
 
-use super::{Ledger, Unfinished, UploadKey};
+use super::{Ledger, Outstanding, Unfinished, UploadKey};
 use crate::{Durability, StageId, StoreError};
 
 /// Runs everything, each on a fresh ledger.
@@ -18,6 +18,7 @@ pub async fn all<L: Ledger>(make: impl Fn() -> L) -> Result<(), StoreError> {
     what_moves_takes_its_uploads_along(&make()).await?;
     one_owner_s_upload_moves_alone(&make()).await?;
     an_owner_s_uploads_are_counted(&make()).await?;
+    all_of_them_are_added_up(&make()).await?;
     every_value_comes_back(&make()).await
 }
 
@@ -72,6 +73,17 @@ async fn what_is_saved_is_loaded<L: Ledger>(ledger: &L) -> Result<(), StoreError
         assert_eq!(ledger.load(&key).await?, Some(record(number)));
     }
     assert_eq!(ledger.claim(&key).await?.1, Some(record(3)));
+    Ok(())
+}
+
+async fn all_of_them_are_added_up<L: Ledger>(ledger: &L) -> Result<(), StoreError> {
+    assert_eq!(ledger.outstanding().await?, Outstanding::default());
+    for (owner, raw, number) in [("ann", "a", 1), ("bob", "b", 2), ("ann", "c", 3)] {
+        put(ledger, &key(owner, raw), number).await?;
+    }
+    let beyond = record(1).beyond.total() + record(2).beyond.total();
+    let sum = Outstanding { uploads: 3, bytes: 1 + 2 + 3 + beyond, oldest: Some(1_700_000_000) };
+    assert_eq!(ledger.outstanding().await?, sum);
     Ok(())
 }
 

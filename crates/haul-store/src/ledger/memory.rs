@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use haul_core::TreePath;
 
 use super::records::{Leases, Records};
-use super::{Lease, Ledger, Unfinished, UploadKey, fenced};
+use super::{Lease, Ledger, Outstanding, Unfinished, UploadKey, fenced};
 use crate::{Durability, Work};
 
 /// Remembers in memory only.
@@ -62,6 +62,10 @@ impl Ledger for MemoryLedger {
 
     fn count<'a>(&'a self, owner: &'a str) -> Work<'a, usize> {
         Box::pin(async move { Ok(self.state().records.count(owner)) })
+    }
+
+    fn outstanding(&self) -> Work<'_, Outstanding> {
+        Box::pin(async move { Ok(self.state().records.outstanding()) })
     }
 
     fn in_folder<'a>(

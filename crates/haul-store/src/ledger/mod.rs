@@ -60,6 +60,17 @@ pub struct Lease {
     pub fence: u64,
 }
 
+/// What is unfinished in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outstanding {
+    /// How many uploads.
+    pub uploads: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+    /// When that was written to last that has waited longest, in seconds since 1970; `None`: there is none.
+    pub oldest: Option<i64>,
+}
+
 /// What a server remembers of unfinished uploads.
 pub trait Ledger: Send + Sync + 'static {
     /// Takes the right to write, from whoever had it, and tells what is known. Whether the older one may be robbed of it
@@ -74,6 +85,8 @@ pub trait Ledger: Send + Sync + 'static {
     fn forget<'a>(&'a self, lease: &'a Lease) -> Work<'a, ()>;
     /// How many unfinished uploads this owner has.
     fn count<'a>(&'a self, owner: &'a str) -> Work<'a, usize>;
+    /// What is unfinished in all.
+    fn outstanding(&self) -> Work<'_, Outstanding>;
     /// The unfinished uploads of this owner directly in this folder.
     fn in_folder<'a>(
         &'a self,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use haul_core::TreePath;
 
-use super::{Lease, Unfinished, UploadKey};
+use super::{Lease, Outstanding, Unfinished, UploadKey};
 
 /// Everything that is known of unfinished uploads, by place and then by owner.
 #[derive(Debug, Default)]
@@ -39,6 +39,16 @@ impl Records {
             }
         }
         Some(record)
+    }
+
+    /// What there is in all.
+    pub(super) fn outstanding(&self) -> Outstanding {
+        let none = Outstanding::default();
+        self.all.values().fold(none, |sum, record| Outstanding {
+            uploads: sum.uploads + 1,
+            bytes: sum.bytes.saturating_add(record.offset).saturating_add(record.beyond.total()),
+            oldest: Some(sum.oldest.map_or(record.touched, |oldest| oldest.min(record.touched))),
+        })
     }
 
     /// What lies within a folder, of one owner or of all.

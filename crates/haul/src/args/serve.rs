@@ -84,6 +84,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DIR", help_heading = "Operation")]
     pub(crate) state: Option<PathBuf>,
 
+    /// Where figures for Prometheus are told, at /metrics; a door of HTTP tells them at /-/metrics as well [default: off]
+    #[arg(long, value_name = "ADDR", value_parser = value::<Listen>, help_heading = "Operation")]
+    pub(crate) metrics: Option<Listen>,
+
     /// More settings, in TOML; options win over it
     #[arg(long, value_name = "FILE", help_heading = "Operation")]
     pub(crate) config: Option<PathBuf>,

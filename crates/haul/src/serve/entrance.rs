@@ -1,4 +1,4 @@
-//! The four doors by name, and sockets for them: opened here, or handed over by a service manager.
+//! The doors by name, and sockets for them: opened here, or handed over by a service manager.
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
@@ -8,7 +8,7 @@ use std::{
 use haul_server::{
     House, ServerError,
     config::{Config, Listen},
-    ftp, http, listen,
+    ftp, http, listen, metrics,
 };
 use tokio::task::JoinSet;
 
@@ -19,10 +19,12 @@ pub(super) enum Entrance {
     Https,
     Ftp,
     Ftps,
+    /// Figures, and no file.
+    Metrics,
 }
 
 impl Entrance {
-    const ALL: [Self; 4] = [Self::Http, Self::Https, Self::Ftp, Self::Ftps];
+    const ALL: [Self; 5] = [Self::Http, Self::Https, Self::Ftp, Self::Ftps, Self::Metrics];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -30,6 +32,7 @@ impl Entrance {
             Self::Https => "https",
             Self::Ftp => "ftp",
             Self::Ftps => "ftps",
+            Self::Metrics => "metrics",
         }
     }
 
@@ -39,6 +42,7 @@ impl Entrance {
             Self::Https => config.http.listen_tls,
             Self::Ftp => config.ftp.listen,
             Self::Ftps => config.ftp.listen_tls,
+            Self::Metrics => config.metrics,
         }
     }
 
@@ -55,6 +59,7 @@ impl Entrance {
             Self::Https => serving.spawn(http::Door::over(house, at, http::Kind::Secured)?.serve()),
             Self::Ftp => serving.spawn(ftp::Door::over(house, at, ftp::Kind::Explicit)?.serve()),
             Self::Ftps => serving.spawn(ftp::Door::over(house, at, ftp::Kind::Implicit)?.serve()),
+            Self::Metrics => serving.spawn(metrics::Door::over(house, at)?.serve()),
         };
         Ok(address)
     }
@@ -65,7 +70,7 @@ impl FromStr for Entrance {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let known = Self::ALL.into_iter().find(|door| door.name() == text);
-        known.ok_or_else(|| format!("is {text:?}, and must be one of http, https, ftp, ftps"))
+        known.ok_or_else(|| format!("is {text:?}, and must be one of http, https, ftp, ftps, metrics"))
     }
 }
 

@@ -16,6 +16,7 @@ use haul_server::{
     ftp::{Limits, Passive, Protection, Reuse, Settings, Times},
     http,
     log::{Event, Log},
+    metrics::Metrics,
 };
 use haul_store::{FsStore, Job, MountedStore, SqliteLedger, Store};
 use tokio::{
@@ -50,18 +51,22 @@ pub(crate) struct Made(Mutex<Option<Certificate>>);
 impl Household {
     /// Opens the tree, and puts in order what a crash has left.
     pub(super) async fn open(config: &Config, launch: Launch) -> Result<Self, Unserved> {
-        let Launch { made, protected, fingerprint, threads, said, .. } = launch;
+        let Launch { made, protected, fingerprint, threads, said, process, .. } = launch;
         let accounts = Accounts::new(config.users.clone(), config.anonymous.clone(), config.patience)?;
         let writes = accounts.anybody_writes();
         let log = Log::start(config.log.format, config.log.xferlog.as_deref())?;
+        let log = log.auditing(config.log.audit.as_deref())?;
         // Before the tree is opened: what is found then is worth a word.
         warnings::start(&log);
         said.into_iter().for_each(|event| log.tell(event));
         let (dir, state, mounts) = (config.dir.clone(), config.state.clone(), config.mounts.clone());
+        let metrics = Arc::clone(log.metrics());
+        metrics.of(process);
+        metrics.configured();
         let opened = spawn_blocking(move || {
-            let store = tree(&dir, &mounts)?;
+            let store = tree(&dir, &mounts, &metrics)?;
             // Where nobody may write nothing is created.
-            let ledger = writes.then(|| SqliteLedger::open(&state)).transpose()?;
+            let ledger = writes.then(|| SqliteLedger::watched(&state, metrics)).transpose()?;
             Ok::<_, haul_store::StoreError>((store, ledger))
         });
         let depot = match opened.await.map_err(|error| Unserved::Local(error.to_string()))?? {
@@ -70,10 +75,12 @@ impl Household {
         };
         depot.measure(accounts.measured_homes());
         tell(&log, fingerprint, config);
+        log.metrics().certified(protected.as_ref().and_then(|it| it.until));
         let terms = terms(config, protected);
         let workers = Workers::start(threads)
             .map_err(|error| Unserved::Local(format!("cannot start a thread: {error}")))?;
         let house = House::new(depot, Arc::new(accounts), terms, log).on(workers);
+        let house = if writes { house.remembering(&config.state) } else { house };
         Ok(Self { house, writes, began: config.clone(), made })
     }
 
@@ -98,6 +105,7 @@ impl Household {
         }
         let (protection, fingerprint) = self.made.protection(config)?;
         self.house.accounts.replace(config.users.clone(), config.anonymous.clone(), config.patience)?;
+        self.house.log.metrics().certified(protection.as_ref().and_then(|it| it.until));
         self.house.change(terms(config, protection));
         self.house.depot.measure(self.house.accounts.measured_homes());
         let log = &self.house.log;
@@ -125,15 +133,21 @@ impl Household {
             ("process", began.process != now.process),
             ("uploads", began.uploads != now.uploads),
             ("log", began.log != now.log),
+            ("metrics.listen", began.metrics != now.metrics),
         ];
         parts.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
     }
 }
 
 /// The tree: a folder, and others at places in it.
-pub(super) fn tree(dir: &Path, mounts: &[Mount]) -> Result<Arc<dyn Store>, haul_store::StoreError> {
+pub(super) fn tree(
+    dir: &Path,
+    mounts: &[Mount],
+    metrics: &Arc<Metrics>,
+) -> Result<Arc<dyn Store>, haul_store::StoreError> {
     let open = |dir: &Path| -> Result<Arc<dyn Store>, haul_store::StoreError> {
-        Ok(Arc::new(FsStore::open(dir, Arc::new(|job: Job| drop(spawn_blocking(job))))?))
+        let metrics = Arc::<Metrics>::clone(metrics);
+        Ok(Arc::new(FsStore::watched(dir, Arc::new(|job: Job| drop(spawn_blocking(job))), metrics)?))
     };
     let first = open(dir)?;
     if mounts.is_empty() {
@@ -174,8 +188,9 @@ impl Made {
         let clients = tls.clients.as_deref().map(ClientAuthority::from_file).transpose()?;
         let clients = clients.as_ref();
         let protected = http::Protection::asking(&certificate, required, clients).and_then(|http| {
+            let until = certificate.until();
             let ftp = Protection::asking(certificate.chain, certificate.key, reuse, required, clients)?;
-            Ok(Protected { ftp, http })
+            Ok(Protected { ftp, http, until })
         });
         let protected = protected.map_err(|error| match (&tls.certificate, error) {
             (From::Files { cert, key }, ServerError::Setting(what)) => {
@@ -203,10 +218,12 @@ impl Made {
 pub(crate) struct Protected {
     ftp: Protection,
     http: http::Protection,
+    /// Until when it is good, in seconds since 1970.
+    until: Option<i64>,
 }
 
 fn terms(config: &Config, protected: Option<Protected>) -> Terms {
-    let (ftp, http) = protected.map(|Protected { ftp, http }| (ftp, http)).unzip();
+    let (ftp, http) = protected.map(|Protected { ftp, http, .. }| (ftp, http)).unzip();
     Terms {
         ftp: Arc::new(ftp_terms(config, ftp)),
         http: Arc::new(http_terms(config, http)),
@@ -269,8 +286,11 @@ pub(crate) async fn expire(depot: Arc<Depot>, within: Duration, log: Log) {
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         looks.tick().await;
-        if let Err(error) = depot.expire().await {
-            log.tell(Event::Problem { what: format!("what has expired is still there: {error}") });
+        match depot.expire().await {
+            Ok(expired) => log.metrics().expired(expired),
+            Err(error) => {
+                log.tell(Event::Problem { what: format!("what has expired is still there: {error}") });
+            }
         }
     }
 }

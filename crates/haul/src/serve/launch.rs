@@ -7,6 +7,7 @@ use std::{fs::File, net::TcpListener, path::Path, sync::Arc, thread};
 use haul_server::{
     config::{Certificate, Config, Sandbox, Tls},
     log::Event,
+    metrics::Process,
 };
 use haul_store::SqliteLedger;
 use rustix::{fs::Mode, process::umask};
@@ -35,6 +36,8 @@ pub(super) struct Launch {
     pub(super) fingerprint: Option<String>,
     /// So many threads for sessions.
     pub(super) threads: usize,
+    /// What the system tells of this process.
+    pub(super) process: Process,
     /// What is to be told once there is a log.
     pub(super) said: Vec<Event>,
 }
@@ -61,8 +64,9 @@ impl Launch {
         if config.anybody_writes() {
             SqliteLedger::make(&config.state)?;
         }
+        let process = Process::open();
         said.extend(confined(config, file)?);
-        Ok(Self { doors, notify, made, protected, fingerprint, threads, said })
+        Ok(Self { doors, notify, made, protected, fingerprint, threads, process, said })
     }
 }
 

@@ -188,6 +188,7 @@ impl Told {
             ftps: args.ftps,
             http: args.http,
             https: args.https,
+            metrics: args.metrics,
             users: args.users.clone(),
             anonymous: args.anonymous,
             tls_cert: args.tls_cert.clone(),

@@ -31,7 +31,7 @@ impl Reach {
         if writes || config.state.is_dir() {
             reach.written.push(config.state.clone());
         }
-        reach.written.extend(config.log.xferlog.iter().map(|file| folder_of(file)));
+        reach.written.extend(config.log.xferlog.iter().chain(&config.log.audit).map(|file| folder_of(file)));
         if let Some(Tls { certificate: Certificate::Files { cert, key }, .. }) = &config.tls {
             reach.read.extend([cert, key].into_iter().flat_map(|file| folders_of(file)));
         }

@@ -60,7 +60,7 @@ impl Signals {
                 Ok(drain) => grace = drain,
                 Err(error) => {
                     let why = error.to_string().replace('\n', "; ");
-                    house.log.tell(Event::Problem { what: format!("everything stays as it was: {why}") });
+                    house.log.tell(Event::NotReloaded { why });
                 }
             }
             notify.ready(house);

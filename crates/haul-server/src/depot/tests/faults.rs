@@ -7,8 +7,8 @@ use std::sync::{
 
 use haul_core::Modified;
 use haul_store::{
-    Assent, Body, Durability, Geometry, Lease, Listing, MemoryLedger, Reading, Scattered, Source, StageId,
-    Staged, Store, Syncer, Taken, When, Work,
+    Assent, Body, Durability, Geometry, Lease, Listing, MemoryLedger, Outstanding, Reading, Scattered,
+    Source, StageId, Staged, Store, Syncer, Taken, When, Work,
 };
 
 use super::*;
@@ -239,6 +239,9 @@ impl Ledger for FullLedger {
     }
     fn count<'a>(&'a self, owner: &'a str) -> Work<'a, usize> {
         self.0.count(owner)
+    }
+    fn outstanding(&self) -> Work<'_, Outstanding> {
+        self.0.outstanding()
     }
     fn in_folder<'a>(
         &'a self,

@@ -1,8 +1,8 @@
 //! What the machine asks, and what becomes of the answers; transfers are in `moving`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
-use haul_proto::ftp::server::{Ask, Login, Outcome, Trouble};
+use haul_proto::ftp::server::{Ask, Login, Outcome, Trouble, What};
 use tokio::time::Instant as Moment;
 
 use super::{
@@ -14,10 +14,37 @@ use super::{
     },
     Conversation, Done,
 };
-use crate::{depot::Visitor, log::Event};
+use crate::{depot::Visitor, log::Event, metrics::Sort};
+
+/// What kind of thing is asked, where that is something to be done: for those who count.
+fn sort(ask: &Ask) -> Option<Sort> {
+    match ask {
+        Ask::Login { .. } | Ask::Recognise { .. } => Some(Sort::Login),
+        Ask::Look(_)
+        | Ask::LookInto(_)
+        | Ask::Sum { .. }
+        | Ask::AsciiSize(_)
+        | Ask::Ranges(_)
+        | Ask::Space(_) => Some(Sort::Look),
+        Ask::MakeFolder(_)
+        | Ask::RemoveFolder(_)
+        | Ask::Remove(_)
+        | Ask::Rename { .. }
+        | Ask::SetModified(..)
+        | Ask::SetMode(..) => Some(Sort::Change),
+        Ask::Transfer(transfer) => Some(match transfer.what {
+            What::Store { .. } => Sort::Upload,
+            What::Retrieve(_) | What::List { .. } => Sort::Download,
+        }),
+        Ask::Listen { .. } | Ask::Unlisten | Ask::Who | Ask::Figures | Ask::Abort => None,
+    }
+}
 
 impl Conversation {
     pub(super) fn begin(&mut self, ask: Ask) {
+        if let Some(sort) = sort(&ask) {
+            self.asked = Some((sort, Instant::now()));
+        }
         match ask {
             Ask::Login { user, password } => {
                 let (accounts, depot) = (Arc::clone(&self.house.accounts), Arc::clone(&self.house.depot));
@@ -45,23 +72,23 @@ impl Conversation {
                         Outcome::Listening(told)
                     }
                     Err(error) => {
-                        let (Whose { session, address }, why) = (self.whose(), error.to_string());
+                        let (Whose { session, address, .. }, why) = (self.whose(), error.to_string());
                         self.house.log.tell(Event::NoDataPort { session, why: why.clone(), address });
                         Outcome::Refused(Trouble::CannotListen(why))
                     }
                 };
-                self.session.complete(outcome);
+                self.complete(outcome);
             }
             Ask::Unlisten => self.pending = None,
             Ask::Who => {
                 // Those without a name see none but their own address.
                 let user = self.visitor.as_ref().map(|visitor| visitor.account().owner());
                 let lines = user.map(|user| self.place.sessions().lines(&user)).unwrap_or_default();
-                self.session.complete(Outcome::Who(lines));
+                self.complete(Outcome::Who(lines));
             }
             Ask::Figures => {
                 let line = self.running.as_ref().map(|running| running.figures.line());
-                self.session.complete(Outcome::Figures(line.unwrap_or_default()));
+                self.complete(Outcome::Figures(line.unwrap_or_default()));
             }
             Ask::Abort => {
                 if let Some(running) = &self.running {
@@ -78,7 +105,7 @@ impl Conversation {
                             async move { Done::Answered(ask::answer(visitor, ask).await, change) },
                         ));
                 }
-                None => self.session.complete(Outcome::Refused(Trouble::Denied)),
+                None => self.complete(Outcome::Refused(Trouble::Denied)),
             },
         }
     }
@@ -90,7 +117,7 @@ impl Conversation {
                     self.house.log.tell(*change);
                 }
                 self.clock.said(Moment::now());
-                self.session.complete(outcome);
+                self.complete(outcome);
             }
             Done::Entered(entered) => self.entered(*entered),
             Done::Prepared(prepared) => match *prepared {
@@ -101,14 +128,14 @@ impl Conversation {
                     if let Some(record) = record {
                         record.begun(&self.place, cargo.from(), name);
                     }
-                    self.session.complete(started);
+                    self.complete(started);
                     self.doing =
                         Some(Box::pin(async move { Done::Moved(transfer::carry(errand, cargo).await) }));
                 }
                 Err(trouble) => {
                     self.running = None;
                     self.place.doing(None);
-                    self.session.complete(Outcome::Refused(trouble));
+                    self.complete(Outcome::Refused(trouble));
                 }
             },
             Done::Moved(Moved::Told(told)) => self.transferred(told),
@@ -124,6 +151,9 @@ impl Conversation {
             (entered.login, entered.visitor) = (Login::Never { why: full.words().to_owned() }, None);
         }
         if !(entered.shown && entered.login == Login::No) {
+            if let Some(reason) = entered.refused() {
+                self.house.log.metrics().refused(self.kind.name(), reason);
+            }
             self.house.log.tell(self.whose().entered(&entered));
         }
         if let Some(visitor) = entered.visitor {
@@ -133,6 +163,6 @@ impl Conversation {
             self.visitor = Some(visitor.at(pace));
         }
         self.clock.said(Moment::now());
-        self.session.complete(Outcome::Login(entered.login));
+        self.complete(Outcome::Login(entered.login));
     }
 }

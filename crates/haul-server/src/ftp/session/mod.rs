@@ -18,9 +18,10 @@ mod moving;
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use haul_core::TreePath;
 use haul_proto::ftp::server::{
     Outcome, Step, Terms, Tls, Transferred, Trouble, line::Line, session::Session,
 };
@@ -47,6 +48,7 @@ use crate::{
     depot::Visitor,
     house::{self, House, Phase, Place},
     log::Event,
+    metrics::{Reason, Sort},
 };
 
 /// Replies that were queued have so long to leave at the end.
@@ -72,6 +74,8 @@ struct Running {
     figures: Arc<Figures>,
     halt: channel::Sender<Option<Halt>>,
     record: Option<Record>,
+    /// Where an upload is to be, where somebody writes down what it replaces.
+    target: Option<TreePath>,
     /// Whether its data connection came to us.
     passive: bool,
 }
@@ -93,6 +97,7 @@ pub(super) struct Conversation {
     /// Where the client has come to: with its link, where the address means one only there.
     local: SocketAddr,
     own: Option<Own>,
+    kind: Kind,
     place: Place,
     visitor: Option<Visitor>,
     pending: Option<Pending>,
@@ -102,6 +107,8 @@ pub(super) struct Conversation {
     ahead: bool,
     doing: Option<Doing<Done>>,
     running: Option<Running>,
+    /// What is being asked, and since when.
+    asked: Option<(Sort, Instant)>,
     clock: Clock,
     round_trip: RoundTrip,
     phase: channel::Receiver<Phase>,
@@ -146,6 +153,7 @@ impl Conversation {
             peer,
             local,
             own,
+            kind,
             place,
             visitor: None,
             pending: None,
@@ -153,6 +161,7 @@ impl Conversation {
             ahead: false,
             doing: None,
             running: None,
+            asked: None,
             clock: Clock::new(Moment::now()),
             round_trip: RoundTrip::default(),
             phase,
@@ -169,7 +178,7 @@ impl Conversation {
         if let Some(record) = self.running.take().and_then(|running| running.record) {
             self.house.log.tell(record.ended(&Transferred::Broken(self.why.clone())));
         }
-        let Whose { session, address } = self.whose();
+        let Whose { session, address, .. } = self.whose();
         let Self { mut control, place, house, why, .. } = *self;
         let said = timeout(FAREWELL, control.close()).await;
         house.log.tell(Event::Closed { session, address, why });
@@ -181,7 +190,28 @@ impl Conversation {
     }
 
     fn whose(&self) -> Whose {
-        Whose { session: self.place.number(), address: self.peer }
+        Whose { session: self.place.number(), address: self.peer, door: self.kind.name() }
+    }
+
+    fn say(&mut self, reply: &[u8]) {
+        let number = reply.get(..3).and_then(|digits| str::from_utf8(digits).ok());
+        self.house
+            .log
+            .metrics()
+            .answered(self.kind.name(), number.and_then(|it| it.parse().ok()).unwrap_or(0));
+        self.control.say(reply);
+    }
+
+    /// What was asked has come to this.
+    fn complete(&mut self, outcome: Outcome) {
+        let (metrics, door) = (self.house.log.metrics(), self.kind.name());
+        if let Some((sort, since)) = self.asked.take() {
+            metrics.asked(door, sort, since.elapsed());
+        }
+        if let Some(reason) = Reason::of(&outcome) {
+            metrics.refused(door, reason);
+        }
+        self.session.complete(outcome);
     }
 
     /// It is over, for this reason.
@@ -216,7 +246,7 @@ impl Conversation {
             && let Some(step) = self.session.poll()
         {
             match step {
-                Step::Reply(reply) => self.control.say(&reply),
+                Step::Reply(reply) => self.say(&reply),
                 Step::Ask(ask) => self.begin(ask),
                 Step::Secure => {
                     if Box::pin(self.secure()).await == Flow::Over {
@@ -340,7 +370,10 @@ impl Conversation {
                 }
                 Flow::On
             }
-            Err(error) => self.over(format!("TLS did not begin: {error}")),
+            Err(error) => {
+                self.house.log.metrics().unprotected(self.kind.name());
+                self.over(format!("TLS did not begin: {error}"))
+            }
         }
     }
 }

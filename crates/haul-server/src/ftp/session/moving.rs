@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use haul_proto::ftp::server::{Data, Outcome, Transfer, Transferred, Trouble};
+use haul_proto::ftp::server::{Data, Outcome, StoreWish, Transfer, Transferred, Trouble, What};
 use haul_store::Assent;
 use tokio::{sync::watch as channel, time::Instant as Moment};
 
@@ -23,15 +23,16 @@ use super::{
 use crate::{
     account::Completion,
     depot::{Control as Fate, Visitor},
+    log::Direction,
 };
 
 impl Conversation {
     pub(super) fn begin_transfer(&mut self, transfer: Transfer) {
         let Some(visitor) = self.visitor.clone() else {
-            return self.session.complete(Outcome::Refused(Trouble::Denied));
+            return self.complete(Outcome::Refused(Trouble::Denied));
         };
         if self.stopping {
-            return self.session.complete(Outcome::Refused(Trouble::Stopping));
+            return self.complete(Outcome::Refused(Trouble::Stopping));
         }
         let way = match transfer.data {
             Data::Passive => Way::Passive(self.pending.take()),
@@ -42,16 +43,28 @@ impl Conversation {
             (true, Some(own)) => Some(own.clone()),
             (true, None) => {
                 let why = "there is no TLS on the control connection".to_owned();
-                return self.session.complete(Outcome::Refused(Trouble::Local(why)));
+                return self.complete(Outcome::Refused(Trouble::Local(why)));
             }
         };
         // None is kept beside a transfer, which may last.
         self.spare = None;
         let (halt, halted) = channel::channel(None);
-        let figures = Arc::new(Figures::new());
+        let direction = match &transfer.what {
+            What::Retrieve(_) => Some(Direction::Sent),
+            What::Store { .. } => Some(Direction::Received),
+            What::List { .. } => None,
+        };
+        let meter = direction.map(|way| self.house.log.metrics().meter(self.kind.name(), way));
+        let figures = Arc::new(Figures::new(meter));
         let record = Record::of(self.whose(), visitor.account(), &transfer, &figures);
         let passive = transfer.data == Data::Passive;
-        self.running = Some(Running { figures: Arc::clone(&figures), halt, record, passive });
+        let target = match &transfer.what {
+            What::Store { path, wish, .. } if *wish != StoreWish::Unique && self.house.log.audits() => {
+                Some(path.clone())
+            }
+            What::Store { .. } | What::Retrieve(_) | What::List { .. } => None,
+        };
+        self.running = Some(Running { figures: Arc::clone(&figures), halt, record, target, passive });
         self.place.doing(Some(record::command(&transfer.what)));
         let (peer, times) = (self.peer, self.settings.times);
         let errand = Errand { visitor, transfer, way, own, peer, times, figures, halted };
@@ -71,8 +84,10 @@ impl Conversation {
         let at_once = self.visitor.as_ref().is_some_and(Visitor::publishes_at_once);
         let assent = if at_once { self.assent(received.ended, length) } else { None };
         let figures = self.running.as_ref().map(|running| Arc::clone(&running.figures));
+        let looked = self.looked();
         self.doing = Some(Box::pin(async move {
             if let (Some(assent), Some(figures)) = (assent, figures) {
+                looked.await;
                 match received.publish_now(assent, &figures).await {
                     Ok(told) => return Done::Transferred(told),
                     Err(unpublished) => received = unpublished,
@@ -119,8 +134,23 @@ impl Conversation {
         let Some(running) = &self.running else { return };
         let figures = Arc::clone(&running.figures);
         let aborted = self.is_aborted();
-        self.doing =
-            Some(Box::pin(async move { Done::Transferred(received.settle(fate, aborted, &figures).await) }));
+        let looked = self.looked();
+        self.doing = Some(Box::pin(async move {
+            looked.await;
+            Done::Transferred(received.settle(fate, aborted, &figures).await)
+        }));
+    }
+
+    /// Whether what is being received will replace another file: looked at just before, where somebody writes it down.
+    fn looked(&self) -> impl Future<Output = ()> + Send + use<> {
+        let running = self.running.as_ref();
+        let upload = running.and_then(|it| Some((it.target.clone()?, Arc::clone(&it.figures))));
+        let upload = upload.zip(self.visitor.clone());
+        async move {
+            if let Some(((path, figures), visitor)) = upload {
+                figures.replaces(visitor.published(&path).await.is_ok());
+            }
+        }
     }
 
     pub(super) fn transferred(&mut self, told: Transferred) {
@@ -131,6 +161,6 @@ impl Conversation {
         }
         self.place.doing(None);
         self.clock.transferred(Moment::now());
-        self.session.complete(Outcome::Transferred(told));
+        self.complete(Outcome::Transferred(told));
     }
 }

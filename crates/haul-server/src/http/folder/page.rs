@@ -65,7 +65,7 @@ impl Frame {
             |host: &&str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
         let host = request.host.as_deref().filter(named).unwrap_or("HOST");
         Self {
-            url: format!("{}://{host}{}", client.kind.name(), href(&place.path, true)),
+            url: format!("{}://{host}{}", client.kind.name().name(), href(&place.path, true)),
             folder: place.path.clone(),
             view,
             who: account.anonymous.is_none().then(|| account.name.clone()),

@@ -34,6 +34,7 @@ use super::{
 use crate::{
     ServerError,
     depot::{Announced, DataEnd, Named, Older, Order, Settled, Visitor, Wish},
+    metrics::{Dialect, Reason},
 };
 
 /// The last version whose clients never say that an upload is complete when they sent it in several requests, and count
@@ -83,7 +84,7 @@ pub(in super::super) async fn create(
         ..Order::new(Wish::Anew)
     };
     let receiving = visitor.begin(&place.path, order).await?;
-    let mut arriving = Arriving::new(client, visitor, &place.path, receiving);
+    let mut arriving = Arriving::new(client, visitor, &place.path, receiving, Dialect::Draft);
     let Some(id) = arriving.name().await? else {
         return put::whole(request, arriving, visitor, &place, replaces).await;
     };
@@ -206,7 +207,7 @@ async fn more(
         Err(ServerError::Store(StoreError::NotFound { .. })) => return Err(put::gone(&Named::Gone)),
         begun => begun?,
     };
-    let arriving = Arriving::new(client, owner, &resource.path, receiving);
+    let arriving = Arriving::new(client, owner, &resource.path, receiving, Dialect::Draft);
     let run = Run { interop: append.interop, complete: append.complete, length, resource };
     match run.through(request, arriving).await? {
         Ran::Unfinished(state) => {
@@ -314,5 +315,7 @@ fn told(interop: Option<Interop>, problem: &upload_draft::Problem, offset: u64) 
     for (name, value) in problem.members() {
         told = told.member(name, value);
     }
-    Trouble::from(told).with_all(reply::problem(interop, problem, offset).into_iter().collect())
+    Trouble::from(told)
+        .because(Reason::BadOffset)
+        .with_all(reply::problem(interop, problem, offset).into_iter().collect())
 }

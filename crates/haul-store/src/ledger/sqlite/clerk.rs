@@ -4,9 +4,12 @@
 //! order changes memory only after its transaction. Only what is forgotten is forgotten here in any case: its bytes are
 //! gone, and should its record come back with the next server, that one finds it without them.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    mpsc::{Receiver, TryRecvError},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, TryRecvError},
+    },
+    time::Instant,
 };
 
 use haul_core::TreePath;
@@ -14,7 +17,7 @@ use haul_core::TreePath;
 use super::super::records::{Leases, Records};
 use super::answer::Teller;
 use super::tables::{self, Tables};
-use crate::{Durability, Lease, StoreError, Unfinished, UploadKey};
+use crate::{Durability, Lease, StoreError, Unfinished, UploadKey, Watch};
 
 /// The most orders of one transaction.
 const BATCH: usize = 512;
@@ -43,8 +46,13 @@ pub(super) struct Move {
     pub(super) to: TreePath,
 }
 
-/// Carries out orders until nobody gives any.
-pub(super) fn work(mut tables: Tables, state: &Arc<Mutex<State>>, orders: &Receiver<Order>) {
+/// Carries out orders until nobody gives any; somebody may want to hear how long that takes.
+pub(super) fn work(
+    mut tables: Tables,
+    state: &Arc<Mutex<State>>,
+    watch: Option<&dyn Watch>,
+    orders: &Receiver<Order>,
+) {
     while let Ok(first) = orders.recv() {
         let mut batch = vec![first];
         while batch.len() < BATCH {
@@ -53,45 +61,58 @@ pub(super) fn work(mut tables: Tables, state: &Arc<Mutex<State>>, orders: &Recei
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
             }
         }
-        carry_out(&mut tables, state, batch);
+        carry_out(&mut tables, state, watch, batch);
     }
 }
 
-fn carry_out(tables: &mut Tables, state: &Mutex<State>, batch: Vec<Order>) {
-    let mut done = commit(tables, &batch);
+fn carry_out(tables: &mut Tables, state: &Mutex<State>, watch: Option<&dyn Watch>, batch: Vec<Order>) {
+    let mut done = commit(tables, watch, &batch);
     if done.is_err() && batch.len() > 1 {
         // One of them may be what fails: each for itself.
         for order in batch {
-            done = commit(tables, std::slice::from_ref(&order));
-            conclude(state, vec![order], done);
+            done = commit(tables, watch, std::slice::from_ref(&order));
+            conclude(state, watch, vec![order], done);
         }
         return;
     }
-    conclude(state, batch, done);
+    conclude(state, watch, batch, done);
 }
 
-fn commit(tables: &mut Tables, batch: &[Order]) -> Result<(), StoreError> {
+fn commit(tables: &mut Tables, watch: Option<&dyn Watch>, batch: &[Order]) -> Result<(), StoreError> {
     let writes = |order: &Order| !matches!(order, Order::Claim(..));
     if !batch.iter().any(writes) {
         return Ok(());
     }
     let full = |order: &Order| matches!(order, Order::Save(_, _, Durability::Full, _) | Order::Moved(..));
     let how = if batch.iter().any(full) { Durability::Full } else { Durability::Relaxed };
-    tables.write(how, |transaction| {
+    let began = Instant::now();
+    let written = tables.write(how, |transaction| {
         batch.iter().try_for_each(|order| match order {
             Order::Claim(..) => Ok(()),
             Order::Save(key, record, ..) => tables::save(transaction, key, record),
             Order::Forget(key, _) => tables::forget(transaction, key),
             Order::Moved(what, _) => tables::moved(transaction, what.owner.as_deref(), &what.from, &what.to),
         })
-    })
+    });
+    if let Some(watch) = watch {
+        watch.committed(began.elapsed(), written.is_ok());
+    }
+    written
 }
 
 /// Takes into memory what is committed, and answers. A failure concerns one order only: there is no other in its batch.
-fn conclude(state: &Mutex<State>, batch: Vec<Order>, mut done: Result<(), StoreError>) {
+fn conclude(
+    state: &Mutex<State>,
+    watch: Option<&dyn Watch>,
+    batch: Vec<Order>,
+    mut done: Result<(), StoreError>,
+) {
     let mut answers: Vec<Box<dyn FnOnce()>> = Vec::with_capacity(batch.len());
     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
     state.waiting = state.waiting.saturating_sub(batch.len());
+    if let Some(watch) = watch {
+        watch.waiting(state.waiting);
+    }
     for order in batch {
         let done = std::mem::replace(&mut done, Ok(()));
         match order {

@@ -30,8 +30,8 @@ use self::{
     tables::Tables,
 };
 use super::memory::{all_within, directly_in};
-use super::{Lease, Ledger, Unfinished, UploadKey, fenced};
-use crate::{Durability, StoreError, Work, sys};
+use super::{Lease, Ledger, Outstanding, Unfinished, UploadKey, fenced};
+use crate::{Durability, StoreError, Watch, Work, sys};
 
 /// Remembers in a database.
 pub struct SqliteLedger {
@@ -40,6 +40,8 @@ pub struct SqliteLedger {
     /// `None` only while it is dropped.
     orders: Option<mpsc::Sender<Order>>,
     clerk: Option<JoinHandle<()>>,
+    /// Somebody who hears how many orders wait.
+    watch: Option<Arc<dyn Watch>>,
     /// Holds the lock; let go when the thread has ended.
     _lock: File,
 }
@@ -55,18 +57,34 @@ impl SqliteLedger {
     /// has it, [`StoreError::NewerFormat`] where a newer haul wrote it. The database itself is created by the first
     /// record.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        Self::opened(folder, None)
+    }
+
+    /// As [`Self::open`], with somebody who hears how long commits take.
+    pub fn watched(folder: &Path, watch: Arc<dyn Watch>) -> Result<Self, StoreError> {
+        Self::opened(folder, Some(watch))
+    }
+
+    /// How many bytes the database in this folder has on its medium, with what is not in its place yet; 0 where there is
+    /// none.
+    pub fn size_in(folder: &Path) -> u64 {
+        let size = |name: &str| std::fs::metadata(folder.join(name)).map_or(0, |seen| seen.len());
+        size("uploads.db") + size("uploads.db-wal")
+    }
+
+    fn opened(folder: &Path, watch: Option<Arc<dyn Watch>>) -> Result<Self, StoreError> {
         Self::make(folder)?;
         let lock = lock(folder)?;
         let path = folder.join("uploads.db");
         let (tables, records) = Tables::find(path.clone())?;
         let state = Arc::new(Mutex::new(State { records, ..State::default() }));
         let (orders, taken) = mpsc::channel();
-        let shared = Arc::clone(&state);
+        let (shared, hears) = (Arc::clone(&state), watch.clone());
         let clerk = std::thread::Builder::new()
             .name("haul-ledger".to_owned())
-            .spawn(move || clerk::work(tables, &shared, &taken))
+            .spawn(move || clerk::work(tables, &shared, hears.as_deref(), &taken))
             .map_err(|error| StoreError::at("starting a thread for", &path, error))?;
-        Ok(Self { path, state, orders: Some(orders), clerk: Some(clerk), _lock: lock })
+        Ok(Self { path, state, orders: Some(orders), clerk: Some(clerk), watch, _lock: lock })
     }
 
     /// Makes the folder that [`Self::open`] would make, and nothing in it.
@@ -105,6 +123,9 @@ impl SqliteLedger {
             && orders.send(order(teller)).is_ok()
         {
             state.waiting += 1;
+            if let Some(watch) = &self.watch {
+                watch.waiting(state.waiting);
+            }
         }
         answer
     }
@@ -183,6 +204,10 @@ impl Ledger for SqliteLedger {
 
     fn count<'a>(&'a self, owner: &'a str) -> Work<'a, usize> {
         Box::pin(async move { Ok(self.state().records.count(owner)) })
+    }
+
+    fn outstanding(&self) -> Work<'_, Outstanding> {
+        Box::pin(async move { Ok(self.state().records.outstanding()) })
     }
 
     fn in_folder<'a>(

@@ -253,7 +253,7 @@ fn what_is_published_is_forgotten_also_where_the_database_cannot_say_so() {
     let (forget, forgotten) = pair();
     orders.send(Order::Forget(a.clone(), forget)).unwrap();
     drop(orders);
-    clerk::work(tables, &state, &taken);
+    clerk::work(tables, &state, None, &taken);
     assert!(wait(saved).unwrap().is_err());
     assert!(wait(forgotten).unwrap().is_err());
     assert_eq!(state.lock().unwrap().records.get(&a), None);

@@ -1,8 +1,11 @@
 //! Every call that changes or saves an upload's bytes or its name, so that a test can see their order and stop at any.
 
-use std::{fs::File, io, os::fd::BorrowedFd};
+use std::{fs::File, io, os::fd::BorrowedFd, sync::Arc, time::Instant};
 
-use crate::sys::{self, pipe::Pipe};
+use crate::{
+    Synced, Watch,
+    sys::{self, pipe::Pipe},
+};
 
 /// The calls under an upload.
 pub(super) trait Door: Send + Sync + std::fmt::Debug + 'static {
@@ -45,3 +48,30 @@ pub(super) struct Named<'a>(pub(super) BorrowedFd<'a>, pub(super) &'a [u8]);
 pub(super) struct Real;
 
 impl Door for Real {}
+
+/// The system's own, with somebody who hears how long it takes.
+#[derive(Debug)]
+pub(super) struct Watched(pub(super) Arc<dyn Watch>);
+
+impl Watched {
+    fn timed(&self, what: Synced, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let began = Instant::now();
+        let done = sync();
+        self.0.synced(what, began.elapsed(), done.is_ok());
+        done
+    }
+}
+
+impl Door for Watched {
+    fn sync_data(&self, file: &File) -> io::Result<()> {
+        self.timed(Synced::File, || Real.sync_data(file))
+    }
+
+    fn sync_all(&self, file: &File) -> io::Result<()> {
+        self.timed(Synced::File, || Real.sync_all(file))
+    }
+
+    fn sync_folder(&self, folder: BorrowedFd<'_>) -> io::Result<()> {
+        self.timed(Synced::Folder, || Real.sync_folder(folder))
+    }
+}

@@ -55,7 +55,8 @@ use self::{
     tree::Tree,
 };
 use crate::{
-    Body, Durability, Geometry, Listing, Meta, Reading, StageId, Staged, Store, StoreError, When, Work, sys,
+    Body, Durability, Geometry, Listing, Meta, Reading, StageId, Staged, Store, StoreError, Watch, When,
+    Work, sys,
     tree::pool::{Pool, hop},
 };
 
@@ -70,6 +71,11 @@ impl FsStore {
     /// run in `pool`.
     pub fn open(root: &Path, pool: Arc<dyn Pool>) -> Result<Self, StoreError> {
         Self::open_with(root, pool, Resolver::System)
+    }
+
+    /// As [`Self::open`], with somebody who hears how long it takes to make something durable.
+    pub fn watched(root: &Path, pool: Arc<dyn Pool>, watch: Arc<dyn Watch>) -> Result<Self, StoreError> {
+        Self::behind(root, pool, Resolver::System, Box::new(door::Watched(watch)))
     }
 
     /// As [`Self::open`], with another way to resolve paths.

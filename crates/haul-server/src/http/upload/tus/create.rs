@@ -24,7 +24,10 @@ use super::{
     join,
     take::{ended, expires, take},
 };
-use crate::depot::{Announced, Condition, Order, Visitor, Wish};
+use crate::{
+    depot::{Announced, Condition, Order, Visitor, Wish},
+    metrics::Dialect,
+};
 
 /// What is to be begun.
 struct Wanted {
@@ -113,7 +116,7 @@ async fn begin(client: &Arc<Client>, request: &mut Request, owner: &Visitor, wan
         ..Order::new(Wish::Anew)
     };
     let receiving = owner.begin(&path, order).await?;
-    let mut arriving = Arriving::new(client, owner, &path, receiving);
+    let mut arriving = Arriving::new(client, owner, &path, receiving, Dialect::Tus);
     let url = match arriving.name().await? {
         Some(id) => Resource { id, path, part }.url(),
         // In place it has none, but is there.

@@ -23,7 +23,10 @@ use super::{
     refused,
     take::ended,
 };
-use crate::depot::{Announced, Beginning, Named, Order, Visitor};
+use crate::{
+    depot::{Announced, Beginning, Named, Order, Visitor},
+    metrics::Dialect,
+};
 
 /// So much is copied before what is there by then is made safe, beside what is copied next.
 const PIECE: u64 = 32 << 20;
@@ -60,7 +63,7 @@ pub(super) async fn join(
     }
     let order = Order { announced: Announced::Whole(length), ..order };
     let receiving = visitor.begin(&path, order).await?;
-    let mut arriving = Arriving::new(client, visitor, &path, receiving);
+    let mut arriving = Arriving::new(client, visitor, &path, receiving, Dialect::Tus);
     let id = arriving.name().await?.ok_or_else(|| refused(&Refusal::NoSuchPart))?;
     let whole = Resource { id, path, part: false };
     let location = HeaderValue::try_from(whole.url());

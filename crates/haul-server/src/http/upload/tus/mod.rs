@@ -32,7 +32,10 @@ use super::{
     },
     Note, Resource, beginning, moment, state,
 };
-use crate::depot::{Named, Visitor};
+use crate::{
+    depot::{Named, Visitor},
+    metrics::Reason,
+};
 
 /// Where uploads are created.
 pub(in super::super) const PATH: &str = "/-/tus";
@@ -87,7 +90,7 @@ fn refused(refusal: &Refusal) -> Trouble {
     let trouble = Trouble::from(problem.detail(refusal.to_string()));
     let trouble = trouble.with_all(reply::refused(refusal).into_iter().collect());
     match refusal {
-        Refusal::Offset { expected, .. } => trouble.and("offset", *expected),
+        Refusal::Offset { expected, .. } => trouble.because(Reason::BadOffset).and("offset", *expected),
         _ => trouble,
     }
 }

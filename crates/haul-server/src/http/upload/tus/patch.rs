@@ -25,6 +25,7 @@ use super::{
 use crate::{
     ServerError,
     depot::{Announced, Named, Older, Order, Visitor, Wish},
+    metrics::Dialect,
 };
 
 /// Takes in more of an upload.
@@ -65,7 +66,7 @@ pub(super) async fn patch(
         }
         begun => begun?,
     };
-    let arriving = Arriving::new(client, owner, &resource.path, receiving);
+    let arriving = Arriving::new(client, owner, &resource.path, receiving, Dialect::Tus);
     let state = take(request.awaited(), arriving, length, asked.checksum).await?;
     Ok(answered(owner, state))
 }
