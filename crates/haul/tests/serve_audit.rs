@@ -104,6 +104,8 @@ fn over_ftp_each_change_is_one_line() {
     let told = once(&audit, 12);
     assert_eq!(did(&told[10]), "dropped /half 5");
     assert_eq!(did(&told[11]), "reloaded");
+    let dropped = Figures::at(served.http_addr(), "/-/metrics").of("haul_dropped_uploads_total");
+    assert_eq!(dropped as u64, 1);
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn open(served: &Served) -> usize {
     let metrics =
         HttpCaller::to(served.http_addr()).asks(request("GET", "/-/metrics", &[], None)).expect(200);
     let text = metrics.text();
-    let line = text.lines().find_map(|line| line.strip_prefix("haul_connections{door=\"http\"} "));
+    let line = text.lines().find_map(|line| line.strip_prefix("haul_sessions{door=\"http\"} "));
     line.unwrap().parse().unwrap()
 }
 

@@ -80,7 +80,7 @@ fn who_reads_nothing_holds_no_connection_whatever_is_spoken() {
     // Its connections have ended, too: nobody holds a place.
     let open = || {
         let text = ask(served.http_addr(), "GET", "/-/metrics", &[]).expect(200).text();
-        let line = text.lines().find_map(|line| line.strip_prefix("haul_connections{door=\"http\"} "));
+        let line = text.lines().find_map(|line| line.strip_prefix("haul_sessions{door=\"http\"} "));
         line.unwrap().parse::<u64>().unwrap()
     };
     wait_until(|| open() == 1);

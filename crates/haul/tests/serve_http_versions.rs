@@ -174,15 +174,20 @@ fn the_server_tells_how_it_is_and_what_it_did() {
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
         line.unwrap_or_else(|| panic!("no {name}:\n{text}")).parse().unwrap()
     };
-    assert_eq!(value("haul_http_sent_bytes_total") as u64, 10);
-    assert_eq!(value("haul_http_received_bytes_total") as u64, 5);
-    assert!(value("haul_http_answers_total{class=\"2xx\"}") >= 3.0);
-    assert_eq!(value("haul_http_answers_total{class=\"4xx\"}") as u64, 1);
-    assert!(value("haul_connections{door=\"http\"}") >= 1.0 && value("haul_http_connections_total") >= 4.0);
+    assert_eq!(value("haul_transfer_bytes_total{door=\"http\",direction=\"down\"}") as u64, 10);
+    assert_eq!(value("haul_transfer_bytes_total{door=\"http\",direction=\"up\"}") as u64, 5);
+    assert!(value("haul_answers_total{door=\"http\",class=\"2xx\"}") >= 3.0);
+    assert_eq!(value("haul_answers_total{door=\"http\",class=\"4xx\"}") as u64, 1);
+    assert!(
+        value("haul_sessions{door=\"http\"}") >= 1.0 && value("haul_sessions_total{door=\"http\"}") >= 4.0
+    );
     // Each has its kind told before its first value, and nobody's name is in it.
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let name = line.split(['{', ' ']).next().unwrap();
-        let kind = text.find(&format!("# TYPE {name} ")).unwrap();
+        // A distribution is told in three parts.
+        let parts = ["_bucket", "_sum", "_count"].map(|part| name.strip_suffix(part));
+        let names = parts.into_iter().flatten().chain([name]);
+        let kind = names.filter_map(|name| text.find(&format!("# TYPE {name} "))).next().unwrap();
         assert!(kind < text.find(line).unwrap(), "{line}");
     }
     assert_eq!(ask(addr, "POST", "/-/health", &[]).status(), 405);

@@ -5,10 +5,11 @@
 
 mod scene;
 
-use std::{collections::BTreeMap, fs, net::SocketAddr};
+use std::{collections::BTreeMap, fs, io::Write as _, net::SocketAddr};
 
 use haul_testkit::{
     Caller, Content, Finished, Haul, HttpCaller, Serve, Served,
+    disk::SmallDisk,
     real::peer,
     served::{PASSWORD, USER},
 };
@@ -309,8 +310,11 @@ fn who_finds_no_place_is_counted_and_so_is_who_is_there() {
 #[test]
 fn a_server_without_http_tells_its_figures_and_those_of_its_process() {
     let place = Place::new();
-    let serve = place.serve().args(["--metrics", "127.0.0.1:0", "--tls-self-signed"]);
-    let served = serve.config("[ftp]\nidle = \"300s\"\n").start();
+    let config = place.local("serve.toml");
+    let good = "[uploads]\nexpire = \"1s\"\n";
+    fs::write(&config, good).unwrap();
+    let serve = place.serve().ftps().args(["--metrics", "127.0.0.1:0", "--tls-self-signed"]);
+    let served = serve.arg("--config").arg(&config).start();
     let at = told_at(&served);
     let before = Figures::at(at, "/metrics");
     assert_eq!(before.of("haul_build_info{version=\"0.1.0\"}") as u64, 1);
@@ -328,6 +332,36 @@ fn a_server_without_http_tells_its_figures_and_those_of_its_process() {
     assert_eq!(ask(at, "GET", "/", &[]).status(), 404, "no file is served there");
     assert_eq!(ask(at, "POST", "/metrics", &[]).status(), 405);
     drop(callers);
-    served.process().hang_up();
-    wait_until(|| Figures::at(at, "/metrics").of("haul_config_reloads_total{result=\"done\"}") as u64 == 1);
+    left_unfinished(served.addr(), "half", b"123456");
+    wait_until(|| Figures::at(at, "/metrics").of("haul_expired_uploads_total") as u64 == 1);
+    std::net::TcpStream::connect(served.ftps_addr())
+        .unwrap()
+        .write_all(b"this is no TLS at all\r\n")
+        .unwrap();
+    wait_until(|| {
+        Figures::at(at, "/metrics").of("haul_tls_handshake_failures_total{door=\"ftps\"}") as u64 == 1
+    });
+    let reloaded = |result: &str| {
+        served.process().hang_up();
+        once(at, &format!("haul_config_reloads_total{{result=\"{result}\"}}"), 1)
+            .of("haul_config_reload_failed") as u64
+    };
+    assert_eq!(reloaded("done"), 0);
+    fs::write(&config, "nonsense").unwrap();
+    assert_eq!(reloaded("failed"), 1);
+}
+
+#[test]
+fn what_has_no_room_is_counted_at_both_doors() {
+    let Some(disk) = SmallDisk::new(1 << 20) else { return };
+    let place = Place::new();
+    Content::new(1, 4 << 20).write_to(place.local("large"));
+    let served = scene::served::serve(disk.path()).http().args(["--metrics", "127.0.0.1:0"]).start();
+    let at = told_at(&served);
+    for url in [served.url("/f"), served.http_url("/h")] {
+        let Some(end) = curl(&place, &["-f", "-T", "large", &url]) else { return };
+        assert_ne!(end.code, Some(0));
+    }
+    let (ftp, http) = ("door=\"ftp\",reason=\"disk_full\"", "door=\"http\",reason=\"disk_full\"");
+    is(&Figures::at(at, "/metrics"), "haul_refusals_total", &[(ftp, 1), (http, 1)]);
 }

@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_certificate_is_found_in_either_form() {
-        for (year, seconds) in [(2031, 1_925_078_400), (2049, 2_493_072_000), (2050, 2_524_608_000)] {
+        for (year, seconds) in [(2031, 1_924_992_000), (2049, 2_493_072_000), (2050, 2_524_608_000)] {
             let mut params = CertificateParams::new(Vec::new()).unwrap();
             params.not_after = rcgen::date_time_ymd(year, 1, 1);
             let made = params.self_signed(&KeyPair::generate().unwrap()).unwrap();

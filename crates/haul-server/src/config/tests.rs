@@ -204,7 +204,7 @@ fn all_that_is_wrong_is_told_at_once_with_key_and_line() {
     let told = problems(text);
     let expected = [
         "/etc/haul/serve.toml:1: dri: there is no such key; here may be anonymous, dir, drain, ftp, http, limits, \
-         log, login, mount, process, proxy, state, tls, uploads, user",
+         log, login, metrics, mount, process, proxy, state, tls, uploads, user",
         "/etc/haul/serve.toml:3: ftp.idle: \"5\" is no time: write 45s, 10m, 12h or 7d, at most ten years",
         "/etc/haul/serve.toml:4: ftp.listen: is a text: write it in quotes",
         "/etc/haul/serve.toml:5: ftp.sessions: is a whole number from 1 to 1000000",
@@ -374,8 +374,20 @@ fn rows(manual: &str) -> Vec<(String, String)> {
 #[test]
 fn the_manual_names_every_key_and_no_other() {
     let named: BTreeSet<_> = rows(&manual()).into_iter().map(|(key, _)| key).collect();
-    let tables = ["ftp", "http", "tls", "anonymous", "login", "proxy", "process", "limits", "uploads", "log"]
-        .map(str::to_owned);
+    let tables = [
+        "ftp",
+        "http",
+        "tls",
+        "anonymous",
+        "login",
+        "proxy",
+        "process",
+        "limits",
+        "uploads",
+        "log",
+        "metrics",
+    ]
+    .map(str::to_owned);
     let known: BTreeSet<_> = resolve::keys().into_iter().filter(|key| !tables.contains(key)).collect();
     assert_eq!(named, known);
 }

@@ -130,13 +130,19 @@ impl Moment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::DoorName;
 
     fn now() -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_286_014_120)
     }
 
     fn failed(user: &[u8]) -> Event {
-        Event::LoginFailed { session: 7, user: user.to_vec(), address: "::ffff:192.0.2.1".parse().unwrap() }
+        Event::LoginFailed {
+            door: DoorName::Ftp,
+            session: 7,
+            user: user.to_vec(),
+            address: "::ffff:192.0.2.1".parse().unwrap(),
+        }
     }
 
     #[test]

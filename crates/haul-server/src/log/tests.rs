@@ -5,6 +5,7 @@ use std::sync::{Condvar, Mutex};
 use haul_core::TreePath;
 
 use super::*;
+use crate::metrics::{Dialect, DoorName};
 
 /// What was written; a gate holds the writer up.
 #[derive(Clone, Default)]
@@ -50,6 +51,10 @@ fn sent(name: &str) -> Event {
         user: "ann".to_owned(),
         anonymous: false,
         address: "::1".parse().unwrap(),
+        door: DoorName::Ftp,
+        dialect: Dialect::Stream,
+        resumed: true,
+        replaced: false,
         direction: Direction::Sent,
         path: TreePath::ROOT.join(name.as_bytes()).unwrap(),
         from: 5,

@@ -47,12 +47,15 @@ pub(crate) use self::{
     scrape::scrape,
 };
 
+/// By what transfers are told apart when they have ended.
+type Ending = ((DoorName, Dialect), (Direction, label::Outcome));
+
 /// What a server has counted. Shared by all that count.
 #[derive(Debug, Default)]
 pub struct Metrics {
     sessions: Grid<DoorName, Count>,
     logins: Grid<DoorName, Count>,
-    transfers: Grid<((DoorName, Dialect), (Direction, label::Outcome)), Count>,
+    transfers: Grid<Ending, Count>,
     took: Grid<(DoorName, Direction), Spread<Slow>>,
     bytes: Grid<(DoorName, Direction), Count>,
     resumes: Grid<(DoorName, Direction), Count>,

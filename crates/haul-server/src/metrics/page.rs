@@ -83,30 +83,30 @@ impl Page {
     ) {
         self.head(name, "histogram", help);
         for (key, spread) in grid.each().filter(|(key, _)| there(*key)) {
-            self.spread(name, pairs(key), spread);
+            self.spread(name, &pairs(key), spread);
         }
     }
 
     /// One distribution.
     pub(super) fn one_spread<B: Bounds>(&mut self, name: &str, help: &str, spread: &Spread<B>) {
         self.head(name, "histogram", help);
-        self.spread(name, Vec::new(), spread);
+        self.spread(name, &[], spread);
     }
 
-    fn spread<B: Bounds>(&mut self, name: &str, labels: Vec<(&str, &str)>, spread: &Spread<B>) {
+    fn spread<B: Bounds>(&mut self, name: &str, labels: &[(&str, &str)], spread: &Spread<B>) {
         let (within, count, sum) = spread.value();
         let bucket = format!("{name}_bucket");
         for (bound, value) in within {
             let bound = bound.to_string();
-            let mut labels = labels.clone();
+            let mut labels = labels.to_vec();
             labels.push(("le", &bound));
             self.line(&bucket, &labels, value);
         }
-        let mut all = labels.clone();
+        let mut all = labels.to_vec();
         all.push(("le", "+Inf"));
         self.line(&bucket, &all, count);
-        self.line(&format!("{name}_sum"), &labels, sum);
-        self.line(&format!("{name}_count"), &labels, count);
+        self.line(&format!("{name}_sum"), labels, sum);
+        self.line(&format!("{name}_count"), labels, count);
     }
 
     /// The text.

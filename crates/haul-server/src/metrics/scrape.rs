@@ -76,10 +76,7 @@ impl Metrics {
     }
 
     fn of_transfers(&self, page: &mut Page) {
-        let there =
-            |((door, dialect), (way, _)): ((DoorName, super::Dialect), (crate::log::Direction, _))| {
-                dialect.is_of(door, way)
-            };
+        let there = |((door, dialect), (way, _)): super::Ending| dialect.is_of(door, way);
         page.counts("haul_transfers_total", "Transfers that have ended.", &self.transfers, there);
         let help = "Bytes of files that have moved, also of transfers that have not ended.";
         page.counts("haul_transfer_bytes_total", help, &self.bytes, |_| true);
