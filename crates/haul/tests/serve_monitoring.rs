@@ -64,7 +64,7 @@ fn the_manual_names_every_figure_and_no_other() {
     let figures = figures(&place);
     let manual = text("docs/monitoring.md");
     let rows = manual.lines().filter(|line| line.starts_with("| `haul_") || line.starts_with("| `process_"));
-    let cells = rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect::<Vec<_>>());
+    let cells = rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>());
     let mut named = BTreeMap::new();
     let mut labels = BTreeMap::new();
     for cells in cells {
