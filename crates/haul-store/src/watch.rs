@@ -21,7 +21,8 @@ pub enum Synced {
     Folder,
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
 
