@@ -78,7 +78,7 @@ fn by_ourselves(config: &Config, ids: &[String]) -> Result<Vec<Dropped>, Unserve
     let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| Unserved::Local(format!("cannot start: {error}")))?;
     runtime.block_on(async {
-        let store = house::tree(&config.dir, &config.mounts)?;
+        let store = house::tree(&config.dir, &config.mounts, &Arc::default())?;
         let ledger = SqliteLedger::open(&config.state)?;
         // Nothing else is put in order or expires: that is for a server, which was told by which rules.
         let depot = Depot::as_it_is(store, Arc::new(ledger), config.uploads);
