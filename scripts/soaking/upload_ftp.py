@@ -1,0 +1,123 @@
+"""Uploads over FTP by ftplib, in the clear and within TLS: STOR, REST and STOR, APPE, with ALLO or without, and the many
+ways in which such a client goes away.
+"""
+
+import contextlib
+import ftplib
+import ssl
+
+from .upload import Refused
+from .wire import CHUNK, PATIENCE, Broken, Cut, reset
+
+import time
+
+
+def insecure():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+INSECURE = insecure()
+
+
+@contextlib.contextmanager
+def session(user, port, tls=False):
+    """A session in TYPE I; what goes wrong in it comes out as one of our own kinds."""
+    ftp = ftplib.FTP_TLS(context=INSECURE, timeout=PATIENCE) if tls else ftplib.FTP(timeout=PATIENCE)
+    try:
+        ftp.connect("127.0.0.1", port)
+        ftp.login(user.name, user.password)
+        if tls:
+            ftp.prot_p()
+        ftp.voidcmd("TYPE I")
+        yield ftp
+    except ftplib.Error as error:
+        words = str(error)
+        raise Refused(int(words[:3]) if words[:3].isdigit() else 0, words[:200]) from error
+    except (OSError, EOFError, AttributeError) as error:
+        raise Broken(repr(error)) from error
+    finally:
+        ftp.close()
+
+
+def stor(up, at, cut, tls=False):
+    """STOR of all, or REST and STOR of what is missing."""
+    with session(up.user, up.ports["ftp"], tls) as ftp:
+        if at:
+            asked = up.journal.now()
+            up.told(ftp.size(up.path), "SIZE", asked)
+        if up.rng.random() < 0.3 and up.size > at:
+            ftp.voidcmd(f"ALLO {up.size - at}")
+        return _sends(up, ftp, ftp.transfercmd(f"STOR {up.path}", at or None), at, cut)
+
+
+def stor_tls(up, at, cut):
+    return stor(up, at, cut, True)
+
+
+def appe(up, at, cut):
+    """APPE goes on where the server is: what is sent begins there. Only for what nobody else sends to any more."""
+    with session(up.user, up.ports["ftp"]) as ftp:
+        if at:
+            asked = up.journal.now()
+            at = ftp.size(up.path)
+            up.told(at, "SIZE", asked)
+            if at >= up.size:
+                return "piece"
+            data = ftp.transfercmd(f"APPE {up.path}")
+        else:
+            data = ftp.transfercmd(f"STOR {up.path}")
+        return _sends(up, ftp, data, at, cut)
+
+
+def _sends(up, ftp, data, at, cut):
+    upto = up.size if cut is None else min(up.size, at + cut.after)
+    chunks = range(at, upto, CHUNK)
+    pause = up.pace(upto - at) / max(1, len(chunks))
+    try:
+        for begin in chunks:
+            data.sendall(up.data[begin:min(begin + CHUNK, upto)])
+            time.sleep(pause)
+    except OSError:
+        cut = None  # the reply says why, if there is one
+    if cut is not None:
+        _hangs_up(up, ftp, data, cut)
+    else:
+        with contextlib.suppress(OSError):
+            if isinstance(data, ssl.SSLSocket):
+                data.unwrap()
+        data.close()
+    asked = up.journal.now()
+    try:
+        ftp.voidresp()
+    except ftplib.Error as error:
+        _kept(up, str(error), asked)
+        if cut is not None:
+            raise Cut from error
+        raise
+    # After ABOR the first reply is of the transfer, and 226 says that it had ended already.
+    return "confirmed"
+
+
+def _kept(up, words, asked):
+    """A reply that says how many bytes are kept has told an offset."""
+    before, found, _ = words.partition(" bytes are kept")
+    if found and before.split()[-1].isdigit():
+        up.told(int(before.split()[-1]), words[:3], asked)
+
+
+def _hangs_up(up, ftp, data, cut):
+    cut.linger(None)
+    how = up.rng.choice(("killed", "control first", "abort", "data reset"))
+    if how == "abort":
+        ftp.sock.sendall(b"ABOR\r\n")
+        return
+    if how == "data reset":
+        reset(data)
+        return
+    ends = [data, ftp.sock]
+    for end in ends if how == "killed" else reversed(ends):
+        reset(end) if cut.reset else end.close()
+    raise Cut
