@@ -24,6 +24,9 @@ WAYS = {
 }
 DOWN = {"get": download.by_get, "retr": download.by_retr, "retr tls": download.by_retr_tls}
 
+# So long a program takes to come to its first byte, and a transfer to be none that is over at once (seconds).
+LONG_ENOUGH = 0.5
+
 # A client that looks at sizes alone goes on only where no byte came for so long (seconds): what lay in buffers is in.
 QUIET = 3
 
@@ -182,7 +185,7 @@ class Client(threading.Thread):
         result, why = "broken", None
         try:
             if isinstance(way, Program):
-                self.soak.programs.run(way, self.job(way, up, up.local, at), up.folder, self.killed(cut))
+                self.soak.programs.run(way, self.job(way, up, up.local, at), up.folder, self.killed(cut, way))
                 result = "confirmed"
             else:
                 result = WAYS[way][0](up, at, cut)
@@ -196,8 +199,12 @@ class Client(threading.Thread):
             self.journal.end(op, result, why=why)
         return result
 
-    def killed(self, cut):
-        return cut and self.rng.choice((0.05, 0.3, 1, 3)) * self.rng.random()
+    def killed(self, cut, program):
+        """After how many seconds a program is killed. One that does not tell the size of what it sends over FTP has to be
+        at it for a while: see docs/soak.md."""
+        if cut is None:
+            return None
+        return LONG_ENOUGH * (not program.tells_size) + self.rng.choice((0.05, 0.3, 1, 3)) * self.rng.random()
 
     def job(self, program, up, local, at):
         return self.soak.programs.job(program, up.user, up.path, local, up.ports, up.size, at, self.rng)
@@ -253,7 +260,7 @@ class Client(threading.Thread):
         for number in range(tries):
             going_on = local.stat().st_size if number and local.exists() else 0
             try:
-                kill = self.killed(cut) if number == 0 else None
+                kill = self.killed(cut, program) if number == 0 else None
                 self.soak.programs.run(program, self.job(program, up, local, going_on), into, kill)
                 if not local.exists():
                     raise Refused(0, "it ended well and left no file")

@@ -5,18 +5,20 @@ A program is confirmed by its exit code. `goes_on`: it can be started again to g
 look at nothing but sizes are given only what nobody else writes to meanwhile.
 """
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from .upload import Refused
 from .wire import Broken, Cut
 
-# So much longer than any of these may take: a program that hangs has to be ended, and is told.
-PATIENCE = 90
+# Seconds. What takes longer hangs; and when all is over nobody waits for what tries again and again.
+PATIENCE, GOING = 90, 5
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Program:
     cleans_up: bool = False
     # Asks for several ranges at once, or goes on, without making sure that the file is the same still.
     trusts: bool = True
+    # Says before it sends how much it is going to send.
+    tells_size: bool = True
     # One connection, no second try by itself: what comes is of one request.
     single: bool = False
 
@@ -137,15 +141,16 @@ def rclone_up(job):
 
 
 def ncftpput(job):
-    return ["-V", "-t", "20", "-r", "1", "-z" if job.at else "-Z", "-u", job.user.name, "-p", job.user.password, "-P",
+    # With -z it sends REST and then the whole file, which spoils it at every server.
+    return ["-V", "-t", "20", "-r", "1", "-Z", "-u", job.user.name, "-p", job.user.password, "-P",
             str(job.ports["ftp"]), "-C", "127.0.0.1", job.local, job.path]
 
 
 UP = [
-    Program("curl ftp", "curl", curl_ftp), Program("curl ftps", "curl", curl_ftps),
+    Program("curl ftp", "curl", curl_ftp, tells_size=False), Program("curl ftps", "curl", curl_ftps, tells_size=False),
     Program("curl http", "curl", curl_http), Program("curl h2", "curl", curl_h2),
-    Program("lftp put", "lftp", lftp_put), Program("ncftpput", "ncftpput", ncftpput),
-    Program("rclone up", "rclone", rclone_up, goes_on=False, cleans_up=True),
+    Program("lftp put", "lftp", lftp_put, tells_size=False), Program("ncftpput", "ncftpput", ncftpput, goes_on=False, tells_size=False),
+    Program("rclone up", "rclone", rclone_up, goes_on=False, cleans_up=True, tells_size=False),
     Program("haul put ftp", "haul", haul_ftp), Program("haul put ftps", "haul", haul_ftps),
     Program("haul put ftp lanes", "haul", haul_ftp_lanes), Program("haul put draft", "haul", haul_draft),
     Program("haul put tus", "haul", haul_tus), Program("haul put tus lanes", "haul", haul_tus_lanes),
@@ -231,8 +236,8 @@ DOWN = [
 class Programs:
     """Those that are there, and how they are run."""
 
-    def __init__(self, haul, users):
-        self.haul = str(haul)
+    def __init__(self, haul, users, over):
+        self.haul, self.over = str(haul), over
         self.up = [one for one in UP if self._find(one)]
         self.down = [one for one in DOWN if self._find(one)]
         self.missing = sorted({one.binary for one in UP + DOWN if not self._find(one)})
@@ -260,19 +265,33 @@ class Programs:
             child = subprocess.Popen([self._find(program), *program.command(job)], stdin=subprocess.DEVNULL, stdout=said,
                                      stderr=said, cwd=folder, env=clean, start_new_session=True)
             try:
-                code = child.wait(kill_after or PATIENCE)
-            except subprocess.TimeoutExpired:
-                os.killpg(child.pid, signal.SIGKILL)
-                child.wait()
-                if kill_after:
-                    raise Cut from None
-                raise Broken(f"{program.label} hung") from None
+                code = self._waits(child, kill_after)
+                if code is None and kill_after:
+                    raise Cut
+                if code is None:
+                    raise Broken("it is over" if self.over.is_set() else f"{program.label} hung")
             finally:
                 # lftp may leave a child behind that goes on by itself.
-                try:
+                with contextlib.suppress(ProcessLookupError):
                     os.killpg(child.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-        if code:
+                child.wait()
+        if code != 0:
             words = (folder / "said").read_text(errors="replace").strip()[-300:]
             raise Refused(code, words)
+
+    def _waits(self, child, kill_after):
+        """Its exit code, or None where it is to be killed."""
+        if kill_after:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return child.wait(kill_after)
+            return None
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return child.wait(1)
+            if self.over.is_set():
+                # Once more for a while, and no longer.
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    return child.wait(GOING)
+                return None
+        return None

@@ -21,7 +21,7 @@ from .sampler import Sampler, descriptors, sample
 from .world import ANN, CAROL, USERS, World
 
 # How long a client does nothing between two tasks, on the average: two cores carry two hundred of them.
-PAUSE = 4.0
+PAUSE = 6.0
 
 
 class Soak:
@@ -35,11 +35,11 @@ class Soak:
         _own_disk(self.local)
         self.journal = Journal(folder / "journal.jsonl")
         self.contents = Contents(seed)
-        self.programs = Programs(haul, USERS)
+        self.over = threading.Event()
+        self.programs = Programs(haul, USERS, self.over)
         self.world = World(folder, haul, self.journal)
         self.places = Places(clients)
         self.pause = min(PAUSE, seconds / 20)
-        self.over = threading.Event()
         self.clients = [Client(number, self) for number in range(clients)]
         self.baseline = None
         self.began = time.monotonic()
@@ -99,6 +99,9 @@ class Soak:
                 up = self.clients[0].about("warming up", self.local, place, place.user)
                 up.ports = self.world.ports
                 up.request("PUT", up.target, content=b"warm")
+                up.request("DELETE", up.target)
+                # One that is unfinished, and given up.
+                up.request("PUT", up.target, {"Content-Range": "bytes 0-3/9"}, b"warm")
                 up.request("DELETE", up.target)
 
     def _says(self):

@@ -4,12 +4,14 @@ ways in which such a client goes away.
 
 import contextlib
 import ftplib
+import os
+import resource
 import ssl
+import threading
+import time
 
 from .upload import Refused
 from .wire import CHUNK, PATIENCE, Broken, Cut, reset
-
-import time
 
 
 def insecure():
@@ -20,6 +22,8 @@ def insecure():
 
 
 INSECURE = insecure()
+CLOSING = threading.Lock()
+LONG_ENOUGH = 0.3   # seconds
 
 
 @contextlib.contextmanager
@@ -110,6 +114,8 @@ def _kept(up, words, asked):
 
 def _hangs_up(up, ftp, data, cut):
     cut.linger(None)
+    # Not in a transfer that is over at once: see docs/soak.md.
+    time.sleep(LONG_ENOUGH)
     how = up.rng.choice(("killed", "control first", "abort", "data reset"))
     if how == "abort":
         ftp.sock.sendall(b"ABOR\r\n")
@@ -117,7 +123,17 @@ def _hangs_up(up, ftp, data, cut):
     if how == "data reset":
         reset(data)
         return
-    ends = [data, ftp.sock]
-    for end in ends if how == "killed" else reversed(ends):
-        reset(end) if cut.reset else end.close()
+    _close_at_once([data, ftp.sock] if how == "killed" else [ftp.sock, data])
     raise Cut
+
+
+def _close_at_once(streams):
+    """Closes connections in this order and as close together as the kernel does for a process that is killed: in one
+    system call. One after the other they would be as far apart as two hundred threads of this process have it."""
+    with CLOSING:
+        first = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - len(streams) - 8
+        for number, stream in enumerate(streams):
+            os.dup2(stream.fileno(), first + number, inheritable=False)
+        for stream in streams:
+            stream.close()
+        os.closerange(first, first + len(streams))

@@ -11,14 +11,18 @@
 
 mod scene;
 
+use std::time::Duration;
+
 use haul_testkit::{
-    Content,
+    Content, Link, Serve,
     real::{Inetutils, ProFtpd, Running, Vsftpd},
+    served,
 };
 
 use scene::{
     SOON, Told, files,
-    upload::{PACE, RESUMING, SIZE, Upload},
+    served::received,
+    upload::{PACE, RESUMING, SIZE, Upload, killed},
     wait_until,
 };
 
@@ -154,4 +158,26 @@ fn killed_again_and_again_it_sends_no_byte_twice_that_arrived() {
         assert!(!told.says_begun_anew(), "{told}");
         content.assert_file_is(upload.far("f.bin"));
     }
+}
+
+#[test]
+fn what_is_killed_is_not_published_by_haul_serve_however_late_its_control_connection_ends() {
+    let content = Content::new(130, SIZE);
+    let upload = Upload::in_memory_of("f.bin", content);
+    let served = Serve::over(env!("CARGO_BIN_EXE_haul"), upload.root()).start();
+    // Data goes past the link. What comes behind the kill is told the server seconds later, as on a machine on which the
+    // process that ends is kept waiting in the middle of it.
+    let link = Link::to(served.addr());
+    let url = format!("ftp://{}:{}@{}/f.bin", served::USER, served::PASSWORD, link.addr());
+    let haul = upload.put(&["--limit-rate", PACE, "f.bin", &url]).spawn();
+    wait_until(|| received(upload.root()) >= SIZE / 4);
+    link.latency(Duration::from_secs(2));
+    killed(haul);
+    let judged = served.process().wait_for_line(|line| line.contains(" received "), SOON);
+    assert!(judged.contains("complete=no"), "{judged}");
+    assert!(!upload.far("f.bin").exists());
+    link.latency(Duration::ZERO);
+    let told = upload.run(&["f.bin", &url], 0);
+    assert!(told.kept() >= SIZE / 4, "{told}");
+    content.assert_file_is(upload.far("f.bin"));
 }

@@ -5,8 +5,11 @@
 use std::fmt;
 
 use argon2::{
-    Argon2, Params,
-    password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
+    Algorithm, Argon2, Block, Params, Version,
+    password_hash::{
+        PasswordHasher as _,
+        phc::{Output, PasswordHash},
+    },
 };
 
 use crate::ServerError;
@@ -16,6 +19,11 @@ pub const LONGEST: usize = 1024;
 
 /// The most memory that one hash may ask for, in KiB: a configuration file shall not be able to stop a machine.
 const MOST_MEMORY: u32 = 1 << 20;
+
+/// So many blocks (of a KiB) are asked for at least, of which those that no hash needs stay untouched. What is larger
+/// than 32 MiB no allocator keeps for later: a thread that has hashed once would have its 19 MiB for good (glibc takes
+/// what was freed once for what is wanted often, and has an arena for each of many threads).
+const GIVEN_BACK: usize = 33 << 10;
 
 /// What a password is compared with.
 #[derive(Clone)]
@@ -57,9 +65,26 @@ pub fn hash(password: &[u8]) -> Result<String, ServerError> {
     hash.map(|hash| hash.to_string()).map_err(|error| ServerError::Other(format!("cannot hash: {error}")))
 }
 
-/// Whether this is the password; takes as long as its hash says.
+/// Whether this is the password; takes as long as its hash says. The memory for it goes back to the system.
 pub(super) fn verify(password: &[u8], hash: &PasswordHash) -> bool {
-    Argon2::default().verify_password(password, hash).is_ok()
+    computed(password, hash).is_some_and(|computed| hash.hash == Some(computed))
+}
+
+/// What a hash would be of this password; `None` of one that is none of argon2's.
+fn computed(password: &[u8], hash: &PasswordHash) -> Option<Output> {
+    let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
+    let version = hash.version.map_or(Ok(Version::default()), Version::try_from).ok()?;
+    let params = Params::try_from(hash).ok()?;
+    let blocks = params.block_count();
+    let (salt, length) = (hash.salt.as_ref()?, params.output_len()?);
+    let mut memory = Vec::with_capacity(blocks.max(GIVEN_BACK));
+    memory.resize(blocks, Block::new());
+    let mut out = [0; Output::MAX_LENGTH];
+    let out = out.get_mut(..length)?;
+    Argon2::new(algorithm, version, params)
+        .hash_password_into_with_memory(password, salt, out, memory)
+        .ok()?;
+    Output::new(out).ok()
 }
 
 /// A number that grows with the work of a hash.
@@ -78,6 +103,38 @@ mod tests {
         let Some(Password(Stored::Hashed(hash))) = Password::hashed(&text) else { panic!() };
         assert!(verify(b"a secret", &hash));
         assert!(!verify(b"a secrets", &hash));
+    }
+
+    /// Bytes that this process has in memory.
+    #[cfg(target_os = "linux")]
+    fn resident() -> u64 {
+        let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+        pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() << 12
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_a_hash_takes_in_memory_is_given_back_whichever_thread_made_it() {
+        let text = hash(b"a secret").unwrap();
+        let Some(Password(Stored::Hashed(hash))) = Password::hashed(&text) else { panic!() };
+        let before = resident();
+        // Threads that stay, as those of a server do: each has memory of its own.
+        let all_done = std::sync::Barrier::new(9);
+        let held = std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    assert!(verify(b"a secret", &hash));
+                    assert!(!verify(b"another", &hash));
+                    all_done.wait();
+                    all_done.wait();
+                });
+            }
+            all_done.wait();
+            let held = resident().saturating_sub(before);
+            all_done.wait();
+            held
+        });
+        assert!(held < 32 << 20, "{} MiB are held", held >> 20);
     }
 
     #[test]

@@ -193,7 +193,14 @@ impl FtpSink {
     }
 
     /// Begins, and makes the folders first where that was the reason that it did not.
-    async fn try_begin(&mut self, session: &mut Session, rest: u64, command: &Command) -> Begun {
+    async fn try_begin(
+        &mut self,
+        session: &mut Session,
+        rest: u64,
+        to_come: u64,
+        command: &Command,
+    ) -> Begun {
+        self.declare(session, to_come).await?;
         let first = session.start(rest, command).await;
         let missing = match &first {
             Err(FtpError::Refused { reply, .. }) => matches!(reply.code().get(), 450 | 550..=553),
@@ -207,7 +214,19 @@ impl FtpSink {
             // One that is there already is refused, too: whether it helped is seen by the next try.
             session.command(&Command::mkd(&folder)?).await?;
         }
+        self.declare(session, to_come).await?;
         session.start(rest, command).await.map(|started| started.data)
+    }
+
+    /// Tells haul serve how many bytes there are to come. Should this process be killed its data connection ends as if all
+    /// had come, and on a busy machine so long before its control connection that nothing else tells one from the other.
+    /// Elsewhere ALLO is of no use, or means something else.
+    async fn declare(&self, session: &mut Session, to_come: u64) -> Result<(), FtpError> {
+        if session.features().rang_stor && !self.as_text && to_come > 0 {
+            // A refusal says nothing that STOR will not say.
+            session.command(&Command::allo(to_come)).await?;
+        }
+        Ok(())
     }
 
     /// Begins an upload that several sessions will fill: its name comes with the reply to a first range, of which nothing is
@@ -376,7 +395,7 @@ impl Sink for FtpSink {
         Ok(found)
     }
 
-    async fn begin(&mut self, name: Name, at: u64, way: Way, _whole: Option<u64>) -> Result<(), Fault> {
+    async fn begin(&mut self, name: Name, at: u64, way: Way, whole: Option<u64>) -> Result<(), Fault> {
         let path = self.file.path(name).to_vec();
         let command = match way {
             Way::Begin | Way::Restart => Command::stor(&path),
@@ -394,7 +413,8 @@ impl Sink for FtpSink {
         if self.as_text {
             session.set_type(Type::Ascii).await.map_err(|error| self.fault(&error))?;
         }
-        match Box::pin(self.try_begin(&mut session, rest, &command)).await {
+        let to_come = whole.map_or(0, |whole| whole.saturating_sub(at));
+        match Box::pin(self.try_begin(&mut session, rest, to_come, &command)).await {
             Ok(data) => {
                 self.session = Some(session);
                 self.data = Some(data);
