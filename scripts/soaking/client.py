@@ -53,8 +53,6 @@ class Client(threading.Thread):
                 pass
             except Exception as error:  # a mistake of the soak's own must not go unseen
                 self.journal.tell("fault", task=task, what=repr(error))
-                if self.soak.strict:
-                    raise
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
             self.soak.over.wait(self.rng.expovariate(1 / self.soak.pause))
@@ -262,8 +260,8 @@ class Client(threading.Thread):
             try:
                 kill = self.killed(cut, program) if number == 0 else None
                 self.soak.programs.run(program, self.job(program, up, local, going_on), into, kill)
-                if not local.exists():
-                    raise Refused(0, "it ended well and left no file")
+                if not local.exists() or program.empties and not local.stat().st_size:
+                    raise Refused(0, "it ended well and left nothing")
                 return local.read_bytes()
             except Cut:
                 if number == tries - 1:

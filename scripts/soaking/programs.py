@@ -33,6 +33,8 @@ class Program:
     trusts: bool = True
     # Says before it sends how much it is going to send.
     tells_size: bool = True
+    # Calls what it has not got a byte of done, where its connection ends at the wrong moment.
+    empties: bool = False
     # One connection, no second try by itself: what comes is of one request.
     single: bool = False
 
@@ -85,7 +87,9 @@ def curl_h2(job):
 def _lftp(job, words):
     rate = f"set net:limit-rate {job.rate}; " if job.rate else ""
     tls = "set ftp:ssl-force yes; set ftp:ssl-protect-data yes; " if job.at % 2 else "set ftp:ssl-allow no; "
-    patience = "set net:max-retries 2; set net:timeout 20; set net:reconnect-interval-base 1; set ssl:verify-certificate no; "
+    # With a second try it takes an older file that is longer for what it was about to send, and calls that done.
+    patience = "set net:max-retries 1; set net:timeout 20; set net:reconnect-interval-base 1; "
+    tls = f"set ssl:verify-certificate no; {tls}"
     opens = f"open -u {job.user.name},{job.user.password} ftp://127.0.0.1:{job.ports['ftp']}; "
     return ["--norc", "-c", f"{patience}{tls}{rate}{opens}{words}"]
 
@@ -149,7 +153,8 @@ def ncftpput(job):
 UP = [
     Program("curl ftp", "curl", curl_ftp, tells_size=False), Program("curl ftps", "curl", curl_ftps, tells_size=False),
     Program("curl http", "curl", curl_http), Program("curl h2", "curl", curl_h2),
-    Program("lftp put", "lftp", lftp_put, tells_size=False), Program("ncftpput", "ncftpput", ncftpput, goes_on=False, tells_size=False),
+    Program("lftp put", "lftp", lftp_put, tells_size=False),
+    Program("ncftpput", "ncftpput", ncftpput, goes_on=False, tells_size=False),
     Program("rclone up", "rclone", rclone_up, goes_on=False, cleans_up=True, tells_size=False),
     Program("haul put ftp", "haul", haul_ftp), Program("haul put ftps", "haul", haul_ftps),
     Program("haul put ftp lanes", "haul", haul_ftp_lanes), Program("haul put draft", "haul", haul_draft),
@@ -218,12 +223,13 @@ def axel(job):
 
 
 DOWN = [
-    Program("curl get http", "curl", curl_get("http"), single=True), Program("curl get ftp", "curl", curl_get("ftp"), single=True),
+    Program("curl get http", "curl", curl_get("http"), single=True),
+    Program("curl get ftp", "curl", curl_get("ftp"), single=True),
     Program("curl get ftps", "curl", curl_get("ftp", "--ssl-reqd", "-k"), single=True),
     Program("curl get h2", "curl", curl_get("http", "--http2-prior-knowledge"), single=True),
     Program("wget http", "wget", wget("http"), single=True), Program("wget ftp", "wget", wget("ftp"), single=True),
     Program("wget2", "wget2", wget2, single=True),
-    Program("aria2 http", "aria2c", aria2("http")), Program("aria2 ftp", "aria2c", aria2("ftp")),
+    Program("aria2 http", "aria2c", aria2("http")), Program("aria2 ftp", "aria2c", aria2("ftp"), empties=True),
     Program("lftp get", "lftp", lftp_get), Program("lftp pget", "lftp", lftp_pget),
     Program("rclone down", "rclone", rclone_down, goes_on=False),
     Program("axel", "axel", axel, goes_on=False),

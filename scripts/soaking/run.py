@@ -27,8 +27,8 @@ PAUSE = 6.0
 class Soak:
     """What all parts of a soak have in common."""
 
-    def __init__(self, folder, haul, seconds, clients, seed, strict=False):
-        self.folder, self.seconds, self.seed, self.strict = folder, seconds, seed, strict
+    def __init__(self, folder, haul, seconds, clients, seed):
+        self.folder, self.seconds, self.seed = folder, seconds, seed
         self.local, self.odd = folder / "clients", folder / "odd"
         for path in (self.local, self.odd):
             path.mkdir()

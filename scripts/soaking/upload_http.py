@@ -26,7 +26,9 @@ def _judge(up, answer, asked, by):
         told = answer.head.get("range", "bytes=0--1").rsplit("-", 1)[1]
         up.told(int(told) + 1 if told.isdigit() else 0, by, asked)
         return "piece"
-    up.told(answer.number("upload-offset"), by, asked)
+    # By its path nothing may be unfinished because it is finished: that is no offset.
+    if answer.status != 409 or answer.number("upload-offset"):
+        up.told(answer.number("upload-offset"), by, asked)
     if answer.status in (200, 201, 204):
         return "confirmed"
     raise Refused(answer.status, answer.body[:200].decode("latin-1"))

@@ -62,7 +62,8 @@ class Caller:
         self.stream.close()
 
     def begin(self, method, target, fields):
-        lines = [f"{method} {target} HTTP/1.1", "Host: 127.0.0.1", *(f"{name}: {value}" for name, value in fields.items())]
+        told = (f"{name}: {value}" for name, value in fields.items())
+        lines = [f"{method} {target} HTTP/1.1", "Host: 127.0.0.1", *told]
         self._write("\r\n".join(lines).encode() + b"\r\n\r\n")
 
     def _write(self, data):

@@ -83,4 +83,5 @@ def fronts(history, contents):
     for event in history.events["front"]:
         data = contents.make(event["path"], event["version"], event["size"])
         if digest(data[:event["offset"]]) != event["sha"]:
-            yield f"{event['path']} version {event['version']}: {event['offset']} unfinished bytes are not its first ones"
+            yield (f"{event['path']} version {event['version']}: "
+                   f"{event['offset']} unfinished bytes are not its first ones")

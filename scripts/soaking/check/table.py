@@ -43,7 +43,8 @@ def figures(found):
     if samples and found.one("rest") and found.one("baseline"):
         most = {name: max(one[name] for one in samples) for name in ("rss", "fds", "threads", "staged", "staged_bytes")}
         before, rest = found.one("baseline"), found.one("rest")
-        yield (f"memory {before['rss'] >> 20} MiB before, {most['rss'] >> 20} at most, {rest.get('rss', 0) >> 20} at rest; "
+        yield (f"memory {before['rss'] >> 20} MiB before, {most['rss'] >> 20} at most, "
+               f"{rest.get('rss', 0) >> 20} at rest; "
                f"descriptors {before['fds']}, {most['fds']}, {rest.get('fds')}; threads at most {most['threads']}; "
                f"unfinished at most {most['staged']} files, {most['staged_bytes'] >> 20} MiB")
 

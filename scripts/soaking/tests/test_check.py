@@ -45,7 +45,8 @@ class Story:
         return self.end(op, "complete", sha=version if isinstance(version, str) else f"sha of {path} {version}")
 
     def told(self, offset, version=1, path="/f", user="ann"):
-        return self.tell("told", user=user, path=path, version=version, offset=offset, by="HEAD", asked=self.now, url=None)
+        return self.tell("told", user=user, path=path, version=version, offset=offset, by="HEAD", asked=self.now,
+                         url=None)
 
     def gone(self, version=1):
         return self.tell("gone", user="ann", path="/f", version=version, url=None)
@@ -80,7 +81,8 @@ class Fetched(unittest.TestCase):
         self.assertIn("gone since", self.faults(Story().write(1).write(2).read(1))[0])
 
     def test_a_version_that_was_removed_before_is_found(self):
-        self.assertIn("(remove)", self.faults(Story().write(1).does("remove", "confirmed", path="/f", way="x").read(1))[0])
+        story = Story().write(1).does("remove", "confirmed", path="/f", way="x").read(1)
+        self.assertIn("(remove)", self.faults(story)[0])
 
     def test_a_version_that_is_not_there_any_more_is_found(self):
         self.assertIn("not there", self.faults(Story().write(1).read(None))[0])
@@ -228,7 +230,8 @@ class Remaining(unittest.TestCase):
     def test_a_soak_that_did_not_come_to_its_end_or_did_nothing_is_found(self):
         self.assertEqual(list(remains.soaked(Story().tell("end of soak").history())), [])
         self.assertIn("did not come", list(remains.soaked(Story().write(1).history()))[0])
-        self.assertEqual(len(list(remains.soaked(Story().tell("fault", task="1", what="x").tell("end of soak").history()))), 1)
+        failed = Story().tell("fault", task="1", what="x").tell("end of soak")
+        self.assertEqual(len(list(remains.soaked(failed.history()))), 1)
         story = Story()
         for _ in range(20):
             story.write(1, "refused")
