@@ -33,7 +33,7 @@ class Program:
     trusts: bool = True
     # Says before it sends how much it is going to send.
     tells_size: bool = True
-    # Calls what it has not got a byte of done, where its connection ends at the wrong moment.
+    # Where SIZE is 0 it asks for nothing and has an empty file: so it is of an upload that its owner has just begun.
     empties: bool = False
     # One connection, no second try by itself: what comes is of one request.
     single: bool = False
