@@ -25,7 +25,7 @@ WAYS = {
 DOWN = {"get": download.by_get, "retr": download.by_retr, "retr tls": download.by_retr_tls}
 
 # So long a program takes to come to its first byte, and a transfer to be none that is over at once (seconds).
-LONG_ENOUGH = 0.5
+LONG_ENOUGH = 1.0
 
 # A client that looks at sizes alone goes on only where no byte came for so long (seconds): what lay in buffers is in.
 QUIET = 3
@@ -178,7 +178,11 @@ class Client(threading.Thread):
     def attempt(self, up, way, at, cut):
         """One attempt, written down with how it ended."""
         label = way.label if isinstance(way, Program) else way
-        op = self.journal.begin("write", task=up.task, user=up.user.name, path=up.served, version=up.version,
+        about = {"task": up.task, "user": up.user.name, "path": up.served}
+        removal = None
+        if isinstance(way, Program) and way.cleans_up:
+            removal = self.journal.begin("remove", way=label, **about)
+        op = self.journal.begin("write", **about, version=up.version,
                                 size=up.size, sha=up.sha, way=label, at=at, cut=None if cut is None else cut.after)
         result, why = "broken", None
         try:
@@ -195,17 +199,20 @@ class Client(threading.Thread):
             why = str(error)
         finally:
             self.journal.end(op, result, why=why)
+            if removal is not None:
+                self.journal.end(removal, "perhaps")
         return result
 
     def killed(self, cut, program):
         """After how many seconds a program is killed. One that does not tell the size of what it sends over FTP has to be
         at it for a while: see docs/soak.md."""
-        if cut is None:
+        if cut is None or program.slow_to_begin:
             return None
         return LONG_ENOUGH * (not program.tells_size) + self.rng.choice((0.05, 0.3, 1, 3)) * self.rng.random()
 
     def job(self, program, up, local, at):
-        return self.soak.programs.job(program, up.user, up.path, local, up.ports, up.size, at, self.rng)
+        # Of what is fetched nobody knows the size: it is that of the largest there may be.
+        return self.soak.programs.job(program, up.user, up.path, local, up.ports, up.size or up.place.most, at, self.rng)
 
     # ---- Down ----
 

@@ -33,6 +33,8 @@ class Program:
     trusts: bool = True
     # Says before it sends how much it is going to send.
     tells_size: bool = True
+    # May take so long to come to its first byte that nobody knows when to kill it.
+    slow_to_begin: bool = False
     # Where SIZE is 0 it asks for nothing and has an empty file: so it is of an upload that its owner has just begun.
     empties: bool = False
     # One connection, no second try by itself: what comes is of one request.
@@ -155,7 +157,7 @@ UP = [
     Program("curl http", "curl", curl_http), Program("curl h2", "curl", curl_h2),
     Program("lftp put", "lftp", lftp_put, tells_size=False),
     Program("ncftpput", "ncftpput", ncftpput, goes_on=False, tells_size=False),
-    Program("rclone up", "rclone", rclone_up, goes_on=False, cleans_up=True, tells_size=False),
+    Program("rclone up", "rclone", rclone_up, goes_on=False, slow_to_begin=True, cleans_up=True),
     Program("haul put ftp", "haul", haul_ftp), Program("haul put ftps", "haul", haul_ftps),
     Program("haul put ftp lanes", "haul", haul_ftp_lanes), Program("haul put draft", "haul", haul_draft),
     Program("haul put tus", "haul", haul_tus), Program("haul put tus lanes", "haul", haul_tus_lanes),
