@@ -126,6 +126,8 @@ def _hangs_up(up, ftp, data, cut):
     if how == "data reset":
         reset(data)
         return
+    # ftplib's file holds the socket open as long as it is open itself.
+    ftp.file.close()
     _close_at_once([data, ftp.sock] if how == "killed" else [ftp.sock, data])
     raise Cut
 
