@@ -37,7 +37,7 @@ class Program:
     slow_to_begin: bool = False
     # Where SIZE is 0 it asks for nothing and has an empty file: so it is of an upload that its owner has just begun.
     empties: bool = False
-    # One connection, no second try by itself: what comes is of one request.
+    # One request, and no second try: over FTP SIZE may be of another version than what RETR brings.
     single: bool = False
 
 
@@ -183,10 +183,6 @@ def wget(scheme):
     return command
 
 
-def wget2(job):
-    return [one for one in wget("http")(job) if not one.startswith("--limit-rate")]
-
-
 def aria2(scheme):
     def command(job):
         rate = [f"--max-overall-download-limit={job.rate}"] if job.rate else []
@@ -226,11 +222,10 @@ def axel(job):
 
 DOWN = [
     Program("curl get http", "curl", curl_get("http"), single=True),
-    Program("curl get ftp", "curl", curl_get("ftp"), single=True),
-    Program("curl get ftps", "curl", curl_get("ftp", "--ssl-reqd", "-k"), single=True),
+    Program("curl get ftp", "curl", curl_get("ftp")),
+    Program("curl get ftps", "curl", curl_get("ftp", "--ssl-reqd", "-k")),
     Program("curl get h2", "curl", curl_get("http", "--http2-prior-knowledge"), single=True),
-    Program("wget http", "wget", wget("http"), single=True), Program("wget ftp", "wget", wget("ftp"), single=True),
-    Program("wget2", "wget2", wget2, single=True),
+    Program("wget http", "wget", wget("http"), single=True), Program("wget ftp", "wget", wget("ftp")),
     Program("aria2 http", "aria2c", aria2("http")), Program("aria2 ftp", "aria2c", aria2("ftp"), empties=True),
     Program("lftp get", "lftp", lftp_get), Program("lftp pget", "lftp", lftp_pget),
     Program("rclone down", "rclone", rclone_down, goes_on=False),
