@@ -106,6 +106,8 @@ pub struct Ftp {
     pub logins: u32,
     /// How a data connection with TLS proves whose it is.
     pub tls_reuse: TlsReuse,
+    /// Whether MODE Z is offered.
+    pub compression: bool,
 }
 
 /// The doors that speak HTTP.

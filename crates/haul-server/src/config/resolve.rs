@@ -243,6 +243,7 @@ fn ftp<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> Ftp {
             .unwrap_or(2000),
         logins: document.number(table_, "logins", &(1..101)).unwrap_or(3),
         tls_reuse: document.text(table_, "tls_reuse", str::parse).unwrap_or_default(),
+        compression: document.flag(table_, "compression").unwrap_or(false),
     };
     document.finish(table);
     ftp

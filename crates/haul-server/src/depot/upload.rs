@@ -84,11 +84,13 @@ pub(super) struct Upload {
     begun: Option<Begun>,
     /// What came from here on counts only once somebody has vouched for it.
     withheld: Option<u64>,
+    /// Up to here the client knows a place to go on from, and that its end is still to be told: none of it is held back.
+    marked: u64,
 }
 
 impl Upload {
     pub(super) fn new(depot: Arc<Depot>, seat: Arc<Seat>, plan: Plan) -> Self {
-        Self { depot, seat, plan, begun: None, withheld: None }
+        Self { depot, seat, plan, begun: None, withheld: None, marked: 0 }
     }
 
     fn start(&self) -> u64 {
@@ -226,6 +228,36 @@ impl Upload {
         self.withheld = None;
     }
 
+    /// The client has marked the place where it is.
+    pub(super) fn mark(&mut self) {
+        self.marked = self.end();
+    }
+
+    /// How much may be told, of which the last mark is to be a part soon: with `wait` it is.
+    pub(super) async fn safe_mark(&mut self, wait: bool) -> Result<u64, StoreError> {
+        loop {
+            let Some(begun) = &mut self.begun else { return Ok(self.start()) };
+            begun.look_beside(false).await?;
+            let told = if begun.lease.is_some() { self.seat.told().unwrap_or(0) } else { begun.durable };
+            if told >= self.marked {
+                return Ok(told);
+            }
+            if begun.beside.is_none() {
+                let end = begun.staged.len();
+                self.sync_beside(end);
+            }
+            match &mut self.begun {
+                Some(begun) if wait => begun.look_beside(true).await?,
+                _ => return Ok(told),
+            }
+        }
+    }
+
+    /// Up to here nothing is held back: the client knows of it.
+    fn known(&self) -> u64 {
+        self.start().max(self.marked)
+    }
+
     /// How many bytes there are.
     fn end(&self) -> u64 {
         self.begun.as_ref().map_or_else(|| self.start(), |begun| begun.staged.len())
@@ -355,7 +387,7 @@ impl Upload {
 
     /// The offset that may be told when so many bytes are safe.
     fn told(&self, durable: u64) -> u64 {
-        told(self.start(), durable, self.plan.declared)
+        told(self.known(), durable, self.plan.declared)
     }
 
     /// Nothing comes for the moment.
@@ -464,7 +496,7 @@ impl Upload {
         data: DataEnd,
         control: Control,
     ) -> Result<Settled, ServerError> {
-        let start = self.start();
+        let start = self.known();
         if let Some(begun) = &mut self.begun
             && let Err(error) = begun.look_beside(true).await
         {
@@ -582,7 +614,7 @@ impl Upload {
     /// Keeps what could not be published, if there is something left to keep, and says why it could not.
     async fn keep_after(&mut self, error: ServerError) -> Result<Settled, ServerError> {
         if let Some(begun) = &self.begun {
-            let at = held(self.start(), begun.staged.len(), self.plan.declared);
+            let at = held(self.known(), begun.staged.len(), self.plan.declared);
             self.keep(at).await?;
         } else if let Some(fresh) = self.plan.fresh.take() {
             discard(fresh).await;

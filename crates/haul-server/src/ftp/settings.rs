@@ -15,6 +15,8 @@ pub struct Settings {
     pub protection: Option<Protection>,
     /// Where data connections are waited for.
     pub passive: Passive,
+    /// Whether MODE Z may be used.
+    pub compression: bool,
     /// How many of what.
     pub limits: Limits,
     /// How long for what.
@@ -68,6 +70,7 @@ impl Default for Settings {
             banner: "haul is ready".to_owned(),
             protection: None,
             passive: Passive::default(),
+            compression: false,
             limits: Limits::default(),
             times: Times::default(),
         }

@@ -259,6 +259,7 @@ fn ftp_terms(config: &Config, protection: Option<Protection>) -> Settings {
             external: ftp.external_address,
             proxies: Arc::new(config.proxy.clone()),
         },
+        compression: ftp.compression,
         limits: Limits {
             sessions: many(ftp.sessions),
             per_address: many(ftp.sessions_per_address),

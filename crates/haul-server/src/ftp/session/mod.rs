@@ -26,7 +26,7 @@ use haul_proto::ftp::server::{
     Outcome, Step, Terms, Tls, Transferred, Trouble, line::Line, session::Session,
 };
 use tokio::{
-    sync::watch as channel,
+    sync::{mpsc, watch as channel},
     time::{Instant as Moment, sleep_until, timeout},
 };
 
@@ -37,6 +37,7 @@ use super::{
     data::{Pending, Spare},
     door::Kind,
     figures::Figures,
+    marks::Safe,
     receive::Received,
     record::{Record, Whose},
     settings::Settings,
@@ -76,6 +77,8 @@ struct Running {
     record: Option<Record>,
     /// Where an upload is to be, where somebody writes down what it replaces.
     target: Option<TreePath>,
+    /// What is safe of an upload that its client has marked.
+    marks: Option<mpsc::Receiver<Safe>>,
     /// Whether its data connection came to us.
     passive: bool,
 }
@@ -139,6 +142,7 @@ impl Conversation {
             tls,
             logins: settings.limits.logins,
             weaves: house.depot.weaves(),
+            deflates: settings.compression,
         };
         let phase = house.stop.watch();
         let mut session = Session::new(terms);
@@ -264,9 +268,14 @@ impl Conversation {
     /// Waits for the first thing that happens.
     async fn wait(&mut self) -> Flow {
         let deadline = self.deadline();
+        let is_full = self.control.is_full();
         tokio::select! {
             biased;
             heard = self.control.heard() => self.heard(&heard),
+            mark = marked(&mut self.running), if !is_full => {
+                self.marked(mark);
+                Flow::On
+            }
             done = finished(&mut self.doing) => {
                 self.doing = None;
                 self.done(done).await;
@@ -382,6 +391,17 @@ impl Conversation {
 async fn finished(doing: &mut Option<Doing<Done>>) -> Done {
     match doing {
         Some(doing) => doing.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for a mark that is safe, for ever where none will come.
+async fn marked(running: &mut Option<Running>) -> Safe {
+    match running.as_mut().and_then(|running| running.marks.as_mut()) {
+        Some(marks) => match marks.recv().await {
+            Some(mark) => mark,
+            None => std::future::pending().await,
+        },
         None => std::future::pending().await,
     }
 }

@@ -7,7 +7,7 @@ use haul_core::TreePath;
 use super::{Answer, Heard, Next, Purpose, Session, refuse, say};
 use crate::ftp::server::{
     facts::Chosen,
-    step::{Ask, Form, Login, Password},
+    step::{Ask, Form, Level, Login, Mode, Password, Structure},
 };
 
 /// Who is there.
@@ -116,6 +116,7 @@ impl Session {
         self.who = Who::Nobody;
         self.cwd = TreePath::ROOT;
         (self.form, self.form_said) = (Form::Ascii, false);
+        (self.structure, self.mode, self.level) = (Structure::File, Mode::Stream, Level::default());
         self.only_epsv = false;
         self.restart = super::Restart::None;
         self.declared = None;

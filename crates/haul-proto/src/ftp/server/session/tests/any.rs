@@ -5,9 +5,12 @@ use std::net::SocketAddr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::ftp::server::{
-    request::VERBS,
-    step::{Incomplete, Ranges, Sum, SumValue, Transferred},
+use crate::ftp::{
+    block::Marker,
+    server::{
+        request::VERBS,
+        step::{Incomplete, Ranges, Sum, SumValue, Transferred},
+    },
 };
 
 /// Something that happens to a session.
@@ -53,6 +56,8 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         Just("SITE RANG a"),
         Just("RANG 5 9 0a"),
         Just("ALLO 20"),
+        Just("MODE B"),
+        Just("STRU R"),
     ];
     prop_oneof![4 => known.prop_map(|line| line.as_bytes().to_vec()), 4 => near, 1 => any::<Vec<u8>>()]
 }
@@ -95,7 +100,8 @@ fn transferred(pick: u8) -> Outcome {
 
 /// Some outcome, whatever was asked.
 fn stray(pick: u8) -> Outcome {
-    match pick % 10 {
+    match pick % 11 {
+        10 => Outcome::Marked { theirs: Marker::new("5").unwrap(), ours: 5 },
         0 => Outcome::Done,
         9 => Outcome::StartedPart { upload: "0a".into() },
         1 => Outcome::Seen(file(u64::from(pick))),
@@ -165,7 +171,14 @@ struct Driver {
 impl Driver {
     fn new(tls: Tls) -> Self {
         let peer = "192.0.2.7".parse().unwrap();
-        let session = Session::new(Terms { peer, banner: "hi\nthere".into(), tls, logins: 3, weaves: true });
+        let session = Session::new(Terms {
+            peer,
+            banner: "hi\nthere".into(),
+            tls,
+            logins: 3,
+            weaves: true,
+            deflates: true,
+        });
         Self { session, owed: Owed::Nothing, listening: false, lines: 0, finals: 0 }
     }
 
