@@ -17,6 +17,7 @@ pub mod feat;
 pub mod hash;
 pub mod line;
 pub mod list;
+pub mod mark;
 pub mod passive;
 pub mod path;
 pub mod quote;
