@@ -14,7 +14,7 @@ pub mod step;
 pub mod wire;
 
 pub use step::{
-    Ask, Data, Family, Form, Incomplete, Level, Listed, Login, May, Mode, Outcome, Password, Ranges,
+    Ask, Data, Family, Form, Hosted, Incomplete, Level, Listed, Login, May, Mode, Outcome, Password, Ranges,
     Retrieve, Scope, Shape, Step, StoreWish, Structure, Style, Sum, SumValue, Terms, Tls, Transfer,
     Transferred, Trouble, What,
 };

@@ -43,6 +43,11 @@ pub enum Ask {
         /// The name, as given to USER.
         user: Vec<u8>,
     },
+    /// Is this a host of ours, by its name or address as given to HOST? [`Outcome::Host`]; from then on it is the one that is
+    /// meant.
+    Host(Vec<u8>),
+    /// No host is meant any more: answered by nothing.
+    AnyHost,
     /// Listen for one data connection, at the address that the control connection came to, and no longer for any other:
     /// [`Outcome::Listening`].
     Listen {
@@ -327,6 +332,8 @@ pub struct Scope {
 pub enum Outcome {
     /// Whether it is somebody.
     Login(Login),
+    /// Whether it is a host of ours.
+    Host(Hosted),
     /// Where a data connection is waited for: what PASV tells (it may be another address than the own one, behind NAT).
     Listening(SocketAddr),
     /// What was looked at.
@@ -386,6 +393,20 @@ pub struct Ranges {
     pub size: Option<u64>,
     /// What is safe, in order: the first byte of each, and the one behind its last.
     pub there: Vec<(u64, u64)>,
+}
+
+/// Whether a host is ours (RFC 7151).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hosted {
+    /// Yes.
+    Here {
+        /// What to tell, one line.
+        banner: String,
+    },
+    /// No.
+    Unknown,
+    /// The handshake of TLS named another one.
+    NotThatOfTls,
 }
 
 /// Whether somebody may come in.

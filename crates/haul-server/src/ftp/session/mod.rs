@@ -41,11 +41,12 @@ use super::{
     receive::Received,
     record::{Record, Whose},
     settings::Settings,
-    tls::{Own, Protection},
+    tls::Own,
     transfer::{Cargo, Errand, Halt, Moved},
     watch::RoundTrip,
 };
 use crate::{
+    Host,
     depot::Visitor,
     house::{self, House, Phase, Place},
     log::Event,
@@ -116,6 +117,8 @@ pub(super) struct Conversation {
     round_trip: RoundTrip,
     phase: channel::Receiver<Phase>,
     stopping: bool,
+    /// The host that HOST has named.
+    host: Option<String>,
     /// Why it ends.
     why: String,
 }
@@ -136,9 +139,10 @@ impl Conversation {
             (Kind::Explicit, Some(protection)) if protection.is_required() => Tls::Required,
             (Kind::Explicit, Some(_)) => Tls::Offered,
         };
+        let host = control.named_host().and_then(|name| settings.hosts.find(name));
         let terms = Terms {
             peer,
-            banner: settings.banner.clone(),
+            banner: host.and_then(Host::banner).unwrap_or(&settings.banner).to_owned(),
             tls,
             logins: settings.limits.logins,
             weaves: house.depot.weaves(),
@@ -170,6 +174,7 @@ impl Conversation {
             round_trip: RoundTrip::default(),
             phase,
             stopping: false,
+            host: None,
             why: String::new(),
         })
     }
@@ -365,7 +370,8 @@ impl Conversation {
             return self.over("the client does not read replies");
         }
         // Most sessions in the clear stay so, and need none of this.
-        let own = self.settings.protection.as_ref().map(Protection::own).transpose();
+        let told = self.host.clone();
+        let own = self.settings.protection.as_ref().map(|protection| protection.own(told)).transpose();
         let (Some(stream), Ok(Some(own))) = (self.control.take_bare(), own) else {
             return self.over("TLS cannot begin here");
         };
@@ -373,6 +379,13 @@ impl Conversation {
             Ok(secured) => {
                 self.own = Some(own);
                 self.control.put_secured(secured);
+                // What TLS says of the host counts, whatever was said before.
+                let named = self.control.named_host();
+                if let (Some(named), Some(told)) = (named, &self.host)
+                    && !self.settings.hosts.are_one(named, told)
+                {
+                    self.host = None;
+                }
                 self.session.secured();
                 if self.control.presented().is_some() {
                     self.session.certified();

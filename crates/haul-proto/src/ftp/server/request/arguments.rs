@@ -28,6 +28,15 @@ pub(super) fn auth(mechanism: &[u8]) -> Read {
     }
 }
 
+/// HOST (RFC 7151 §3): a name, or an address, of IPv6 in brackets.
+pub(super) fn host(name: &[u8]) -> Read {
+    let is_one = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(byte);
+    if name.is_empty() || name.len() > 255 || !name.iter().all(is_one) {
+        return Err(WRONG);
+    }
+    Ok(Request::Host(name.to_vec()))
+}
+
 /// PBSZ: any number of 32 bits; TLS needs none (RFC 4217 §9).
 pub(super) fn pbsz(size: &[u8]) -> Read {
     let size = digits::number(size).filter(|size| u32::try_from(*size).is_ok());

@@ -26,8 +26,8 @@ pub enum Request {
     Pass(Password),
     /// `ACCT`; nobody needs one.
     Acct,
-    /// `HOST name` (RFC 7151): there is one server, whatever it is called.
-    Host,
+    /// `HOST name` (RFC 7151).
+    Host(Vec<u8>),
     /// `CLNT name`: what the client is.
     Clnt,
     /// `CSID name=value; …`: what the client is, and what is the server?

@@ -59,11 +59,7 @@ pub static VERBS: &[Verb] = &[
     open("USER", "USER name", Bytes(Request::User)),
     open("PASS", "PASS password", Optional(|password| Request::Pass(password.unwrap_or_default().into()))),
     row("ACCT", "ACCT account", Words(|_| Ok(Request::Acct))),
-    open(
-        "HOST",
-        "HOST name",
-        Words(|name| if name.is_empty() { Err(read::WRONG) } else { Ok(Request::Host) }),
-    ),
+    open("HOST", "HOST name", Words(read::host)),
     open("CLNT", "CLNT name", Words(|_| Ok(Request::Clnt))),
     open("CSID", "CSID name=value; …", Words(read::csid)),
     open("AUTH", "AUTH TLS", Words(read::auth)),

@@ -7,7 +7,7 @@ use haul_core::TreePath;
 use super::{Answer, Heard, Next, Purpose, Session, refuse, say};
 use crate::ftp::server::{
     facts::Chosen,
-    step::{Ask, Form, Level, Login, Mode, Password, Structure},
+    step::{Ask, Form, Hosted, Level, Login, Mode, Password, Step, Structure},
 };
 
 /// Who is there.
@@ -24,6 +24,15 @@ pub(super) enum Who {
 impl Who {
     pub(super) fn is_in(&self) -> bool {
         matches!(self, Self::In(_))
+    }
+}
+
+/// The reply to HOST.
+pub(super) fn hosted(hosted: Hosted) -> Next {
+    match hosted {
+        Hosted::Here { banner } => say(220, banner),
+        Hosted::Unknown => say(504, "There is no such host here."),
+        Hosted::NotThatOfTls => say(504, "TLS has begun with the name of another host."),
     }
 }
 
@@ -96,16 +105,18 @@ impl Session {
         }
     }
 
-    pub(super) fn host(&self) -> Heard {
-        if self.who.is_in() {
+    /// HOST says whom the client means before it says who it is itself (RFC 7151 §3).
+    pub(super) fn host(&self, name: Vec<u8>) -> Heard {
+        if !matches!(self.who, Who::Nobody) {
             return refuse(503, "HOST comes before USER.");
         }
-        Ok(say(220, "There is one server here, whatever its name."))
+        Ok(Next::Ask(Ask::Host(name), Purpose::Host))
     }
 
     /// As after the greeting, but TLS on the control connection and the count of failed logins stay.
     pub(super) fn rein(&mut self) -> Next {
         self.forget();
+        self.steps.push_back(Step::Ask(Ask::AnyHost));
         self.protection = self.protection.renewed(self.terms.tls);
         Next::Say(Answer::new(220, &self.terms.banner))
     }

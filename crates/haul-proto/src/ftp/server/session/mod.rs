@@ -125,6 +125,8 @@ enum Purpose {
     Recognise(Vec<u8>),
     /// PASV or EPSV.
     Listen(data::Passive),
+    /// HOST.
+    Host,
     /// Something has to be looked at.
     Look(files::Looked),
     /// STAT of a folder.
@@ -322,7 +324,7 @@ impl Session {
             Request::User(name) => self.user(name),
             Request::Pass(password) => self.pass(password),
             Request::Acct => Ok(say(202, "No account is needed.")),
-            Request::Host => self.host(),
+            Request::Host(name) => self.host(name),
             Request::Rein => Ok(self.rein()),
             Request::Quit => Ok(self.quit()),
             Request::Auth { data } => self.auth(data),
@@ -381,6 +383,7 @@ impl Session {
             (Purpose::LogIn(name), Outcome::Login(login)) => self.let_in(name, login),
             (Purpose::Recognise(name), Outcome::Login(login)) => self.recognised(name, login),
             (Purpose::Listen(how), Outcome::Listening(at)) => self.listening(how, at),
+            (Purpose::Host, Outcome::Host(hosted)) => login::hosted(hosted),
             (Purpose::Look(why), Outcome::Seen(seen)) => self.seen(why, &seen),
             (Purpose::List(shown), Outcome::Listed { entries, now }) => shown.folder(&entries, now),
             (Purpose::Do(answer), Outcome::Done) => Next::Say(answer),

@@ -56,6 +56,8 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         Just("SITE RANG a"),
         Just("RANG 5 9 0a"),
         Just("ALLO 20"),
+        Just("HOST a.example"),
+        Just("REIN"),
         Just("MODE B"),
         Just("STRU R"),
     ];
@@ -133,6 +135,8 @@ fn answer(ask: &Ask, pick: u8) -> Outcome {
         Ask::Login { .. } | Ask::Recognise { .. } => {
             Outcome::Login(Login::Welcome { banner: "hi\r\n226 x".into() })
         }
+        Ask::Host(_) if pick.is_multiple_of(2) => Outcome::Host(Hosted::Unknown),
+        Ask::Host(_) => Outcome::Host(Hosted::Here { banner: "hi\r\n226 x".into() }),
         Ask::Listen { .. } => Outcome::Listening(SocketAddr::from(([192, 0, 2, 1], 4000 + u16::from(pick)))),
         Ask::Look(_) => Outcome::Seen(if pick.is_multiple_of(2) { file(7) } else { folder() }),
         Ask::LookInto(_) => stray(2),
@@ -152,7 +156,7 @@ fn answer(ask: &Ask, pick: u8) -> Outcome {
             Outcome::Ranges(Ranges { upload: "0a\r\n226 x".into(), size: None, there })
         }
         Ask::Who => stray(7),
-        Ask::Unlisten | Ask::Transfer(_) | Ask::Figures | Ask::Abort => {
+        Ask::Unlisten | Ask::AnyHost | Ask::Transfer(_) | Ask::Figures | Ask::Abort => {
             unreachable!("they are answered elsewhere")
         }
     }
@@ -191,6 +195,7 @@ impl Driver {
                 Step::Secure => self.owe(Owed::Secured),
                 Step::Close => self.owed = Owed::Closed,
                 Step::Ask(Ask::Unlisten) => self.listening = false,
+                Step::Ask(Ask::AnyHost) => {}
                 Step::Ask(Ask::Abort) => assert_eq!(self.owed, Owed::Transfer(true)),
                 Step::Ask(Ask::Figures) => {
                     assert_eq!(self.owed, Owed::Transfer(true));

@@ -161,6 +161,13 @@ fn outcomes(ask: &Ask) -> Vec<Outcome> {
                 Outcome::Login(Login::Welcome { banner: why() }),
             ];
         }
+        Ask::Host(_) => {
+            return vec![
+                Outcome::Host(Hosted::Here { banner: why() }),
+                Outcome::Host(Hosted::Unknown),
+                Outcome::Host(Hosted::NotThatOfTls),
+            ];
+        }
         Ask::Listen { .. } => vec![Outcome::Listening("192.0.2.1:4000".parse().unwrap())],
         Ask::Look(_) => vec![Outcome::Seen(file(1)), Outcome::Seen(folder())],
         Ask::LookInto(_) => vec![Outcome::Listed { entries: vec![file(1)], now: 0 }],
@@ -183,7 +190,7 @@ fn outcomes(ask: &Ask) -> Vec<Outcome> {
             vec![Outcome::StartedPart { upload: why() }]
         }
         Ask::Transfer(_) => vec![Outcome::Started { size: Some(1), name: None }],
-        Ask::Unlisten | Ask::Abort => Vec::new(),
+        Ask::Unlisten | Ask::AnyHost | Ask::Abort => Vec::new(),
     };
     let bad = match ask {
         Ask::Listen { .. } => vec![Trouble::CannotListen(why())],
@@ -265,7 +272,7 @@ fn explore(begin: fn() -> Driven, line: &str, branch: &mut Vec<usize>, codes: &m
                 codes.insert(reply.code().get());
                 continue;
             }
-            Some(Step::Ask(Ask::Unlisten)) => continue,
+            Some(Step::Ask(Ask::Unlisten | Ask::AnyHost)) => continue,
             Some(Step::Ask(Ask::Abort)) => {
                 vec![Outcome::Transferred(Transferred::Aborted { at: None })]
             }

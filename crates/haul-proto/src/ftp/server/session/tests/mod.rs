@@ -15,7 +15,7 @@ mod waiting;
 use super::*;
 use crate::ftp::{
     Reply, ReplyParser,
-    server::step::{Listed, Login, May, Shape, Tls},
+    server::step::{Hosted, Listed, Login, May, Shape, Tls},
 };
 use haul_core::Modified;
 
