@@ -27,15 +27,6 @@ impl Who {
     }
 }
 
-/// The reply to HOST.
-pub(super) fn hosted(hosted: Hosted) -> Next {
-    match hosted {
-        Hosted::Here { banner } => say(220, banner),
-        Hosted::Unknown => say(504, "There is no such host here."),
-        Hosted::NotThatOfTls => say(504, "TLS has begun with the name of another host."),
-    }
-}
-
 impl Session {
     pub(super) fn user(&mut self, name: Vec<u8>) -> Heard {
         if !self.protection.may_log_in(self.terms.tls) {
@@ -113,10 +104,24 @@ impl Session {
         Ok(Next::Ask(Ask::Host(name), Purpose::Host))
     }
 
+    /// The reply to HOST.
+    pub(super) fn hosted(&mut self, hosted: Hosted) -> Next {
+        match hosted {
+            Hosted::Here { banner } => {
+                self.hosted = true;
+                say(220, banner)
+            }
+            Hosted::Unknown => say(504, "There is no such host here."),
+            Hosted::NotThatOfTls => say(504, "TLS has begun with the name of another host."),
+        }
+    }
+
     /// As after the greeting, but TLS on the control connection and the count of failed logins stay.
     pub(super) fn rein(&mut self) -> Next {
         self.forget();
-        self.steps.push_back(Step::Ask(Ask::AnyHost));
+        if std::mem::take(&mut self.hosted) {
+            self.steps.push_back(Step::Ask(Ask::AnyHost));
+        }
         self.protection = self.protection.renewed(self.terms.tls);
         Next::Say(Answer::new(220, &self.terms.banner))
     }

@@ -74,6 +74,8 @@ pub struct Session {
     waiting: VecDeque<Line>,
     doing: Doing,
     who: Who,
+    /// A host was named that is here.
+    hosted: bool,
     /// The client has shown a certificate, which somebody vouches for.
     certified: bool,
     /// Failed logins.
@@ -186,6 +188,7 @@ impl Session {
             waiting: VecDeque::new(),
             doing: Doing::Nothing,
             who: Who::Nobody,
+            hosted: false,
             certified: false,
             failed: 0,
             bad: 0,
@@ -383,7 +386,7 @@ impl Session {
             (Purpose::LogIn(name), Outcome::Login(login)) => self.let_in(name, login),
             (Purpose::Recognise(name), Outcome::Login(login)) => self.recognised(name, login),
             (Purpose::Listen(how), Outcome::Listening(at)) => self.listening(how, at),
-            (Purpose::Host, Outcome::Host(hosted)) => login::hosted(hosted),
+            (Purpose::Host, Outcome::Host(hosted)) => self.hosted(hosted),
             (Purpose::Look(why), Outcome::Seen(seen)) => self.seen(why, &seen),
             (Purpose::List(shown), Outcome::Listed { entries, now }) => shown.folder(&entries, now),
             (Purpose::Do(answer), Outcome::Done) => Next::Say(answer),
