@@ -692,19 +692,3 @@ fn who_contradicts_himself_is_left() {
     let end = scene.tell(Event::Refused(Refusal::Contradiction));
     assert_eq!(end, Action::Finish(Outcome::Refused(Refusal::Contradiction)));
 }
-
-#[test]
-fn what_is_said_to_be_safe_on_the_way_counts_as_kept() {
-    let mut scene = Scene::new(plan(), None);
-    scene.look();
-    scene.sees(There::Absent);
-    scene.machine.handle(scene.now, Event::Safe(50));
-    scene.machine.handle(scene.now, Event::Begun);
-    assert_eq!(scene.machine.confirmed(), 0, "what was said of an earlier sending");
-    scene.machine.handle(scene.now, Event::Moved(9));
-    scene.machine.handle(scene.now, Event::Safe(7));
-    scene.machine.handle(scene.now, Event::Safe(5));
-    assert_eq!(scene.machine.confirmed(), 7);
-    assert_eq!(scene.tell(Event::Pause), Action::Finish(Outcome::Paused));
-    assert_eq!(scene.machine.confirmed(), 7);
-}

@@ -79,13 +79,13 @@ pub(super) struct Plan {
 /// An upload under way.
 pub(super) struct Upload {
     depot: Arc<Depot>,
-    seat: Arc<Seat>,
+    pub(super) seat: Arc<Seat>,
     plan: Plan,
-    begun: Option<Begun>,
+    pub(super) begun: Option<Begun>,
     /// What came from here on counts only once somebody has vouched for it.
     withheld: Option<u64>,
     /// Up to here the client knows a place to go on from, and that its end is still to be told: none of it is held back.
-    marked: u64,
+    pub(super) marked: u64,
 }
 
 impl Upload {
@@ -93,7 +93,7 @@ impl Upload {
         Self { depot, seat, plan, begun: None, withheld: None, marked: 0 }
     }
 
-    fn start(&self) -> u64 {
+    pub(super) fn start(&self) -> u64 {
         self.plan.begin.at()
     }
 
@@ -228,38 +228,8 @@ impl Upload {
         self.withheld = None;
     }
 
-    /// The client has marked the place where it is.
-    pub(super) fn mark(&mut self) {
-        self.marked = self.end();
-    }
-
-    /// How much may be told, of which the last mark is to be a part soon: with `wait` it is.
-    pub(super) async fn safe_mark(&mut self, wait: bool) -> Result<u64, StoreError> {
-        loop {
-            let Some(begun) = &mut self.begun else { return Ok(self.start()) };
-            begun.look_beside(false).await?;
-            let told = if begun.lease.is_some() { self.seat.told().unwrap_or(0) } else { begun.durable };
-            if told >= self.marked {
-                return Ok(told);
-            }
-            if begun.beside.is_none() {
-                let end = begun.staged.len();
-                self.sync_beside(end);
-            }
-            match &mut self.begun {
-                Some(begun) if wait => begun.look_beside(true).await?,
-                _ => return Ok(told),
-            }
-        }
-    }
-
-    /// Up to here nothing is held back: the client knows of it.
-    fn known(&self) -> u64 {
-        self.start().max(self.marked)
-    }
-
     /// How many bytes there are.
-    fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> u64 {
         self.begun.as_ref().map_or_else(|| self.start(), |begun| begun.staged.len())
     }
 
@@ -444,7 +414,7 @@ impl Upload {
         }
     }
 
-    fn sync_beside(&mut self, upto: u64) {
+    pub(super) fn sync_beside(&mut self, upto: u64) {
         let Some(begun) = &self.begun else { return };
         let record = self.record(begun.staged.as_ref(), self.told(upto), false);
         let (syncer, lease) = (begun.staged.syncer(), begun.lease.clone());
