@@ -28,8 +28,11 @@ fn out(shape: Shape, pieces: &[&[u8]]) -> Vec<u8> {
     wire
 }
 
-/// The file, its markers, and whether it has ended; or what was wrong.
-fn read(shape: Shape, pieces: &[&[u8]]) -> Result<(Vec<u8>, Vec<Vec<u8>>, bool), Wrong> {
+/// The file, its markers, and whether it has ended.
+type Read = (Vec<u8>, Vec<Vec<u8>>, bool);
+
+/// What was read, or what was wrong.
+fn read(shape: Shape, pieces: &[&[u8]]) -> Result<Read, Wrong> {
     let (mut incoming, mut file, mut markers) = (Incoming::new(shape), Vec::new(), Vec::new());
     for piece in pieces {
         let mut rest = *piece;
