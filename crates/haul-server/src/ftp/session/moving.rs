@@ -66,8 +66,7 @@ impl Conversation {
             What::Store { .. } | What::Retrieve(_) | What::List { .. } => None,
         };
         let (told, marks) = transfer::is_marked(&transfer).then(Marks::listener).unzip();
-        self.running =
-            Some(Running { figures: Arc::clone(&figures), halt, record, target, marks, passive });
+        self.running = Some(Running { figures: Arc::clone(&figures), halt, record, target, marks, passive });
         self.place.doing(Some(record::command(&transfer.what)));
         let (peer, times) = (self.peer, self.settings.times);
         let errand = Errand { visitor, transfer, way, own, peer, times, figures, halted, marks: told };
