@@ -36,7 +36,13 @@ fn sort(ask: &Ask) -> Option<Sort> {
             What::Store { .. } => Sort::Upload,
             What::Retrieve(_) | What::List { .. } => Sort::Download,
         }),
-        Ask::Listen { .. } | Ask::Unlisten | Ask::Who | Ask::Figures | Ask::Abort => None,
+        Ask::Host(_)
+        | Ask::AnyHost
+        | Ask::Listen { .. }
+        | Ask::Unlisten
+        | Ask::Who
+        | Ask::Figures
+        | Ask::Abort => None,
     }
 }
 
