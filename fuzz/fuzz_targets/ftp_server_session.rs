@@ -7,8 +7,9 @@
 use haul_core::Modified;
 use haul_proto::ftp::{
     ReplyParser,
+    block::Marker,
     server::{
-        Ask, Incomplete, Listed, Login, May, Outcome, Step, Sum, SumValue, Terms, Tls, Transferred, Trouble,
+        Ask, Hosted, Incomplete, Listed, Login, May, Outcome, Step, Sum, SumValue, Terms, Tls, Transferred, Trouble,
         line::Line, session::Session,
     },
 };
@@ -36,6 +37,8 @@ fn answer(ask: &Ask, byte: u8) -> Outcome {
     match ask {
         Ask::Login { .. } if byte % 2 == 0 => Outcome::Login(Login::No),
         Ask::Login { .. } => Outcome::Login(Login::Welcome { banner: "a\nb".into() }),
+        Ask::Host(_) if byte % 2 == 0 => Outcome::Host(Hosted::Unknown),
+        Ask::Host(_) => Outcome::Host(Hosted::Here { banner: "a\nb".into() }),
         Ask::Listen { .. } => Outcome::Listening(([192, 0, 2, 1], 4000).into()),
         Ask::Look(_) => Outcome::Seen(listed(byte % 2 == 0)),
         Ask::LookInto(_) => Outcome::Listed { entries: vec![listed(true), listed(false)], now: i64::MIN },
@@ -75,7 +78,7 @@ fn take(session: &mut Session, owed: &mut Owed) {
                 let mut rest = bytes.as_slice();
                 assert!(ReplyParser::new().advance(&mut rest).unwrap().is_some() && rest.is_empty());
             }
-            Step::Ask(Ask::Unlisten) => {}
+            Step::Ask(Ask::Unlisten | Ask::AnyHost) => {}
             Step::Ask(Ask::Abort) => assert!(matches!(owed, Owed::End)),
             Step::Ask(ask @ Ask::Figures) => {
                 assert!(matches!(owed, Owed::End));
@@ -95,7 +98,7 @@ fuzz_target!(|input: (u8, &[u8])| {
     let (tls, mut script) = input;
     let tls = [Tls::None, Tls::Offered, Tls::Required, Tls::Implicit][usize::from(tls % 4)];
     let peer = std::net::IpAddr::from([192, 0, 2, 7]);
-    let mut session = Session::new(Terms { peer, banner: "a\nb".into(), tls, logins: 3 });
+    let mut session = Session::new(Terms { peer, banner: "a\nb".into(), tls, logins: 3, weaves: true, deflates: true });
     let mut owed = Owed::Nothing;
     take(&mut session, &mut owed);
     while let Some((byte, rest)) = script.split_first() {
@@ -113,6 +116,11 @@ fuzz_target!(|input: (u8, &[u8])| {
                     let begun = matches!(outcome, Outcome::Started { .. });
                     session.complete(outcome);
                     owed = if begun { Owed::End } else { Owed::Nothing };
+                }
+                Owed::End if byte % 16 == 7 => {
+                    let theirs = Marker::new("5").unwrap();
+                    session.complete(Outcome::Marked { theirs, ours: 5 });
+                    owed = Owed::End;
                 }
                 Owed::End => session.complete(Outcome::Transferred(ended(*byte))),
                 Owed::Tls => session.secured(),

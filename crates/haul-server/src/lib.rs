@@ -15,6 +15,7 @@ pub mod control;
 pub mod depot;
 mod error;
 pub mod ftp;
+mod hosts;
 mod house;
 pub mod http;
 pub mod log;
@@ -25,6 +26,7 @@ mod sys;
 pub use certificate::Certificate;
 pub use client_authority::ClientAuthority;
 pub use error::ServerError;
+pub use hosts::{Host, Hosts};
 pub use house::{House, Limits, Moving, Others, Present, Proxies, Sessions, Stop, Terms, Workers, listen};
 
 /// Raises the number of files and connections that this process may have open to what the system allows it without

@@ -146,6 +146,8 @@ pub enum Event {
     Kept(u64),
     /// Bytes up to this offset were handed over to the connection.
     Moved(u64),
+    /// Of the bytes under way the far end says that those up to this offset are safe, whatever happens.
+    Safe(u64),
     /// All bytes, up to this offset, went over, and the far end says that it has them.
     Sent(u64),
     /// All bytes went over, or not; meanwhile the local file became this one.

@@ -106,6 +106,8 @@ pub struct Upload {
     owing: Option<Failure>,
     /// The most that the far end was seen to have.
     confirmed: u64,
+    /// The most that it has said to be safe of what went over.
+    safe: u64,
     all_sent: bool,
     sent_any: bool,
     /// A lost answer to the renaming.
@@ -155,6 +157,7 @@ impl Upload {
             answered: false,
             owing: None,
             confirmed: 0,
+            safe: 0,
             all_sent: false,
             sent_any: false,
             sealing: None,
@@ -191,9 +194,9 @@ impl Upload {
         self.patience.strikes()
     }
 
-    /// The most bytes of ours that the far end was seen to have.
+    /// The most bytes of ours that the far end was seen to have, or has said to be safe.
     pub fn confirmed(&self) -> u64 {
-        if self.ours.may_replace() { self.confirmed } else { 0 }
+        if self.ours.may_replace() { self.confirmed.max(self.safe) } else { 0 }
     }
 
     /// Takes note of what happened.
@@ -211,6 +214,11 @@ impl Upload {
                 }
             }
             Event::Moved(to) => self.on_moved(to),
+            Event::Safe(to) => {
+                if matches!(self.phase, Phase::Sending(_)) {
+                    self.safe = self.safe.max(to);
+                }
+            }
             Event::Sent(to) => self.on_sent(to),
             Event::LocalChanged(local) => self.on_changed(local),
             Event::Refused(refusal) => self.on_refused(now, refusal),
@@ -261,7 +269,7 @@ impl Upload {
         let finished = self.all_sent && Some(seen.there) == whole;
         if seen.lost && name == self.sent_to() && self.ours == Ours::Begun && !finished {
             self.ours = Ours::No;
-            self.confirmed = 0;
+            (self.confirmed, self.safe) = (0, 0);
             self.gone = true;
             self.losses += u32::from(self.sent_any);
         }
@@ -424,6 +432,7 @@ impl Upload {
             self.all_sent = false;
             self.disproved &= at > 0;
             self.anew &= at > 0;
+            self.safe = if at > 0 { self.safe } else { 0 };
             self.on_trial = (at > 0).then_some(way);
         }
     }
@@ -476,7 +485,7 @@ impl Upload {
         if self.ours == Ours::Begun {
             self.ours = Ours::Outdated;
         }
-        self.confirmed = 0;
+        (self.confirmed, self.safe) = (0, 0);
         self.look(Phase::Opening(self.sent_to()), true);
     }
 
@@ -525,7 +534,7 @@ impl Upload {
             return self.finish(Outcome::InTheWay(Obstacle::Exists));
         }
         self.ours = if self.ours_before == Ours::Begun { Ours::No } else { self.ours_before };
-        self.confirmed = 0;
+        (self.confirmed, self.safe) = (0, 0);
         self.look(Phase::Opening(Name::Target), false);
     }
 

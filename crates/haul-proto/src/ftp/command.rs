@@ -53,6 +53,16 @@ pub enum Type {
     Ascii,
 }
 
+/// How bytes travel (RFC 959 §3.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// As they are; the end of the connection is that of the file.
+    #[default]
+    Stream,
+    /// In blocks, with an end of their own and restart markers.
+    Block,
+}
+
 /// The network protocol of a data connection, by its number in EPSV and EPRT (RFC 2428 §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
@@ -133,6 +143,14 @@ impl Command {
         Self::fixed(match type_ {
             Type::Image => "TYPE I",
             Type::Ascii => "TYPE A",
+        })
+    }
+
+    /// `MODE S` or `MODE B` (RFC 959 §3.4).
+    pub fn mode(mode: Mode) -> Self {
+        Self::fixed(match mode {
+            Mode::Stream => "MODE S",
+            Mode::Block => "MODE B",
         })
     }
 

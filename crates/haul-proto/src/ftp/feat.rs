@@ -46,6 +46,10 @@ pub struct Features {
     pub rang: bool,
     /// `RANG STOR`: several sessions may fill one file, each a range of it (haul serve's own, docs/ftp-commands.md).
     pub rang_stor: bool,
+    /// `MODE B` (haul serve's own line, docs/ftp-commands.md): blocks (RFC 959 §3.4.2).
+    pub mode_b: bool,
+    /// `MODE B;MARK`: restart markers in an upload are answered with 110.
+    pub marks: bool,
     /// `MODE Z`.
     pub mode_z: bool,
     /// `HOST` (RFC 7151).
@@ -124,7 +128,12 @@ impl Features {
                 self.rang |= has_word(rest, &["STREAM"]);
                 self.rang_stor |= has_word(rest, &["STOR"]);
             }
-            "MODE" => self.mode_z |= has_word(rest, &["Z"]),
+            "MODE" => {
+                self.mode_z |= has_word(rest, &["Z"]);
+                let blocks = has_word(rest, &["B"]);
+                self.mode_b |= blocks;
+                self.marks |= blocks && has_word(rest, &["MARK"]);
+            }
             "HOST" => self.host = true,
             "CLNT" => self.clnt = true,
             verb => self.take_x(verb),
@@ -205,7 +214,7 @@ mod tests {
         assert!(
             read.mdtm && read.mfmt && read.mode_z && read.pbsz && read.prot && read.rang && read.rest_stream
         );
-        assert!(read.rang_stor);
+        assert!(read.rang_stor && !read.mode_b && !read.marks);
         assert!(read.size && read.tvfs && read.utf8 && read.mlsd);
         assert!(read.tells("Modify") && read.tells("size") && !read.tells("perm") && !read.tells("unique"));
         assert_eq!(read.x_hash, [hash::Kind::Crc32, hash::Kind::Digest(Algorithm::Md5)]);
@@ -225,6 +234,12 @@ mod tests {
         assert!(features(&[" MDTM YYYYMMDDHHMMSS[+-TZ];filename "]).mdtm);
         assert!(features(&["\tREST stream\t"]).rest_stream);
         assert!(!features(&[" REST"]).rest_stream);
+        let blocks = |lines: &[&str]| (features(lines).mode_b, features(lines).marks);
+        assert_eq!((blocks(&["MODE B;MARK"]), blocks(&["MODE B"])), ((true, true), (true, false)));
+        assert_eq!(
+            (blocks(&["mode z", "mode b mark"]), blocks(&["MODE MARK"])),
+            ((true, true), (false, false))
+        );
         assert_eq!(features(&[" MLST"]).mlst, Some(Vec::new()));
         assert_eq!(features(&["", " ", "???", "SIZEABLE"]), Features::default());
     }

@@ -7,6 +7,7 @@
 //! and what cannot be read for certain counts as not told.
 
 pub mod ascii;
+pub mod block;
 pub mod command;
 mod digits;
 pub mod echo;
@@ -16,10 +17,12 @@ pub mod feat;
 pub mod hash;
 pub mod line;
 pub mod list;
+pub mod mark;
 pub mod passive;
 pub mod path;
 pub mod quote;
 pub mod ranges;
+pub mod record;
 pub mod reply;
 pub mod server;
 pub mod size;

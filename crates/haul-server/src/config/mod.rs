@@ -48,6 +48,8 @@ pub struct Config {
     pub http: Http,
     /// The certificate, and what is asked of clients; `None`: there is no TLS.
     pub tls: Option<Tls>,
+    /// What this server is called besides.
+    pub hosts: Vec<VirtualHost>,
     /// Those who have a name.
     pub users: Vec<User>,
     /// Those who have none.
@@ -106,6 +108,8 @@ pub struct Ftp {
     pub logins: u32,
     /// How a data connection with TLS proves whose it is.
     pub tls_reuse: TlsReuse,
+    /// Whether MODE Z is offered.
+    pub compression: bool,
 }
 
 /// The doors that speak HTTP.
@@ -151,6 +155,17 @@ pub struct Tls {
     pub mode: TlsMode,
     /// Who vouches for clients that show certificates, PEM; `None`: they are not asked for any.
     pub clients: Option<PathBuf>,
+}
+
+/// What this server is called besides (`[[host]]`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VirtualHost {
+    /// The names, in small letters; no other host has one of them.
+    pub names: Vec<String>,
+    /// What the greeting says to whoever means it.
+    pub banner: Option<String>,
+    /// Its certificate and the key, PEM; `None`: the server's own.
+    pub certificate: Option<(PathBuf, PathBuf)>,
 }
 
 /// Where a certificate comes from.
@@ -202,6 +217,13 @@ impl Config {
         self.check_mounts(&mut list);
         if let Some(Tls { certificate: Certificate::Files { cert, key }, .. }) = &self.tls {
             for (name, file) in [("tls.cert", cert), ("tls.key", key)] {
+                if let Err(why) = std::fs::File::open(file) {
+                    list.push(Problem::of(name, format!("{}: {why}", file.display())));
+                }
+            }
+        }
+        for (cert, key) in self.hosts.iter().filter_map(|host| host.certificate.as_ref()) {
+            for (name, file) in [("host.cert", cert), ("host.key", key)] {
                 if let Err(why) = std::fs::File::open(file) {
                     list.push(Problem::of(name, format!("{}: {why}", file.display())));
                 }

@@ -10,7 +10,7 @@ use haul_core::TreePath;
 use haul_store::Durability;
 
 use super::{
-    Certificate, Config, Flags, Ftp, Http, Logging, Mount, Problem, Problems, Process, Tls,
+    Certificate, Config, Flags, Ftp, Http, Logging, Mount, Problem, Problems, Process, Tls, VirtualHost,
     document::{Document, Table},
     lines::Lines,
     value::{self, AnonymousAccess, Listen, Ports, TlsMode},
@@ -39,6 +39,7 @@ struct File {
     ftp: Ftp,
     http: Http,
     tls: TlsKeys,
+    hosts: Vec<VirtualHost>,
     users: Vec<User>,
     anonymous: (AnonymousAccess, TreePath, Arc<Bounds>),
     patience: Patience,
@@ -120,6 +121,12 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
         problems.push(Problem { line, ..Problem::of("user.certificates", what) });
     }
     let users = users(told.users, flags.users.into_iter().map(|user| user.0), &lines, &mut problems);
+    let certified = told.hosts.iter().position(|host| host.certificate.is_some());
+    if let Some(number) = certified.filter(|_| tls.is_none()) {
+        let what = "there is none for whoever names no host: tls.cert and tls.key, or tls.self_signed";
+        let line = lines.nth("host.cert", number);
+        problems.push(Problem { line, ..Problem::of("host.cert", what) });
+    }
     let (access, home, bounds) = told.anonymous;
     let anonymous = match flags.anonymous.unwrap_or(access) {
         AnonymousAccess::Off => Anonymous::Off,
@@ -140,6 +147,7 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
         ftp,
         http,
         tls,
+        hosts: told.hosts,
         users,
         anonymous,
         patience: told.patience,
@@ -200,6 +208,7 @@ fn read<'a>(document: &mut Document<'a>, mut root: Table<'a>, folder: &Path) -> 
         ftp: ftp(document, &mut root),
         http: http(document, &mut root),
         tls: tls_keys(document, &mut root, folder),
+        hosts: hosts(document, &mut root, folder),
         anonymous: anonymous(document, &mut root),
         patience: patience(document, &mut root),
         proxy: proxy(document, &mut root),
@@ -243,6 +252,7 @@ fn ftp<'a>(document: &mut Document<'a>, root: &mut Table<'a>) -> Ftp {
             .unwrap_or(2000),
         logins: document.number(table_, "logins", &(1..101)).unwrap_or(3),
         tls_reuse: document.text(table_, "tls_reuse", str::parse).unwrap_or_default(),
+        compression: document.flag(table_, "compression").unwrap_or(false),
     };
     document.finish(table);
     ftp
@@ -385,6 +395,28 @@ fn mounts<'a>(document: &mut Document<'a>, root: &mut Table<'a>, folder: &Path) 
         mounts.extend(at.zip(dir).map(|(path, dir)| Mount { path, dir }));
     }
     mounts
+}
+
+/// What the server is called besides: `[[host]]`.
+fn hosts<'a>(document: &mut Document<'a>, root: &mut Table<'a>, folder: &Path) -> Vec<VirtualHost> {
+    let mut hosts: Vec<VirtualHost> = Vec::new();
+    for mut table in document.tables(root, "host") {
+        document.demand(&table, "names");
+        let names = document.texts(&mut table, "names", |text| {
+            let name = value::host(text)?;
+            let is_there = hosts.iter().any(|host| host.names.contains(&name));
+            if is_there { Err("is there twice".to_owned()) } else { Ok(name) }
+        });
+        let banner = document.text(&mut table, "banner", value::line);
+        let cert = document.text(&mut table, "cert", |text| path(folder, text));
+        let key = document.text(&mut table, "key", |text| path(folder, text));
+        if cert.is_some() != key.is_some() {
+            document.demand(&table, if cert.is_some() { "key" } else { "cert" });
+        }
+        document.finish(table);
+        hosts.push(VirtualHost { names, banner, certificate: cert.zip(key) });
+    }
+    hosts
 }
 
 /// How fast it may be either way; `of` stands before the names of the keys.

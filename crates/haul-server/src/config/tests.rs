@@ -62,6 +62,7 @@ fn every_key_of_a_file_is_heard() {
         sessions_per_address = 10
         logins = 5
         tls_reuse = "require"
+        compression = true
         [tls]
         cert = "cert.pem"
         key = "/key.pem"
@@ -138,6 +139,7 @@ fn every_key_of_a_file_is_heard() {
         sessions_per_address: 10,
         logins: 5,
         tls_reuse: TlsReuse::Require,
+        compression: true,
     };
     assert_eq!((config.ftp, config.drain), (expected, minutes(1)));
     let (cert, key) = ("/etc/haul/cert.pem".into(), "/key.pem".into());

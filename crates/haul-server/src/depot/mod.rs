@@ -20,6 +20,7 @@ mod beginning;
 mod begun;
 mod changes;
 mod lane;
+mod marked;
 mod names;
 mod order;
 mod peek;

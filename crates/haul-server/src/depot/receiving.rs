@@ -349,6 +349,27 @@ impl Receiving {
         }
     }
 
+    /// The client marks where it is now, to go on from there if need be: once that is safe it is never held back, since
+    /// this client knows that its end is still to be told.
+    pub async fn mark(&mut self) -> Result<(), ServerError> {
+        let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
+        match &mut *sitting.seat.turn.lock().await {
+            Phase::Open(upload) => upload.mark(),
+            Phase::Busy | Phase::Lanes(_) | Phase::Over => return Err(fenced(sitting).into()),
+        }
+        Ok(())
+    }
+
+    /// How many bytes may be told: with `wait` all up to the last [`Self::mark`], and without it those are being made
+    /// safe. To be asked again until they are. May be dropped.
+    pub async fn safe_mark(&mut self, wait: bool) -> Result<u64, ServerError> {
+        let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
+        match &mut *sitting.seat.turn.lock().await {
+            Phase::Open(upload) => Ok(upload.safe_mark(wait).await?),
+            Phase::Busy | Phase::Lanes(_) | Phase::Over => Err(fenced(sitting).into()),
+        }
+    }
+
     /// Makes all of it safe: before the end is judged, while the control connection is watched.
     pub async fn sync(&mut self) -> Result<(), ServerError> {
         let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;

@@ -79,19 +79,21 @@ pub(super) struct Plan {
 /// An upload under way.
 pub(super) struct Upload {
     depot: Arc<Depot>,
-    seat: Arc<Seat>,
+    pub(super) seat: Arc<Seat>,
     plan: Plan,
-    begun: Option<Begun>,
+    pub(super) begun: Option<Begun>,
     /// What came from here on counts only once somebody has vouched for it.
     withheld: Option<u64>,
+    /// Up to here the client knows a place to go on from, and that its end is still to be told: none of it is held back.
+    pub(super) marked: u64,
 }
 
 impl Upload {
     pub(super) fn new(depot: Arc<Depot>, seat: Arc<Seat>, plan: Plan) -> Self {
-        Self { depot, seat, plan, begun: None, withheld: None }
+        Self { depot, seat, plan, begun: None, withheld: None, marked: 0 }
     }
 
-    fn start(&self) -> u64 {
+    pub(super) fn start(&self) -> u64 {
         self.plan.begin.at()
     }
 
@@ -227,7 +229,7 @@ impl Upload {
     }
 
     /// How many bytes there are.
-    fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> u64 {
         self.begun.as_ref().map_or_else(|| self.start(), |begun| begun.staged.len())
     }
 
@@ -355,7 +357,7 @@ impl Upload {
 
     /// The offset that may be told when so many bytes are safe.
     fn told(&self, durable: u64) -> u64 {
-        told(self.start(), durable, self.plan.declared)
+        told(self.known(), durable, self.plan.declared)
     }
 
     /// Nothing comes for the moment.
@@ -412,7 +414,7 @@ impl Upload {
         }
     }
 
-    fn sync_beside(&mut self, upto: u64) {
+    pub(super) fn sync_beside(&mut self, upto: u64) {
         let Some(begun) = &self.begun else { return };
         let record = self.record(begun.staged.as_ref(), self.told(upto), false);
         let (syncer, lease) = (begun.staged.syncer(), begun.lease.clone());
@@ -464,7 +466,7 @@ impl Upload {
         data: DataEnd,
         control: Control,
     ) -> Result<Settled, ServerError> {
-        let start = self.start();
+        let start = self.known();
         if let Some(begun) = &mut self.begun
             && let Err(error) = begun.look_beside(true).await
         {
@@ -582,7 +584,7 @@ impl Upload {
     /// Keeps what could not be published, if there is something left to keep, and says why it could not.
     async fn keep_after(&mut self, error: ServerError) -> Result<Settled, ServerError> {
         if let Some(begun) = &self.begun {
-            let at = held(self.start(), begun.staged.len(), self.plan.declared);
+            let at = held(self.known(), begun.staged.len(), self.plan.declared);
             self.keep(at).await?;
         } else if let Some(fresh) = self.plan.fresh.take() {
             discard(fresh).await;

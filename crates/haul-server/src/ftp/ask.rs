@@ -111,6 +111,8 @@ async fn answered(visitor: &Visitor, ask: Ask) -> Result<Outcome, Trouble> {
         Ask::Space(path) => visitor.space(&path).await.map(Outcome::Space).map_err(told),
         Ask::Login { .. }
         | Ask::Recognise { .. }
+        | Ask::Host(_)
+        | Ask::AnyHost
         | Ask::Listen { .. }
         | Ask::Unlisten
         | Ask::Who

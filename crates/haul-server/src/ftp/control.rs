@@ -273,6 +273,14 @@ impl Control {
         }
     }
 
+    /// The host that the client has named in the handshake of TLS.
+    pub(super) fn named_host(&self) -> Option<&str> {
+        match &self.wire {
+            Wire::Secured(stream) => stream.get_ref().1.server_name(),
+            Wire::Clear(_) | Wire::None => None,
+        }
+    }
+
     /// From now on within TLS.
     pub(super) fn put_secured(&mut self, stream: TlsStream<TcpStream>) {
         self.wire = Wire::Secured(Box::new(stream));

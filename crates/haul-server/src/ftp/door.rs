@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
 
-use super::{control::Control, session::Conversation, settings::Settings, tls::Protection};
+use super::{control::Control, session::Conversation, settings::Settings};
 use crate::{
     ServerError,
     house::{self, Full, House, Place, Room, canonical},
@@ -142,7 +142,7 @@ async fn meet(
     let (control, own) = match (kind, &settings.protection) {
         (Kind::Explicit, _) => (Control::new(stream), None),
         (Kind::Implicit, protection) => {
-            let begun = match protection.as_ref().map(Protection::own)? {
+            let begun = match protection.as_ref().map(|protection| protection.own(None))? {
                 Ok(own) => own.begin(stream, settings.times.handshake).await.map(|secured| (secured, own)),
                 Err(error) => Err(io::Error::other(error)),
             };

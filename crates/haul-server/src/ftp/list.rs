@@ -10,7 +10,8 @@ use std::{
 
 use haul_core::TreePath;
 use haul_proto::ftp::server::{
-    Listed as Entry, Scope, Style, Transferred, Trouble, glob::Pattern, listing::Form,
+    Form as Character, Listed as Entry, Mode, Scope, Shape, Structure, Style, Transferred, Trouble,
+    glob::Pattern, listing::Form, wire::Outgoing,
 };
 
 use super::{
@@ -141,13 +142,16 @@ pub(super) async fn for_reply(visitor: &Visitor, folder: &TreePath) -> Result<Ve
 /// Sends it.
 pub(super) async fn send(
     listed: Listed,
-    stream: Stream,
+    (stream, mode): (Stream, Mode),
     visitor: &Visitor,
     figures: &Arc<Figures>,
     stall: Duration,
 ) -> Result<(), Transferred> {
     let Listed { what, look } = listed;
-    let mut paper = Paper { ending: Ending::of(stream), lines: Vec::new(), figures, stall };
+    // Its lines are made as TYPE A has them.
+    let shape = Shape { form: Character::Image, structure: Structure::File, mode };
+    let outgoing = Outgoing::new(shape);
+    let mut paper = Paper { ending: Ending::of(stream), outgoing, lines: Vec::new(), figures, stall };
     match what {
         Found::One(entry) => look.form.write(&entry, &mut paper.lines),
         Found::Folder(path, names) => folders(&look, path, names, visitor, &mut paper).await?,
@@ -262,6 +266,7 @@ async fn dots(visitor: &Visitor, path: &TreePath) -> Vec<Entry> {
 /// Lines, and where they go.
 struct Paper<'a> {
     ending: Ending,
+    outgoing: Outgoing,
     lines: Vec<u8>,
     figures: &'a Figures,
     stall: Duration,
@@ -269,17 +274,26 @@ struct Paper<'a> {
 
 impl Paper<'_> {
     async fn send(&mut self) -> Result<(), Transferred> {
+        let mut wire = Vec::with_capacity(self.lines.len());
+        self.outgoing.take(&self.lines, &mut wire);
+        self.lines.clear();
+        self.write(&wire).await
+    }
+
+    async fn write(&mut self, wire: &[u8]) -> Result<(), Transferred> {
         if let Some(stream) = &mut self.ending.stream {
-            let sent = stream.write(&self.lines, self.stall).await;
+            let sent = stream.write(wire, self.stall).await;
             sent.map_err(|error| Transferred::Broken(words(&error, self.figures)))?;
         }
-        self.figures.add(self.lines.len());
-        self.lines.clear();
+        self.figures.add(wire.len());
         Ok(())
     }
 
     async fn finish(mut self) -> Result<(), Transferred> {
         self.send().await?;
+        let mut end = Vec::new();
+        self.outgoing.finish(&mut end);
+        self.write(&end).await?;
         let Some(stream) = self.ending.stream.take() else { return Ok(()) };
         stream.finish(self.stall).await.map_err(|error| Transferred::Broken(words(&error, self.figures)))
     }

@@ -18,6 +18,7 @@ mod door;
 mod entry;
 mod figures;
 mod list;
+mod marks;
 mod receive;
 mod record;
 mod retrieve;

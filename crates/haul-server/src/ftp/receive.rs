@@ -1,7 +1,9 @@
 //! A file on its way from the client: read in pieces as large as what comes, and handed to the depot in order.
 //!
-//! Only FIN, over TLS close_notify, is the end of a whole file; all else is an accident. Whether it is one after all is
-//! judged by the session, which knows how the control connection fared.
+//! In MODE S only FIN, over TLS close_notify, is the end of a whole file; all else is an accident. Whether it is one after
+//! all is judged by the session, which knows how the control connection fared. Where the file's end is told among its bytes
+//! (MODE B, MODE Z, STRU R) there is nothing to judge: with it the file is whole, however the connections fare, and without
+//! it it is not.
 
 use std::{
     io,
@@ -11,9 +13,9 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use haul_proto::ftp::{
-    ascii::FromWire,
-    server::{Form, Incomplete, Transferred, Trouble},
+use haul_proto::ftp::server::{
+    Incomplete, Shape, Transferred, Trouble,
+    wire::{Incoming, Taken},
 };
 use haul_store::{Assent, Then};
 use tokio::time::timeout;
@@ -21,6 +23,7 @@ use tokio::time::timeout;
 use super::{
     data::{Came, Stream},
     figures::Figures,
+    marks::Marks,
     taking,
     target::Target,
     transfer::{Halt, Halted, halt},
@@ -66,6 +69,8 @@ pub(super) struct Received {
 pub(super) enum Ending {
     /// As a whole file ends.
     Clean,
+    /// The file's own end came.
+    Told,
     /// By accident, or not even begun.
     Unclean(Why),
 }
@@ -110,7 +115,7 @@ impl Arriving {
 pub(super) async fn pour(
     mut arriving: Arriving,
     stream: Stream,
-    (form, visitor): (Form, &Visitor),
+    (shape, visitor, marks): (Shape, &Visitor, Marks),
     figures: &Arc<Figures>,
     halted: &mut Halted,
     stall: Duration,
@@ -118,10 +123,11 @@ pub(super) async fn pour(
     let began = Instant::now();
     let mut pouring = Pouring {
         receiving: &mut arriving.receiving,
-        form,
+        shape,
         visitor,
         figures,
-        text: FromWire::default(),
+        incoming: Incoming::new(shape),
+        marks,
         buffer: BytesMut::new(),
         room: FIRST_PIECE,
         end: None,
@@ -130,7 +136,7 @@ pub(super) async fn pour(
     let ended = pouring.end.unwrap_or_else(Instant::now);
     match (&ending, stream) {
         // Over TLS the client waits for our close_notify; one that does not wait is no accident.
-        (Ending::Clean, Some(stream)) => drop(stream.finish(stall).await),
+        (Ending::Clean | Ending::Told, Some(stream)) => drop(stream.finish(stall).await),
         (Ending::Unclean(_), Some(stream)) => stream.break_off(),
         (_, None) => {}
     }
@@ -140,10 +146,11 @@ pub(super) async fn pour(
 /// An upload between its connection and its place.
 struct Pouring<'a> {
     receiving: &'a mut Target,
-    form: Form,
+    shape: Shape,
     visitor: &'a Visitor,
     figures: &'a Arc<Figures>,
-    text: FromWire,
+    incoming: Incoming,
+    marks: Marks,
     buffer: BytesMut,
     /// How much is handed over at once.
     room: usize,
@@ -180,7 +187,7 @@ impl Pouring<'_> {
         stall: Duration,
     ) -> Option<Ending> {
         while self.room < LARGEST_PIECE
-            || self.form != Form::Image
+            || !self.shape.is_plain()
             || !sys::READS_ON_A_THREAD
             || self.is_limited()
         {
@@ -189,7 +196,11 @@ impl Pouring<'_> {
                 Ok(Came::Nothing) => tokio::select! {
                     biased;
                     why = halt(halted) => return Some(self.halted(stream, why).await),
-                    read = quiet(stall, self.receiving, stream.read(&mut self.buffer)) => match read {
+                    read = quiet(
+                        stall,
+                        (self.receiving, &mut self.marks),
+                        stream.read(&mut self.buffer),
+                    ) => match read {
                         Ok(read) => read,
                         Err(ending) => return Some(ending),
                     },
@@ -208,6 +219,9 @@ impl Pouring<'_> {
             };
             if let Err(ending) = self.hand_over().await {
                 return Some(ending);
+            }
+            if self.incoming.has_ended() {
+                return Some(self.ended().await);
             }
             if let Some(why) = ended {
                 return Some(self.halted(stream, why).await);
@@ -244,7 +258,7 @@ impl Pouring<'_> {
             tokio::select! {
                 biased;
                 why = halt(halted) => return (Some(self.halted(&mut stream, why).await), Some(stream)),
-                ready = quiet(stall, self.receiving, taking::ready(&stream)) => match ready {
+                ready = quiet(stall, (self.receiving, &mut self.marks), taking::ready(&stream)) => match ready {
                     Err(ending) => return (Some(ending), Some(stream)),
                     Ok(Err(_)) => return (Some(incomplete(Incomplete::Broken)), Some(stream)),
                     Ok(Ok(())) => {}
@@ -301,24 +315,46 @@ impl Pouring<'_> {
 
     async fn hand_over(&mut self) -> Result<(), Ending> {
         self.figures.add(self.buffer.len());
-        let piece = match self.form {
-            Form::Image => self.buffer.split().freeze(),
-            Form::Ascii => {
-                let mut lines = Vec::with_capacity(self.buffer.len() + 1);
-                self.text.take(&self.buffer, &mut lines);
-                self.buffer.clear();
-                lines.into()
+        let wire = self.buffer.split();
+        if self.shape.is_plain() {
+            return append(self.receiving, wire.freeze()).await;
+        }
+        let mut rest = &wire[..];
+        loop {
+            let mut file = Vec::with_capacity(rest.len().min(LARGEST_PIECE) + 1);
+            let taken = self.incoming.take(&mut rest, &mut file, LARGEST_PIECE);
+            // What came before something wrong is kept with the rest.
+            append(self.receiving, file.into()).await?;
+            match taken.map_err(|wrong| incomplete(Incomplete::Malformed(wrong.words())))? {
+                Taken::Marker(marker) => {
+                    self.marks.add(marker, self.receiving).await.map_err(|error| failed(&error))?;
+                }
+                // What stands behind the end is found out.
+                Taken::Enough | Taken::End => {}
+                Taken::All => break,
             }
-        };
-        append(self.receiving, piece).await
+        }
+        self.marks.tell(self.receiving, false).await.map_err(|error| failed(&error))
     }
 
-    /// The clean end.
+    /// The clean end of the connection, or the file's own.
     async fn ended(&mut self) -> Ending {
         self.end.get_or_insert_with(Instant::now);
         let mut rest = Vec::new();
-        self.text.finish(&mut rest);
-        append(self.receiving, rest.into()).await.err().unwrap_or(Ending::Clean)
+        let whole = self.incoming.finish(&mut rest);
+        if let Err(ending) = append(self.receiving, rest.into()).await {
+            return ending;
+        }
+        if !whole {
+            return incomplete(Incomplete::Unended);
+        }
+        if !self.shape.tells_end() {
+            return Ending::Clean;
+        }
+        match self.marks.tell(self.receiving, true).await {
+            Ok(()) => Ending::Told,
+            Err(error) => failed(&error),
+        }
     }
 
     /// It is to end here; what had come by then is kept with the rest.
@@ -333,6 +369,9 @@ impl Pouring<'_> {
             if let Err(ending) = self.hand_over().await {
                 return ending;
             }
+            if self.incoming.has_ended() {
+                return self.ended().await;
+            }
         }
         Ending::Unclean(match why {
             Halt::Aborted => Why::Aborted,
@@ -341,17 +380,30 @@ impl Pouring<'_> {
     }
 }
 
-/// Waits for bytes, as long as that may take; what came before is made safe meanwhile.
+/// Waits for bytes, as long as that may take; what came before is made safe meanwhile, and where that was marked it is
+/// told.
 async fn quiet<T>(
     stall: Duration,
-    receiving: &mut Target,
+    (receiving, marks): (&mut Target, &mut Marks),
     coming: impl Future<Output = T>,
 ) -> Result<T, Ending> {
     let mut coming = pin!(coming);
     let until = Instant::now() + stall;
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        match timeout(left.min(LOOK_AFTER), &mut coming).await {
+        let came = if marks.wait() {
+            tokio::select! {
+                biased;
+                came = timeout(left.min(LOOK_AFTER), &mut coming) => came,
+                told = marks.tell(receiving, true) => {
+                    told.map_err(|error| failed(&error))?;
+                    continue;
+                }
+            }
+        } else {
+            timeout(left.min(LOOK_AFTER), &mut coming).await
+        };
+        match came {
             Ok(came) => return Ok(came),
             Err(_) if left <= LOOK_AFTER => return Err(incomplete(Incomplete::Stalled)),
             Err(_) => receiving.rest().await.map_err(|error| failed(&error))?,
@@ -385,6 +437,11 @@ impl Received {
         matches!(self.receiving, Target::Whole(_)) && matches!(self.ending, Ending::Clean)
     }
 
+    /// Whether it is whole, however the connections fare.
+    pub(super) fn is_told(&self) -> bool {
+        matches!(self.ending, Ending::Told)
+    }
+
     /// It cannot be made safe.
     pub(super) fn failed(&mut self, error: &ServerError) {
         self.ending = Ending::Unclean(Why::Told(Transferred::Failed(trouble(error))));
@@ -416,7 +473,7 @@ impl Received {
         let Self { receiving, ending, .. } = self;
         let (data, why) = match ending {
             Ending::Clean if aborted => (DataEnd::Clean, Some(Why::Aborted)),
-            Ending::Clean => (DataEnd::Clean, None),
+            Ending::Clean | Ending::Told => (DataEnd::Clean, None),
             Ending::Unclean(why) => (DataEnd::Unclean, Some(why)),
         };
         match receiving {

@@ -106,7 +106,7 @@ impl Record {
             from: 0,
             bytes: 0,
             took: std::time::Duration::ZERO,
-            ascii: transfer.form == Form::Ascii,
+            ascii: transfer.shape.form == Form::Ascii,
             protected: transfer.protected,
             ended: Ended::Complete,
         };
@@ -176,6 +176,8 @@ fn incomplete(why: Incomplete) -> String {
         Incomplete::NoSpace => "no space left".to_owned(),
         Incomplete::OverQuota => "the quota is used up".to_owned(),
         Incomplete::Full => "more came than the range has, or has left".to_owned(),
+        Incomplete::Unended => "the data connection ended before the file did".to_owned(),
+        Incomplete::Malformed(why) => why.to_owned(),
         Incomplete::Aborted => "ABOR".to_owned(),
         Incomplete::Stopping => "the server is being stopped".to_owned(),
     }

@@ -1,12 +1,10 @@
 //! A file on its way to the client: by the system itself where it can (sendfile), else in pieces that are read and
-//! written. It ends cleanly only if every byte went and the file is still what it was.
+//! written. It ends cleanly only if every byte went and the file is still what it was; where its end is told among its
+//! bytes (MODE B and others) that is not told before.
 
 use std::{fs::File, io, sync::Arc, time::Duration};
 
-use haul_proto::ftp::{
-    ascii::ToWire,
-    server::{Form, Retrieve, Transferred, Trouble},
-};
+use haul_proto::ftp::server::{Form, Retrieve, Shape, Transferred, Trouble, wire::Outgoing};
 use haul_store::{Body, Kind, Reading};
 use tokio::task::spawn_blocking;
 
@@ -20,6 +18,9 @@ use crate::{ServerError, by_system::is_unsupported, depot::Visitor, pace::Way, s
 
 /// What is read at once, to be converted or encrypted.
 const PIECE: u64 = 256 << 10;
+/// In MODE B so many bytes of a file lie between two restart markers.
+pub(super) const MARKED: u64 = 1 << 20;
+
 /// A file that can be sent, and which of its bytes.
 pub(super) struct Leaving {
     reading: Reading,
@@ -57,16 +58,24 @@ pub(super) async fn send(
     leaving: Leaving,
     stream: Stream,
     visitor: &Visitor,
-    form: Form,
+    shape: Shape,
     figures: &Arc<Figures>,
     stall: Duration,
 ) -> Result<(), Transferred> {
     let mut ending = Ending::of(stream);
-    let sent = pass(&leaving, &mut ending, visitor, form, figures, stall).await;
+    let mut outgoing = Outgoing::new(shape);
+    let sent = pass(&leaving, &mut ending, visitor, (shape, &mut outgoing), figures, stall).await;
     sent.map_err(|error| told(&error, figures))?;
     // A reader must not take half an old and half a new file for one.
     visitor.unchanged(&leaving.reading).await.map_err(|error| Transferred::Failed(trouble(&error)))?;
-    let Some(stream) = ending.stream.take() else { return Ok(()) };
+    let mut end = Vec::new();
+    outgoing.finish(&mut end);
+    let Some(mut stream) = ending.stream.take() else { return Ok(()) };
+    if !end.is_empty() {
+        let written = stream.write(&end, stall).await;
+        written.map_err(|error| Transferred::Broken(words(&error, figures)))?;
+        figures.add(end.len());
+    }
     stream.finish(stall).await.map_err(|error| Transferred::Broken(words(&error, figures)))
 }
 
@@ -98,12 +107,12 @@ async fn pass(
     leaving: &Leaving,
     ending: &mut Ending,
     visitor: &Visitor,
-    form: Form,
+    (shape, outgoing): (Shape, &mut Outgoing),
     figures: &Arc<Figures>,
     stall: Duration,
 ) -> Result<(), Stopped> {
     let mut at = leaving.from;
-    if let (Form::Image, Body::File(file)) = (form, &leaving.reading.body)
+    if let (true, Body::File(file)) = (shape.is_plain(), &leaving.reading.body)
         && ending.bare().is_some()
     {
         let sending = Sending { file, to: leaving.to, visitor, figures, stall };
@@ -116,22 +125,23 @@ async fn pass(
     let Some(stream) = &mut ending.stream else {
         return Err(Stopped::Wire(io::ErrorKind::NotConnected.into()));
     };
-    by_pieces(leaving, (stream, at), visitor, form, figures, stall).await
+    by_pieces(leaving, (stream, at), visitor, (shape, outgoing), figures, stall).await
 }
 
 async fn by_pieces(
     leaving: &Leaving,
     (stream, mut at): (&mut Stream, u64),
     visitor: &Visitor,
-    form: Form,
+    (shape, outgoing): (Shape, &mut Outgoing),
     figures: &Figures,
     stall: Duration,
 ) -> Result<(), Stopped> {
-    let mut text = ToWire::default();
     let (mut wire, mut buffer) = (Vec::new(), Vec::new());
     while at < leaving.to {
         let piece = visitor.piece(Way::Down).unwrap_or(PIECE);
-        let most = usize::try_from((leaving.to - at).min(PIECE).min(piece)).unwrap_or(1);
+        // Up to where a marker may stand.
+        let most = (leaving.to - at).min(PIECE - at % PIECE).min(piece);
+        let most = usize::try_from(most).unwrap_or(1);
         let piece = match &leaving.reading.body {
             Body::File(file) => {
                 buffer = read_piece(Arc::clone(file), at, most, buffer).await.map_err(Stopped::Here)?;
@@ -147,18 +157,21 @@ async fn by_pieces(
         if piece.is_empty() {
             return Err(Stopped::Shrunk);
         }
-        let sent = match form {
-            Form::Image => piece,
-            Form::Ascii => {
-                wire.clear();
-                text.take(piece, &mut wire);
-                wire.as_slice()
+        at += piece.len() as u64;
+        let sent = if shape.is_plain() {
+            piece
+        } else {
+            wire.clear();
+            outgoing.take(piece, &mut wire);
+            // Where it begins nobody needs one, and in TYPE A nobody can use one.
+            if at.is_multiple_of(MARKED) && at < leaving.to && shape.form == Form::Image {
+                outgoing.mark(at, &mut wire);
             }
+            wire.as_slice()
         };
         visitor.pass(Way::Down, sent.len() as u64).await;
         stream.write(sent, stall).await.map_err(Stopped::Wire)?;
         figures.add(sent.len());
-        at += piece.len() as u64;
     }
     Ok(())
 }

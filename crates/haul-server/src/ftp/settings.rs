@@ -4,17 +4,21 @@
 use std::{net::Ipv4Addr, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use super::tls::Protection;
-use crate::house::Proxies;
+use crate::{Hosts, house::Proxies};
 
 /// The terms of a door.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// What the greeting says.
     pub banner: String,
+    /// What this server is called besides, and what it says then.
+    pub hosts: Hosts,
     /// A certificate and what is asked of TLS; without it there is none.
     pub protection: Option<Protection>,
     /// Where data connections are waited for.
     pub passive: Passive,
+    /// Whether MODE Z may be used.
+    pub compression: bool,
     /// How many of what.
     pub limits: Limits,
     /// How long for what.
@@ -66,8 +70,10 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             banner: "haul is ready".to_owned(),
+            hosts: Hosts::default(),
             protection: None,
             passive: Passive::default(),
+            compression: false,
             limits: Limits::default(),
             times: Times::default(),
         }

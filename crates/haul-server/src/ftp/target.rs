@@ -57,6 +57,22 @@ impl Target {
         }
     }
 
+    /// The client marks where it is now. A lane knows no marks.
+    pub(super) async fn mark(&mut self) -> Result<(), ServerError> {
+        match self {
+            Self::Whole(receiving) => receiving.mark().await,
+            Self::Lane(_) => Ok(()),
+        }
+    }
+
+    /// How many bytes may be told to a client that marks.
+    pub(super) async fn safe_mark(&mut self, wait: bool) -> Result<u64, ServerError> {
+        match self {
+            Self::Whole(receiving) => receiving.safe_mark(wait).await,
+            Self::Lane(_) => Ok(0),
+        }
+    }
+
     /// Makes it safe before its end is judged. A lane's end is not judged.
     pub(super) async fn sync(&mut self) -> Result<(), ServerError> {
         match self {

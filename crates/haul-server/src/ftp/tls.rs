@@ -25,7 +25,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::tickets::{Numbers, Tickets};
-use crate::{ClientAuthority, ServerError};
+use crate::{ClientAuthority, Hosts, ServerError};
 
 /// Tickets of TLS 1.3 that each handshake brings.
 const TICKETS: usize = 4;
@@ -49,6 +49,7 @@ pub struct Protection {
     config: Arc<ServerConfig>,
     reuse: Reuse,
     required: bool,
+    hosts: Hosts,
 }
 
 impl fmt::Debug for Protection {
@@ -96,7 +97,13 @@ impl Protection {
         config.alpn_protocols = vec![b"ftp".to_vec()];
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = if reuse == Reuse::Off { 0 } else { TICKETS };
-        Ok(Self { config: Arc::new(config), reuse, required })
+        Ok(Self { config: Arc::new(config), reuse, required, hosts: Hosts::default() })
+    }
+
+    /// The same, with certificates by the names of hosts.
+    #[must_use]
+    pub fn for_hosts(self, hosts: &Hosts) -> Self {
+        Self { hosts: hosts.clone(), ..self }
     }
 
     /// Whether nothing goes without it.
@@ -104,12 +111,13 @@ impl Protection {
         self.required
     }
 
-    /// What one control connection and its data connections use.
+    /// What one control connection and its data connections use; `told`: the host that HOST has named.
     ///
     /// # Errors
     /// Where the system gives no random numbers.
-    pub(super) fn own(&self) -> Result<Own, ServerError> {
+    pub(super) fn own(&self, told: Option<String>) -> Result<Own, ServerError> {
         let mut config = ServerConfig::clone(&self.config);
+        config.cert_resolver = self.hosts.certificates(&config.cert_resolver, told);
         if self.reuse == Reuse::Off {
             return Ok(Own { config: Arc::new(config), data: None, reuse: self.reuse });
         }

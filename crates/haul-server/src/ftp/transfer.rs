@@ -12,13 +12,16 @@
 use std::{net::IpAddr, sync::Arc};
 
 use haul_core::{ByteRange, TreePath};
-use haul_proto::ftp::server::{Form, Outcome, StoreWish, Transfer, Transferred, Trouble, What};
-use tokio::sync::watch;
+use haul_proto::ftp::server::{
+    Form, Mode, Outcome, Shape, StoreWish, Structure, Transfer, Transferred, Trouble, What,
+};
+use tokio::sync::{mpsc, watch};
 
 use super::{
     data::{Stream, Way},
     figures::Figures,
     list::{self, Listed},
+    marks::{Marks, Safe},
     receive::{self, Arriving, Received},
     retrieve::{self, Leaving},
     settings::Times,
@@ -54,6 +57,14 @@ pub(super) struct Errand {
     pub(super) times: Times,
     pub(super) figures: Arc<Figures>,
     pub(super) halted: Halted,
+    /// Who is told of marks in an upload.
+    pub(super) marks: Option<mpsc::Sender<Safe>>,
+}
+
+/// Whether a client may go on where it has marked its place: an offset means nothing in TYPE A.
+pub(super) fn is_marked(transfer: &Transfer) -> bool {
+    let Shape { form, mode, .. } = transfer.shape;
+    matches!(transfer.what, What::Store { .. }) && (form, mode) == (Form::Image, Mode::Block)
 }
 
 /// What is to be moved, once it is known that it can be.
@@ -88,7 +99,9 @@ pub(super) async fn prepare(errand: &Errand) -> Result<(Outcome, Cargo), Trouble
     let (started, cargo) = match &errand.transfer.what {
         What::Retrieve(wanted) => {
             let leaving = Leaving::open(visitor, wanted).await?;
-            let size = (errand.transfer.form == Form::Image).then_some(leaving.size());
+            let Shape { form, structure, .. } = errand.transfer.shape;
+            let is_size = (form, structure) == (Form::Image, Structure::File);
+            let size = is_size.then_some(leaving.size());
             (Outcome::Started { size, name: None }, Cargo::Leaving(leaving))
         }
         What::Store { path, wish: StoreWish::Range { from, to, of }, declared } => {
@@ -136,7 +149,7 @@ async fn lane(
 
 /// Makes the data connection and moves the bytes.
 pub(super) async fn carry(errand: Errand, mut cargo: Cargo) -> Moved {
-    let Errand { visitor, transfer, way, own, peer, times, figures, mut halted } = errand;
+    let Errand { visitor, transfer, way, own, peer, times, figures, mut halted, marks } = errand;
     let own = own.map(|own| match cargo {
         Cargo::Arriving(_) => (own, tls::Way::FromClient),
         Cargo::Leaving(_) | Cargo::Listed(_) => (own, tls::Way::ToClient),
@@ -164,7 +177,7 @@ pub(super) async fn carry(errand: Errand, mut cargo: Cargo) -> Moved {
             let received = receive::pour(
                 *arriving,
                 stream,
-                (transfer.form, &visitor),
+                (transfer.shape, &visitor, Marks::new(marks)),
                 &figures,
                 &mut halted,
                 times.stall,
@@ -175,7 +188,7 @@ pub(super) async fn carry(errand: Errand, mut cargo: Cargo) -> Moved {
             let sent = tokio::select! {
                 biased;
                 why = halt(&mut halted) => Err(ended_by(why)),
-                sent = send(stream, cargo, &visitor, transfer.form, &figures, &times) => sent,
+                sent = send(stream, cargo, &visitor, transfer.shape, &figures, &times) => sent,
             };
             figures.halt();
             Moved::Told(sent.map_or_else(|told| told, |()| Transferred::Complete(figures.line())))
@@ -187,13 +200,17 @@ async fn send(
     stream: Stream,
     cargo: Cargo,
     visitor: &Visitor,
-    form: Form,
+    shape: Shape,
     figures: &Arc<Figures>,
     times: &Times,
 ) -> Result<(), Transferred> {
     match cargo {
-        Cargo::Leaving(leaving) => retrieve::send(leaving, stream, visitor, form, figures, times.stall).await,
-        Cargo::Listed(listed) => list::send(listed, stream, visitor, figures, times.stall).await,
+        Cargo::Leaving(leaving) => {
+            retrieve::send(leaving, stream, visitor, shape, figures, times.stall).await
+        }
+        Cargo::Listed(listed) => {
+            list::send(listed, (stream, shape.mode), visitor, figures, times.stall).await
+        }
         Cargo::Arriving(_) => Ok(()),
     }
 }

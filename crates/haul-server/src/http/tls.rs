@@ -11,7 +11,7 @@ use rustls::{
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use crate::{Certificate, ClientAuthority, ServerError, accounts::Presented};
+use crate::{Certificate, ClientAuthority, Hosts, ServerError, accounts::Presented};
 
 /// A certificate, and whether nothing is served without it.
 #[derive(Clone)]
@@ -54,6 +54,14 @@ impl Protection {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         config.ticketer = Ticketer::new().map_err(wrong)?;
         Ok(Self { config: Arc::new(config), required })
+    }
+
+    /// The same, with certificates by the names of hosts.
+    #[must_use]
+    pub fn for_hosts(self, hosts: &Hosts) -> Self {
+        let mut config = ServerConfig::clone(&self.config);
+        config.cert_resolver = hosts.certificates(&config.cert_resolver, None);
+        Self { config: Arc::new(config), ..self }
     }
 
     /// Whether nobody logs in without it.

@@ -88,6 +88,8 @@ impl Reason {
             Outcome::Transferred(told) => Self::of_transfer(told),
             // Why somebody was not let in is known better than it is told.
             Outcome::Login(_)
+            | Outcome::Host(_)
+            | Outcome::Marked { .. }
             | Outcome::Listening(_)
             | Outcome::Seen(_)
             | Outcome::Listed { .. }
@@ -116,6 +118,8 @@ impl Reason {
                 | Incomplete::Gone
                 | Incomplete::Short { .. }
                 | Incomplete::Stalled
+                | Incomplete::Unended
+                | Incomplete::Malformed(_)
                 | Incomplete::Aborted
                 | Incomplete::Stopping => None,
             },

@@ -8,7 +8,7 @@ use std::{io, time::Duration};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::FtpError;
+use super::{FtpError, blocks::Blocks};
 use crate::connect::{Encryption, Stream};
 
 /// The most that is read at a time; larger pieces bring no more speed.
@@ -22,6 +22,8 @@ pub(crate) struct Data {
     stream: Stream,
     buffer: BytesMut,
     most: usize,
+    /// Bytes are sent in blocks.
+    blocks: Option<Blocks>,
 }
 
 /// What came next.
@@ -40,7 +42,18 @@ impl Data {
     /// With pieces of up to `most` bytes.
     pub(super) fn new(stream: Stream, most: usize) -> Self {
         let most = most.clamp(SMALLEST_READ, LARGEST_READ);
-        Self { stream, buffer: BytesMut::new(), most }
+        Self { stream, buffer: BytesMut::new(), most, blocks: None }
+    }
+
+    /// What is sent from here on, from the byte `at` of the file on, is sent in blocks, with restart markers where they
+    /// are answered.
+    pub(super) fn in_blocks(&mut self, at: u64, marks: bool) {
+        self.blocks = Some(Blocks::new(at, marks));
+    }
+
+    /// Whether bytes are sent in blocks: then the file's end is told, and whatever else ends the connection is none.
+    pub(crate) fn tells_end(&self) -> bool {
+        self.blocks.is_some()
     }
 
     /// What TLS came to; `None` in the clear.
@@ -69,7 +82,11 @@ impl Data {
     /// # Errors
     /// `Data`, where the connection broke.
     pub(crate) async fn write_all(&mut self, bytes: &[u8]) -> Result<(), FtpError> {
-        self.stream.write_all(bytes).await.map_err(|error| broke(&error))
+        let sent = match &mut self.blocks {
+            Some(blocks) => blocks.write(&mut self.stream, bytes).await,
+            None => self.stream.write_all(bytes).await,
+        };
+        sent.map_err(|error| broke(&error))
     }
 
     /// Sends what was written, gives the server `time` to take it, and breaks off: no server can take that for the end
@@ -96,6 +113,9 @@ impl Data {
     /// `Data`, where the bytes could not be sent to their end.
     pub(crate) async fn end(mut self, patience: Duration) -> Result<(), FtpError> {
         let ending = async {
+            if let Some(blocks) = &self.blocks {
+                blocks.end(&mut self.stream).await?;
+            }
             self.stream.flush().await?;
             self.stream.shutdown().await
         };

@@ -10,6 +10,7 @@
 //! What bytes and replies look like is haul-proto's; what is fetched, and what a failure leads to, is decided
 //! elsewhere ([`crate::source`]). A session that failed in the middle of something is of no use afterwards.
 
+mod blocks;
 mod control;
 mod data;
 mod error;
@@ -24,6 +25,7 @@ mod tests;
 pub use haul_proto::ftp::Command as FtpCommand;
 pub use options::{FtpOptions, FtpTls};
 
+pub(crate) use blocks::PIECE as BLOCK;
 pub(crate) use data::{Data, Piece};
 pub(crate) use error::{FtpError, Words};
 pub(crate) use list::{Item, ListError};

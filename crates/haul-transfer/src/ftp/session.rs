@@ -9,7 +9,14 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use haul_core::Modified;
-use haul_proto::ftp::{Command, Reply, command::Type, feat::Features, reply::Class, size, time};
+use haul_proto::ftp::{
+    Command, Reply,
+    command::{Mode, Type},
+    feat::Features,
+    mark,
+    reply::Class,
+    size, time,
+};
 use url::Host;
 
 use super::{
@@ -66,6 +73,12 @@ pub(crate) struct Session {
     spoiled: bool,
     /// It is not in TYPE I, as far as is known.
     as_text: bool,
+    /// The mode that it is in; `None`: nobody knows.
+    mode: Option<Mode>,
+    /// MODE B was refused.
+    no_blocks: bool,
+    /// So many bytes of what is being sent the server has said to be safe.
+    safe: u64,
 }
 
 impl Session {
@@ -117,6 +130,9 @@ impl Session {
             noops: 0,
             spoiled: false,
             as_text: false,
+            mode: Some(Mode::Stream),
+            no_blocks: false,
+            safe: 0,
         })
     }
 
@@ -244,6 +260,43 @@ impl Session {
         Ok(())
     }
 
+    /// Sees to it that transfers are in this mode, or in MODE S where the server refuses it; which it is. A server that
+    /// knows no mode is in MODE S (RFC 959 §5.1).
+    ///
+    /// # Errors
+    /// As [`Session::command`].
+    pub(super) async fn set_mode(&mut self, wanted: Mode) -> Result<Mode, FtpError> {
+        let wanted = if self.no_blocks { Mode::Stream } else { wanted };
+        if self.mode == Some(wanted) {
+            return Ok(wanted);
+        }
+        self.mode = None;
+        let command = Command::mode(wanted);
+        let reply = self.command(&command).await?;
+        match (reply.is_completion(), wanted) {
+            (true, _) => {}
+            // It was promised, and is not there: as before.
+            (false, Mode::Block) => self.no_blocks = true,
+            (false, Mode::Stream) => return Err(login::refused(&command, reply)),
+        }
+        let mode = if self.no_blocks { Mode::Stream } else { wanted };
+        self.mode = Some(mode);
+        Ok(mode)
+    }
+
+    /// So many bytes the server has said to be safe of what is being sent in blocks, and of nothing before that.
+    pub(crate) fn safe(&self) -> u64 {
+        self.safe
+    }
+
+    pub(super) fn nothing_is_safe(&mut self) {
+        self.safe = 0;
+    }
+
+    fn heed_mark(&mut self, reply: &Reply) {
+        self.safe = mark::safe(reply).map_or(self.safe, |safe| safe.max(self.safe));
+    }
+
     /// Whether the transfer's last reply has come already, and what it was if it has.
     ///
     /// # Errors
@@ -252,7 +305,7 @@ impl Session {
         while self.ended.is_none() {
             match self.control.reply_within(Duration::ZERO, "while bytes were sent").await {
                 Ok(reply) if self.answers_noop(&reply) => self.noops -= 1,
-                Ok(reply) if reply.class() == Class::PositivePreliminary => {}
+                Ok(reply) if reply.class() == Class::PositivePreliminary => self.heed_mark(&reply),
                 Ok(reply) => self.ended = Some(reply),
                 Err(FtpError::Silent { .. }) => break,
                 Err(error) => return Err(error),
@@ -312,7 +365,7 @@ impl Session {
                 None => self.control.reply_within(patience, doing).await?,
             };
             match reply.code().get() {
-                100..200 => {}
+                100..200 => self.heed_mark(&reply),
                 _ if self.answers_noop(&reply) => self.noops -= 1,
                 _ => return Ok(reply),
             }

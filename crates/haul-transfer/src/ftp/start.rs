@@ -13,7 +13,12 @@ use std::{
     time::Duration,
 };
 
-use haul_proto::ftp::{Command, Reply, command::Epsv, echo, passive, reply::Class};
+use haul_proto::ftp::{
+    Command, Reply,
+    command::{Epsv, Mode},
+    echo, passive,
+    reply::Class,
+};
 use tokio::net::TcpListener;
 use url::Host;
 
@@ -65,6 +70,32 @@ impl Session {
     /// All of [`FtpError`] but those of a login. After `NoRest` and `Refused` (other than by 421) the session can be
     /// used again.
     pub(crate) async fn start(&mut self, rest: u64, command: &Command) -> Result<Started, FtpError> {
+        self.start_in(Mode::Stream, rest, command).await
+    }
+
+    /// Begins to send bytes from `at` on: in blocks where the server has said that it takes them.
+    ///
+    /// # Errors
+    /// As [`Session::start`].
+    pub(crate) async fn start_sending(
+        &mut self,
+        rest: u64,
+        command: &Command,
+        at: u64,
+    ) -> Result<Started, FtpError> {
+        let features = self.features();
+        let (blocks, marks) = (features.mode_b, features.marks);
+        self.nothing_is_safe();
+        let mode = self.set_mode(if blocks { Mode::Block } else { Mode::Stream }).await?;
+        let mut started = self.start_in(mode, rest, command).await?;
+        if mode == Mode::Block {
+            started.data.in_blocks(at, marks);
+        }
+        Ok(started)
+    }
+
+    async fn start_in(&mut self, mode: Mode, rest: u64, command: &Command) -> Result<Started, FtpError> {
+        self.set_mode(mode).await?;
         let pending = self.data_way().await?;
         // One of the user's own (--quote) may hold as well.
         let quoted = self.options.quote.iter().any(|command| command.verb().eq_ignore_ascii_case("REST"));
@@ -88,6 +119,7 @@ impl Session {
         range: &Command,
         command: &Command,
     ) -> Result<Started, FtpError> {
+        self.set_mode(Mode::Stream).await?;
         let pending = self.data_way().await?;
         let reply = self.command(range).await?;
         if reply.class() != Class::PositiveIntermediate {

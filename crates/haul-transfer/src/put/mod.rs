@@ -404,6 +404,7 @@ impl<'a, S: Sink> Put<'a, S> {
             }
             at += sent as u64;
             self.machine.handle(Instant::now(), Event::Moved(at));
+            self.heed_safe().await;
             if let (Some(local), Some(resource)) = (self.feed.local(), self.sink.resource()) {
                 self.memory.begun(local, at, Some(&resource)).await;
             }
@@ -413,6 +414,18 @@ impl<'a, S: Sink> Put<'a, S> {
             }
         }
         Ok(Ok(at))
+    }
+
+    /// What the far end has said to be safe counts, and is remembered.
+    async fn heed_safe(&mut self) {
+        let safe = self.sink.safe();
+        if safe == 0 {
+            return;
+        }
+        self.machine.handle(Instant::now(), Event::Safe(safe));
+        if let Some(local) = self.feed.local() {
+            self.memory.safe(local, safe).await;
+        }
     }
 
     async fn finish(&mut self, outcome: Outcome) -> Result<Done, Failure> {

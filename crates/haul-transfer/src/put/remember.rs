@@ -215,6 +215,14 @@ impl Memory {
         self.save(local, offset, UploadStage::Begun).await;
     }
 
+    /// Of what was begun the far end has said so many bytes to be safe. Whoever comes back asks it anew.
+    pub(super) async fn safe(&mut self, local: Local, offset: u64) {
+        let moved = offset >= self.record.offset.saturating_add(WORTH);
+        if moved && self.saved == Some((local, UploadStage::Begun)) {
+            self.save(local, offset, UploadStage::Begun).await;
+        }
+    }
+
     /// The last word on what the far end has confirmed, where the upload stays unfinished.
     pub(super) async fn left(&mut self, local: Local, resource: &Resource) {
         if resource.acknowledged > self.record.offset && self.saved == Some((local, UploadStage::Begun)) {

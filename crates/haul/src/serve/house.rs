@@ -8,9 +8,9 @@ use std::{
 };
 
 use haul_server::{
-    Certificate, ClientAuthority, House, ServerError, Terms, Workers,
+    Certificate, ClientAuthority, Host, Hosts, House, ServerError, Terms, Workers,
     accounts::Accounts,
-    config::{Certificate as From, Config, Mount, TlsMode, TlsReuse},
+    config::{Certificate as From, Config, Mount, TlsMode, TlsReuse, VirtualHost},
     control::{About, Control},
     depot::Depot,
     ftp::{Limits, Passive, Protection, Reuse, Settings, Times},
@@ -76,7 +76,7 @@ impl Household {
         depot.measure(accounts.measured_homes());
         tell(&log, fingerprint, config);
         log.metrics().certified(protected.as_ref().and_then(|it| it.until));
-        let terms = terms(config, protected);
+        let terms = terms(config, protected)?;
         let workers = Workers::start(threads)
             .map_err(|error| Unserved::Local(format!("cannot start a thread: {error}")))?;
         let house = House::new(depot, Arc::new(accounts), terms, log).on(workers);
@@ -104,9 +104,11 @@ impl Household {
             return Err(Unserved::Local(what.to_owned()));
         }
         let (protection, fingerprint) = self.made.protection(config)?;
+        let until = protection.as_ref().and_then(|it| it.until);
+        let terms = terms(config, protection)?;
         self.house.accounts.replace(config.users.clone(), config.anonymous.clone(), config.patience)?;
-        self.house.log.metrics().certified(protection.as_ref().and_then(|it| it.until));
-        self.house.change(terms(config, protection));
+        self.house.log.metrics().certified(until);
+        self.house.change(terms);
         self.house.depot.measure(self.house.accounts.measured_homes());
         let log = &self.house.log;
         log.reopen();
@@ -190,7 +192,7 @@ impl Made {
         let protected = http::Protection::asking(&certificate, required, clients).and_then(|http| {
             let until = certificate.until();
             let ftp = Protection::asking(certificate.chain, certificate.key, reuse, required, clients)?;
-            Ok(Protected { ftp, http, until })
+            Ok((ftp, http, until))
         });
         let protected = protected.map_err(|error| match (&tls.certificate, error) {
             (From::Files { cert, key }, ServerError::Setting(what)) => {
@@ -198,7 +200,10 @@ impl Made {
             }
             (_, error) => error,
         })?;
-        Ok((Some(protected), fingerprint))
+        let (ftp, http, until) = protected;
+        let hosts = hosts_of(config)?;
+        let (ftp, http) = (ftp.for_hosts(&hosts), http.for_hosts(&hosts));
+        Ok((Some(Protected { ftp, http, hosts, until }), fingerprint))
     }
 
     /// The one of this run, and its fingerprint if it is new.
@@ -220,16 +225,35 @@ pub(crate) struct Protected {
     http: http::Protection,
     /// Until when it is good, in seconds since 1970.
     until: Option<i64>,
+    hosts: Hosts,
 }
 
-fn terms(config: &Config, protected: Option<Protected>) -> Terms {
-    let (ftp, http) = protected.map(|Protected { ftp, http, .. }| (ftp, http)).unzip();
-    Terms {
-        ftp: Arc::new(ftp_terms(config, ftp)),
+/// What the server is called besides, with the certificates.
+fn hosts_of(config: &Config) -> Result<Hosts, Unserved> {
+    let host = |host: &VirtualHost| {
+        let read = host.certificate.as_ref().map(|(cert, key)| Certificate::from_files(cert, key));
+        let whose = |error| match (&host.certificate, error) {
+            (Some((cert, key)), ServerError::Setting(what)) => {
+                ServerError::Setting(format!("{} with {}: {what}", cert.display(), key.display()))
+            }
+            (_, error) => error,
+        };
+        Host::new(host.names.clone(), host.banner.clone(), read.transpose()?).map_err(whose)
+    };
+    Ok(config.hosts.iter().map(host).collect::<Result<Vec<_>, ServerError>>()?.into())
+}
+
+fn terms(config: &Config, protected: Option<Protected>) -> Result<Terms, Unserved> {
+    let (protected, hosts) = protected.map(|Protected { ftp, http, hosts, .. }| ((ftp, http), hosts)).unzip();
+    let (ftp, http) = protected.unzip();
+    // Without TLS none has a certificate.
+    let hosts = hosts.map_or_else(|| hosts_of(config), Ok)?;
+    Ok(Terms {
+        ftp: Arc::new(ftp_terms(config, ftp, hosts)),
         http: Arc::new(http_terms(config, http)),
         proxies: Arc::new(config.proxy.clone()),
         limits: Arc::new(config.limits.clone()),
-    }
+    })
 }
 
 fn http_terms(config: &Config, protection: Option<http::Protection>) -> http::Settings {
@@ -244,21 +268,23 @@ fn http_terms(config: &Config, protection: Option<http::Protection>) -> http::Se
         },
         times: http::Times { head: told.idle, stall: told.stall, ..http::Times::default() },
         origins: told.origins.clone(),
-        hosts: told.hosts.clone(),
+        hosts: told.hosts.iter().chain(config.hosts.iter().flat_map(|host| &host.names)).cloned().collect(),
     }
 }
 
-fn ftp_terms(config: &Config, protection: Option<Protection>) -> Settings {
+fn ftp_terms(config: &Config, protection: Option<Protection>, hosts: Hosts) -> Settings {
     let ftp = &config.ftp;
     let many = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
     Settings {
         banner: ftp.banner.clone(),
+        hosts,
         protection,
         passive: Passive {
             ports: ftp.passive_ports.clone(),
             external: ftp.external_address,
             proxies: Arc::new(config.proxy.clone()),
         },
+        compression: ftp.compression,
         limits: Limits {
             sessions: many(ftp.sessions),
             per_address: many(ftp.sessions_per_address),

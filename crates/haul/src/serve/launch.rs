@@ -79,7 +79,9 @@ fn unreadable(config: &Config, file: Option<&Path>, identity: &Identity) -> Vec<
         _ => Vec::new(),
     };
     let clients = config.tls.as_ref().and_then(|tls| tls.clients.as_deref());
-    let files = certificate.into_iter().chain(clients).chain(file);
+    let hosts = config.hosts.iter().filter_map(|host| host.certificate.as_ref());
+    let hosts = hosts.flat_map(|(cert, key)| [cert.as_path(), key.as_path()]);
+    let files = certificate.into_iter().chain(hosts).chain(clients).chain(file);
     let failed = files.filter_map(|file| Some((file, File::open(file).err()?)));
     let told = failed.map(|(file, why)| {
         let (file, name) = (file.display(), &identity.name);

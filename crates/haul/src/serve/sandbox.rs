@@ -35,6 +35,8 @@ impl Reach {
         if let Some(Tls { certificate: Certificate::Files { cert, key }, .. }) = &config.tls {
             reach.read.extend([cert, key].into_iter().flat_map(|file| folders_of(file)));
         }
+        let hosts = config.hosts.iter().filter_map(|host| host.certificate.as_ref());
+        reach.read.extend(hosts.flat_map(|(cert, key)| [cert, key]).flat_map(|file| folders_of(file)));
         let clients = config.tls.as_ref().and_then(|tls| tls.clients.as_deref());
         reach.read.extend(clients.into_iter().flat_map(folders_of));
         reach.read.extend(file.into_iter().flat_map(folders_of));

@@ -170,6 +170,8 @@ fn incomplete(why: Incomplete) -> (u16, String) {
         Incomplete::NoSpace => (552, "There is no space left".to_owned()),
         Incomplete::OverQuota => (552, "Your quota is used up".to_owned()),
         Incomplete::Full => (451, "More came than the range has, or has left".to_owned()),
+        Incomplete::Unended => (426, "The data connection ended before the file did".to_owned()),
+        Incomplete::Malformed(why) => (451, format!("What came cannot be relied on ({why})")),
         Incomplete::Aborted => (426, "Aborted".to_owned()),
         Incomplete::Stopping => (421, "The server is being stopped".to_owned()),
     }

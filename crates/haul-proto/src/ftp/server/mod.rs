@@ -11,8 +11,10 @@ pub mod listing;
 pub mod request;
 pub mod session;
 pub mod step;
+pub mod wire;
 
 pub use step::{
-    Ask, Data, Family, Form, Incomplete, Listed, Login, May, Outcome, Password, Ranges, Retrieve, Scope,
-    Step, StoreWish, Style, Sum, SumValue, Terms, Tls, Transfer, Transferred, Trouble, What,
+    Ask, Data, Family, Form, Hosted, Incomplete, Level, Listed, Login, May, Mode, Outcome, Password, Ranges,
+    Retrieve, Scope, Shape, Step, StoreWish, Structure, Style, Sum, SumValue, Terms, Tls, Transfer,
+    Transferred, Trouble, What,
 };

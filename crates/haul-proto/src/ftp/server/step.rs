@@ -1,7 +1,8 @@
 //! What the session wants of whoever drives it, and what comes back.
 //!
 //! At most one [`Ask`] is open at a time, and each is answered by exactly one [`Outcome`] of its kind; only a
-//! [`Transfer`] tells twice (that it has begun, how it ended), and lets [`Ask::Figures`] and [`Ask::Abort`] come between.
+//! [`Transfer`] tells twice (that it has begun, how it ended), in between of restart markers ([`Outcome::Marked`]), and
+//! lets [`Ask::Figures`] and [`Ask::Abort`] come between.
 
 use std::{
     fmt,
@@ -11,7 +12,7 @@ use std::{
 use haul_core::{Digest, Modified, TreePath};
 
 use super::facts::Chosen;
-use crate::ftp::hash::Kind as SumKind;
+use crate::ftp::{block::Marker, hash::Kind as SumKind};
 
 /// What to do next. In order: a reply is on its way before the next step is taken.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +43,11 @@ pub enum Ask {
         /// The name, as given to USER.
         user: Vec<u8>,
     },
+    /// Is this a host of ours, by its name or address as given to HOST? [`Outcome::Host`]; from then on it is the one that is
+    /// meant.
+    Host(Vec<u8>),
+    /// No host is meant any more: answered by nothing.
+    AnyHost,
     /// Listen for one data connection, at the address that the control connection came to, and no longer for any other:
     /// [`Outcome::Listening`].
     Listen {
@@ -150,6 +156,78 @@ pub enum Form {
     Ascii,
 }
 
+/// What a file is made of (RFC 959 §3.1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Structure {
+    /// STRU F: bytes.
+    File,
+    /// STRU R: records, each a line of the file.
+    Record,
+}
+
+/// How bytes travel (RFC 959 §3.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// MODE S: as they are; the end of the connection is the end of the file.
+    Stream,
+    /// MODE B: in blocks, with an end of their own and restart markers.
+    Block,
+    /// MODE Z: as a stream of zlib (draft-preston-ftpext-deflate).
+    Deflate(Level),
+}
+
+/// How hard to compress: 0 not at all, 9 as much as can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level(u8);
+
+impl Level {
+    /// This level; `None` above 9.
+    pub fn new(level: u64) -> Option<Self> {
+        u8::try_from(level).ok().filter(|level| *level <= 9).map(Self)
+    }
+
+    /// The number.
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl Default for Level {
+    /// 6, as zlib's own.
+    fn default() -> Self {
+        Self(6)
+    }
+}
+
+/// How bytes look on a data connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// TYPE.
+    pub form: Form,
+    /// STRU.
+    pub structure: Structure,
+    /// MODE.
+    pub mode: Mode,
+}
+
+impl Shape {
+    /// Whether what travels is what lies there, byte for byte.
+    pub fn is_plain(self) -> bool {
+        self == Self { form: Form::Image, structure: Structure::File, mode: Mode::Stream }
+    }
+
+    /// Whether what travels, without what the mode adds, is what lies there.
+    pub fn keeps_bytes(self) -> bool {
+        (self.form, self.structure) == (Form::Image, Structure::File)
+    }
+
+    /// Whether what travels says itself where the file ends: then an end of the connection that comes before that is
+    /// none.
+    pub fn tells_end(self) -> bool {
+        self.mode != Mode::Stream || self.structure == Structure::Record
+    }
+}
+
 /// Bytes to move.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transfer {
@@ -157,8 +235,8 @@ pub struct Transfer {
     pub data: Data,
     /// Whether it is protected by TLS (PROT P).
     pub protected: bool,
-    /// How bytes look on it.
-    pub form: Form,
+    /// How bytes look on it. A list has no records, whatever STRU says.
+    pub shape: Shape,
     /// What.
     pub what: What,
 }
@@ -254,6 +332,8 @@ pub struct Scope {
 pub enum Outcome {
     /// Whether it is somebody.
     Login(Login),
+    /// Whether it is a host of ours.
+    Host(Hosted),
     /// Where a data connection is waited for: what PASV tells (it may be another address than the own one, behind NAT).
     Listening(SocketAddr),
     /// What was looked at.
@@ -293,6 +373,13 @@ pub enum Outcome {
     Transferred(Transferred),
     /// How far a transfer is, one line.
     Figures(String),
+    /// What was received before a restart marker is safe.
+    Marked {
+        /// The client's name for that place.
+        theirs: Marker,
+        /// The offset.
+        ours: u64,
+    },
     /// It can't be done.
     Refused(Trouble),
 }
@@ -306,6 +393,20 @@ pub struct Ranges {
     pub size: Option<u64>,
     /// What is safe, in order: the first byte of each, and the one behind its last.
     pub there: Vec<(u64, u64)>,
+}
+
+/// Whether a host is ours (RFC 7151).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hosted {
+    /// Yes.
+    Here {
+        /// What to tell, one line.
+        banner: String,
+    },
+    /// No.
+    Unknown,
+    /// The handshake of TLS named another one.
+    NotThatOfTls,
 }
 
 /// Whether somebody may come in.
@@ -442,6 +543,10 @@ pub enum Incomplete {
     OverQuota,
     /// More came than a range has, or than is left of it since another session has its tail.
     Full,
+    /// The data connection ended before the file did, which MODE B, MODE Z and STRU R tell.
+    Unended,
+    /// What came is nothing that the mode or the structure has, or its sender does not vouch for it.
+    Malformed(&'static str),
     /// ABOR was said.
     Aborted,
     /// The server is being stopped.
@@ -517,6 +622,8 @@ pub struct Terms {
     pub logins: u32,
     /// Whether several sessions may fill one file, each a range of it (RANG, STOR).
     pub weaves: bool,
+    /// Whether MODE Z may be used.
+    pub deflates: bool,
 }
 
 /// TLS on the control connection.

@@ -1,8 +1,8 @@
 //! What the machine asks, and what becomes of the answers; transfers are in `moving`.
 
-use std::{sync::Arc, time::Instant};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
-use haul_proto::ftp::server::{Ask, Login, Outcome, Trouble, What};
+use haul_proto::ftp::server::{Ask, Hosted, Login, Outcome, Trouble, What};
 use tokio::time::Instant as Moment;
 
 use super::{
@@ -36,7 +36,13 @@ fn sort(ask: &Ask) -> Option<Sort> {
             What::Store { .. } => Sort::Upload,
             What::Retrieve(_) | What::List { .. } => Sort::Download,
         }),
-        Ask::Listen { .. } | Ask::Unlisten | Ask::Who | Ask::Figures | Ask::Abort => None,
+        Ask::Host(_)
+        | Ask::AnyHost
+        | Ask::Listen { .. }
+        | Ask::Unlisten
+        | Ask::Who
+        | Ask::Figures
+        | Ask::Abort => None,
     }
 }
 
@@ -59,6 +65,11 @@ impl Conversation {
                 let entered = ask::recognise(accounts, depot, (user, presented.as_ref()), self.peer);
                 self.entered(entered);
             }
+            Ask::Host(name) => {
+                let hosted = self.hosted(&String::from_utf8_lossy(&name));
+                self.session.complete(Outcome::Host(hosted));
+            }
+            Ask::AnyHost => self.host = None,
             Ask::Listen { family } => {
                 self.pending = None;
                 let listening = match self.spare.take() {
@@ -108,6 +119,24 @@ impl Conversation {
                 None => self.complete(Outcome::Refused(Trouble::Denied)),
             },
         }
+    }
+
+    /// Whether a host of this name, or at this address, is here; it is the one that is meant then.
+    fn hosted(&mut self, name: &str) -> Hosted {
+        let hosts = &self.settings.hosts;
+        let own = || self.settings.banner.clone();
+        let bare = name.trim_start_matches('[').trim_end_matches(']');
+        // Who has found an address means whoever is there.
+        if hosts.is_empty() || bare.parse::<IpAddr>().is_ok() {
+            return Hosted::Here { banner: own() };
+        }
+        let Some(host) = hosts.find(name) else { return Hosted::Unknown };
+        if self.control.named_host().is_some_and(|named| !hosts.are_one(named, name)) {
+            return Hosted::NotThatOfTls;
+        }
+        let banner = host.banner().map_or_else(own, str::to_owned);
+        self.host = Some(name.to_owned());
+        Hosted::Here { banner }
     }
 
     pub(super) async fn done(&mut self, done: Done) {

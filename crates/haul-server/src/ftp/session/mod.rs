@@ -26,7 +26,7 @@ use haul_proto::ftp::server::{
     Outcome, Step, Terms, Tls, Transferred, Trouble, line::Line, session::Session,
 };
 use tokio::{
-    sync::watch as channel,
+    sync::{mpsc, watch as channel},
     time::{Instant as Moment, sleep_until, timeout},
 };
 
@@ -37,14 +37,16 @@ use super::{
     data::{Pending, Spare},
     door::Kind,
     figures::Figures,
+    marks::Safe,
     receive::Received,
     record::{Record, Whose},
     settings::Settings,
-    tls::{Own, Protection},
+    tls::Own,
     transfer::{Cargo, Errand, Halt, Moved},
     watch::RoundTrip,
 };
 use crate::{
+    Host,
     depot::Visitor,
     house::{self, House, Phase, Place},
     log::Event,
@@ -76,6 +78,8 @@ struct Running {
     record: Option<Record>,
     /// Where an upload is to be, where somebody writes down what it replaces.
     target: Option<TreePath>,
+    /// What is safe of an upload that its client has marked.
+    marks: Option<mpsc::Receiver<Safe>>,
     /// Whether its data connection came to us.
     passive: bool,
 }
@@ -113,6 +117,8 @@ pub(super) struct Conversation {
     round_trip: RoundTrip,
     phase: channel::Receiver<Phase>,
     stopping: bool,
+    /// The host that HOST has named.
+    host: Option<String>,
     /// Why it ends.
     why: String,
 }
@@ -133,12 +139,14 @@ impl Conversation {
             (Kind::Explicit, Some(protection)) if protection.is_required() => Tls::Required,
             (Kind::Explicit, Some(_)) => Tls::Offered,
         };
+        let host = control.named_host().and_then(|name| settings.hosts.find(name));
         let terms = Terms {
             peer,
-            banner: settings.banner.clone(),
+            banner: host.and_then(Host::banner).unwrap_or(&settings.banner).to_owned(),
             tls,
             logins: settings.limits.logins,
             weaves: house.depot.weaves(),
+            deflates: settings.compression,
         };
         let phase = house.stop.watch();
         let mut session = Session::new(terms);
@@ -166,6 +174,7 @@ impl Conversation {
             round_trip: RoundTrip::default(),
             phase,
             stopping: false,
+            host: None,
             why: String::new(),
         })
     }
@@ -264,9 +273,14 @@ impl Conversation {
     /// Waits for the first thing that happens.
     async fn wait(&mut self) -> Flow {
         let deadline = self.deadline();
+        let is_full = self.control.is_full();
         tokio::select! {
             biased;
             heard = self.control.heard() => self.heard(&heard),
+            mark = marked(&mut self.running), if !is_full => {
+                self.marked(mark);
+                Flow::On
+            }
             done = finished(&mut self.doing) => {
                 self.doing = None;
                 self.done(done).await;
@@ -356,7 +370,8 @@ impl Conversation {
             return self.over("the client does not read replies");
         }
         // Most sessions in the clear stay so, and need none of this.
-        let own = self.settings.protection.as_ref().map(Protection::own).transpose();
+        let told = self.host.clone();
+        let own = self.settings.protection.as_ref().map(|protection| protection.own(told)).transpose();
         let (Some(stream), Ok(Some(own))) = (self.control.take_bare(), own) else {
             return self.over("TLS cannot begin here");
         };
@@ -364,6 +379,13 @@ impl Conversation {
             Ok(secured) => {
                 self.own = Some(own);
                 self.control.put_secured(secured);
+                // What TLS says of the host counts, whatever was said before.
+                let named = self.control.named_host();
+                if let (Some(named), Some(told)) = (named, &self.host)
+                    && !self.settings.hosts.are_one(named, told)
+                {
+                    self.host = None;
+                }
                 self.session.secured();
                 if self.control.presented().is_some() {
                     self.session.certified();
@@ -382,6 +404,17 @@ impl Conversation {
 async fn finished(doing: &mut Option<Doing<Done>>) -> Done {
     match doing {
         Some(doing) => doing.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for a mark that is safe, for ever where none will come.
+async fn marked(running: &mut Option<Running>) -> Safe {
+    match running.as_mut().and_then(|running| running.marks.as_mut()) {
+        Some(marks) => match marks.recv().await {
+            Some(mark) => mark,
+            None => std::future::pending().await,
+        },
         None => std::future::pending().await,
     }
 }

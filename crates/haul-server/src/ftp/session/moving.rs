@@ -13,6 +13,7 @@ use super::{
     super::{
         data::Way,
         figures::Figures,
+        marks::{Marks, Safe},
         receive::Received,
         record::{self, Record},
         transfer::{self, Errand, Halt},
@@ -64,10 +65,11 @@ impl Conversation {
             }
             What::Store { .. } | What::Retrieve(_) | What::List { .. } => None,
         };
-        self.running = Some(Running { figures: Arc::clone(&figures), halt, record, target, passive });
+        let (told, marks) = transfer::is_marked(&transfer).then(Marks::listener).unzip();
+        self.running = Some(Running { figures: Arc::clone(&figures), halt, record, target, marks, passive });
         self.place.doing(Some(record::command(&transfer.what)));
         let (peer, times) = (self.peer, self.settings.times);
-        let errand = Errand { visitor, transfer, way, own, peer, times, figures, halted };
+        let errand = Errand { visitor, transfer, way, own, peer, times, figures, halted, marks: told };
         self.doing = Some(Box::pin(async move {
             let prepared = transfer::prepare(&errand).await;
             Done::Prepared(Box::new(prepared.map(|(started, cargo)| (started, errand, cargo))))
@@ -76,6 +78,9 @@ impl Conversation {
 
     /// The data of an upload has ended.
     pub(super) fn received(&mut self, mut received: Box<Received>) {
+        if received.is_told() {
+            return self.publish(received);
+        }
         let lenient = self.visitor.as_ref().map(|visitor| visitor.account().completion);
         if !received.is_judged() || lenient == Some(Completion::Lenient) {
             return self.settle(received, Fate::Gone);
@@ -99,6 +104,27 @@ impl Conversation {
             watch::pause(received.ended, length).await;
             Done::Safe(received)
         }));
+    }
+
+    /// The file's own end came: there is nothing to judge.
+    fn publish(&mut self, mut received: Box<Received>) {
+        let Some(running) = &self.running else { return };
+        let figures = Arc::clone(&running.figures);
+        let at_once = self.visitor.as_ref().is_some_and(Visitor::publishes_at_once);
+        self.doing = Some(Box::pin(async move {
+            if at_once {
+                match received.publish_now(Box::new(|| true), &figures).await {
+                    Ok(told) => return Done::Transferred(told),
+                    Err(unpublished) => received = unpublished,
+                }
+            }
+            Done::Transferred(received.settle(Fate::Alive, false, &figures).await)
+        }));
+    }
+
+    /// What its client has marked of an upload is safe.
+    pub(super) fn marked(&mut self, (theirs, ours): Safe) {
+        self.session.complete(Outcome::Marked { theirs, ours });
     }
 
     /// What says, after a short watch, that the client of an upload is there as it was: not a byte has come of it since.
@@ -154,7 +180,11 @@ impl Conversation {
     }
 
     pub(super) fn transferred(&mut self, told: Transferred) {
-        let running = self.running.take();
+        let mut running = self.running.take();
+        let mut marks = running.as_mut().and_then(|running| running.marks.take());
+        while let Some(mark) = marks.as_mut().and_then(|marks| marks.try_recv().ok()) {
+            self.marked(mark);
+        }
         self.ahead = running.as_ref().is_some_and(|running| running.passive);
         if let Some(record) = running.and_then(|running| running.record) {
             self.house.log.tell(record.ended(&told));

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     connect::{Connector, Newest},
-    ftp::{Data, FtpError, FtpOptions, Session, Words},
+    ftp::{BLOCK, Data, FtpError, FtpOptions, Session, Started, Words},
     put::{job::MakeFolders, lanes::Door, local::LocalFile},
     source::{Failed, FtpIdle},
 };
@@ -64,6 +64,10 @@ pub(crate) struct FtpSink {
     no_reading: bool,
     /// What is sent is text.
     as_text: bool,
+    /// A sending in blocks was confirmed: if there is another one, that one did not come out right.
+    sent_in_blocks: bool,
+    /// So many bytes the server has said to be safe of what is being sent.
+    safe: u64,
     /// The server has answered to the end of the last sending: nothing of it is under way any more.
     answered: bool,
     remarks: Vec<String>,
@@ -107,6 +111,8 @@ impl FtpSink {
             no_hash: false,
             no_reading: false,
             as_text: false,
+            sent_in_blocks: false,
+            safe: 0,
             answered: false,
             remarks: Vec::new(),
         }
@@ -196,12 +202,11 @@ impl FtpSink {
     async fn try_begin(
         &mut self,
         session: &mut Session,
-        rest: u64,
+        (rest, at): (u64, u64),
         to_come: u64,
         command: &Command,
     ) -> Begun {
-        self.declare(session, to_come).await?;
-        let first = session.start(rest, command).await;
+        let first = self.starts(session, (rest, at), to_come, command).await;
         let missing = match &first {
             Err(FtpError::Refused { reply, .. }) => matches!(reply.code().get(), 450 | 550..=553),
             _ => false,
@@ -214,8 +219,22 @@ impl FtpSink {
             // One that is there already is refused, too: whether it helped is seen by the next try.
             session.command(&Command::mkd(&folder)?).await?;
         }
-        self.declare(session, to_come).await?;
-        session.start(rest, command).await.map(|started| started.data)
+        self.starts(session, (rest, at), to_come, command).await.map(|started| started.data)
+    }
+
+    /// Begins: in blocks, which tell their end, or else with what is to come told beforehand.
+    async fn starts(
+        &self,
+        session: &mut Session,
+        (rest, at): (u64, u64),
+        to_come: u64,
+        command: &Command,
+    ) -> Result<Started, FtpError> {
+        let bare = self.as_text || self.sent_in_blocks;
+        if bare || !session.features().mode_b {
+            self.declare(session, to_come).await?;
+        }
+        if bare { session.start(rest, command).await } else { session.start_sending(rest, command, at).await }
     }
 
     /// Tells haul serve how many bytes there are to come. Should this process be killed its data connection ends as if all
@@ -414,10 +433,11 @@ impl Sink for FtpSink {
             session.set_type(Type::Ascii).await.map_err(|error| self.fault(&error))?;
         }
         let to_come = whole.map_or(0, |whole| whole.saturating_sub(at));
-        match Box::pin(self.try_begin(&mut session, rest, to_come, &command)).await {
+        match Box::pin(self.try_begin(&mut session, (rest, at), to_come, &command)).await {
             Ok(data) => {
                 self.session = Some(session);
                 self.data = Some(data);
+                self.safe = 0;
                 self.answered = false;
                 self.awake = Instant::now();
                 Ok(())
@@ -446,7 +466,8 @@ impl Sink for FtpSink {
                 tracing::debug!(%error, "the control connection is lost");
             }
         }
-        for piece in bytes.chunks(TAKEN) {
+        let blocks = data.tells_end();
+        for piece in bytes.chunks(if blocks { BLOCK } else { TAKEN }) {
             match tokio::time::timeout(self.patience, data.write_all(piece)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Err(self.broken(error.to_string()).await),
@@ -457,6 +478,13 @@ impl Sink for FtpSink {
                     return Err(Fault::Failed(Failed::new(Trouble::Broken, message)));
                 }
             }
+        }
+        if blocks && let Some(session) = &mut self.session {
+            // What else has come is heeded behind the end.
+            if let Err(error) = session.ended_early().await {
+                tracing::debug!(%error, "the control connection is lost");
+            }
+            self.safe = self.safe.max(session.safe());
         }
         Ok(())
     }
@@ -471,12 +499,14 @@ impl Sink for FtpSink {
             data.reset();
             return Err(fault);
         }
+        let blocks = data.tells_end();
         if let Err(error) = data.end(self.patience).await {
             self.session = Some(session);
             return Err(self.broken(error.to_string()).await);
         }
         match session.finish(CONFIRMATION).await {
             Ok(reply) if reply.is_completion() => {
+                self.sent_in_blocks = blocks;
                 // A session that cannot be had back from text is not kept; the file is there.
                 if !self.as_text || session.set_type(Type::Image).await.is_ok() {
                     self.keep(session);
@@ -542,6 +572,10 @@ impl Sink for FtpSink {
     fn give_up(&mut self) {
         self.cut_off();
         self.session = None;
+    }
+
+    fn safe(&self) -> u64 {
+        self.safe
     }
 
     async fn seal(&mut self, local: Option<Local>, rename: bool) -> Result<Sealed, Fault> {

@@ -109,6 +109,11 @@ pub(crate) trait Sink: Send {
         async { Ok(Joined::Whole) }
     }
 
+    /// So many bytes the far end has said to be safe of what is being sent, where it does so on the way.
+    fn safe(&self) -> u64 {
+        0
+    }
+
     /// What was begun is not to be finished.
     fn give_up(&mut self);
 

@@ -8,7 +8,7 @@ use super::{List, Opts, Range, Refusal, Request, verbs};
 use crate::ftp::{
     digits,
     hash::Kind,
-    server::step::{Family, Form, Scope},
+    server::step::{Family, Form, Level, Mode, Scope, Structure},
     time,
 };
 
@@ -26,6 +26,15 @@ pub(super) fn auth(mechanism: &[u8]) -> Read {
         b"" => Err(WRONG),
         _ => Err(Refusal::Parameter("No such mechanism, use AUTH TLS.")),
     }
+}
+
+/// HOST (RFC 7151 §3): a name, or an address, of IPv6 in brackets.
+pub(super) fn host(name: &[u8]) -> Read {
+    let is_one = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(byte);
+    if name.is_empty() || name.len() > 255 || !name.iter().all(is_one) {
+        return Err(WRONG);
+    }
+    Ok(Request::Host(name.to_vec()))
 }
 
 /// PBSZ: any number of 32 bits; TLS needs none (RFC 4217 §9).
@@ -59,9 +68,32 @@ pub(super) fn opts(argument: &[u8]) -> Read {
             let kind = kind.filter(|kind| kind.x_verb().is_some());
             kind.map(|kind| Request::Opts(Opts::HashBy(kind))).ok_or(Refusal::Parameter("No such algorithm."))
         }
+        b"MODE" => mode_options(rest),
         b"" => Err(WRONG),
         _ => Err(Refusal::Argument("There are no options for that.")),
     }
+}
+
+/// `MODE Z LEVEL n` (draft-preston-ftpext-deflate §3): of its options this one, and an engine that is zlib.
+fn mode_options(argument: &[u8]) -> Read {
+    let words: Vec<Vec<u8>> = digits::words(argument).map(<[u8]>::to_ascii_uppercase).collect();
+    let [mode, options @ ..] = words.as_slice() else { return Err(WRONG) };
+    if mode != b"Z" {
+        return Err(Refusal::Parameter("There are options of MODE Z only."));
+    }
+    let mut level = Level::default();
+    for option in options.chunks(2) {
+        match option {
+            [name, value] if name == b"LEVEL" => {
+                let told = digits::number(value).and_then(Level::new);
+                level = told.ok_or(Refusal::Parameter("There are the levels 0 to 9."))?;
+            }
+            [name, value] if name == b"ENGINE" && value == b"ZLIB" => {}
+            [_, _] => return Err(Refusal::Parameter("There are LEVEL n and ENGINE ZLIB.")),
+            _ => return Err(WRONG),
+        }
+    }
+    Ok(Request::Opts(Opts::Level(level)))
 }
 
 /// TYPE (RFC 959 §3.1.1).
@@ -79,8 +111,9 @@ pub(super) fn form(argument: &[u8]) -> Read {
 /// STRU.
 pub(super) fn structure(argument: &[u8]) -> Read {
     match argument {
-        b"F" | b"f" => Ok(Request::Stru),
-        b"R" | b"r" | b"P" | b"p" => Err(Refusal::Parameter("There is only STRU F.")),
+        b"F" | b"f" => Ok(Request::Stru(Structure::File)),
+        b"R" | b"r" => Ok(Request::Stru(Structure::Record)),
+        b"P" | b"p" => Err(Refusal::Parameter("There are STRU F and STRU R.")),
         _ => Err(WRONG),
     }
 }
@@ -88,8 +121,32 @@ pub(super) fn structure(argument: &[u8]) -> Read {
 /// MODE.
 pub(super) fn mode(argument: &[u8]) -> Read {
     match argument {
-        b"S" | b"s" => Ok(Request::Mode),
-        b"B" | b"b" | b"C" | b"c" | b"Z" | b"z" => Err(Refusal::Parameter("There is only MODE S.")),
+        b"S" | b"s" => Ok(Request::Mode(Mode::Stream)),
+        b"B" | b"b" => Ok(Request::Mode(Mode::Block)),
+        b"Z" | b"z" => Ok(Request::Mode(Mode::Deflate(Level::default()))),
+        b"C" | b"c" => Err(Refusal::Parameter("There are MODE S and MODE B.")),
+        _ => Err(WRONG),
+    }
+}
+
+/// CSID (draft-peterson-streamlined-ftp-command-extensions §3): pairs, of which none is needed here.
+pub(super) fn csid(argument: &[u8]) -> Read {
+    let mut pairs =
+        argument.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty());
+    let are_pairs = pairs.all(|pair| pair.iter().position(|byte| *byte == b'=').is_some_and(|at| at > 0));
+    if argument.is_empty() || !are_pairs { Err(WRONG) } else { Ok(Request::Csid) }
+}
+
+/// LANG (RFC 2640 §4): English, of whatever place.
+pub(super) fn lang(argument: &[u8]) -> Read {
+    let is_tag = argument.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+    let first = argument.split(|byte| *byte == b'-').next().unwrap_or_default();
+    match first {
+        b"" if argument.is_empty() => Ok(Request::Lang),
+        first if is_tag && first.eq_ignore_ascii_case(b"EN") => Ok(Request::Lang),
+        first if is_tag && (1..=8).contains(&first.len()) => {
+            Err(Refusal::Parameter("Replies are in English only."))
+        }
         _ => Err(WRONG),
     }
 }

@@ -14,7 +14,7 @@ use haul_core::Modified;
 
 pub use verbs::{VERBS, Verb};
 
-use super::step::{Family, Form, Password, Scope};
+use super::step::{Family, Form, Level, Mode, Password, Scope, Structure};
 use crate::ftp::hash::Kind;
 
 /// A command, read.
@@ -26,10 +26,14 @@ pub enum Request {
     Pass(Password),
     /// `ACCT`; nobody needs one.
     Acct,
-    /// `HOST name` (RFC 7151): there is one server, whatever it is called.
-    Host,
+    /// `HOST name` (RFC 7151).
+    Host(Vec<u8>),
     /// `CLNT name`: what the client is.
     Clnt,
+    /// `CSID name=value; …`: what the client is, and what is the server?
+    Csid,
+    /// `LANG`, `LANG tag`: in which language replies are, if it is one of ours.
+    Lang,
     /// `AUTH mechanism`; whether it implies that data is protected (`SSL`, `TLS-P`).
     Auth {
         /// Data connections are protected from then on.
@@ -60,10 +64,10 @@ pub enum Request {
     Help(Option<Vec<u8>>),
     /// `TYPE`.
     Type(Form),
-    /// `STRU F`.
-    Stru,
-    /// `MODE S`.
-    Mode,
+    /// `STRU`.
+    Stru(Structure),
+    /// `MODE`; of Z the level is set by OPTS.
+    Mode(Mode),
     /// `PORT h1,h2,h3,h4,p1,p2`.
     Port(SocketAddrV4),
     /// `EPRT |n|address|port|`.
@@ -184,6 +188,8 @@ pub enum Opts {
     Hash,
     /// `HASH algorithm`.
     HashBy(Kind),
+    /// `MODE Z LEVEL n`.
+    Level(Level),
 }
 
 /// What LIST, NLST and STAT say.

@@ -116,7 +116,7 @@ fn auth_pbsz_and_prot() {
         assert!(matches!(refused(level), Refusal::Protection(_)));
     }
     wrong(&["AUTH", "PBSZ", "PBSZ 4294967296", "PBSZ -1", "PROT"]);
-    for line in ["ADAT x", "MIC x", "CONF x", "ENC x", "SMNT x", "LANG en"] {
+    for line in ["ADAT x", "MIC x", "CONF x", "ENC x", "SMNT x"] {
         assert!(matches!(refused(line), Refusal::NotDone(_)), "{line}");
     }
 }
@@ -135,13 +135,19 @@ fn types_structures_and_modes() {
         "TYPE A C",
         "TYPE L 36",
         "TYPE L 7",
-        "STRU R",
         "STRU P",
-        "MODE B",
         "MODE c",
-        "MODE Z",
+        "LANG fr",
+        "LANG x-en",
+        "OPTS MODE B LEVEL 3",
+        "OPTS MODE Z LEVEL 10",
+        "OPTS MODE Z STRATEGY 1",
     ]);
-    assert_eq!((read("STRU f"), read("MODE S")), (Request::Stru, Request::Mode));
+    assert_eq!(read("STRU f"), Request::Stru(Structure::File));
+    assert_eq!(read("STRU R"), Request::Stru(Structure::Record));
+    assert_eq!(read("MODE S"), Request::Mode(Mode::Stream));
+    assert_eq!(read("MODE b"), Request::Mode(Mode::Block));
+    assert_eq!(read("MODE Z"), Request::Mode(Mode::Deflate(Level::default())));
     wrong(&["TYPE", "TYPE X", "TYPE IMAGE", "STRU", "STRU X", "MODE", "MODE X"]);
 }
 
@@ -359,5 +365,35 @@ proptest! {
         let range = part.map(|(from, to)| format!(" {from} {to}")).unwrap_or_default();
         let quoted = format!("XMD5 \"{}\"{range}", path.replace('"', "\"\""));
         prop_assert_eq!(x(&quoted), (path, part));
+    }
+}
+
+#[test]
+fn who_somebody_is_and_what_they_speak_is_read() {
+    for line in ["CSID Name=x;", "CSID Name=a b; Version=1.2", "csid name=x; x-y=;"] {
+        assert_eq!(read(line), Request::Csid, "{line}");
+    }
+    for line in ["CSID", "CSID x", "CSID =x;"] {
+        assert!(matches!(Request::parse(line.as_bytes()), Err(Refusal::Syntax(_))), "{line}");
+    }
+    for line in ["LANG", "LANG en", "LANG EN-gb"] {
+        assert_eq!(read(line), Request::Lang, "{line}");
+    }
+    for line in ["LANG en us", "LANG e;", "LANG -", "LANG abcdefghi"] {
+        assert!(matches!(Request::parse(line.as_bytes()), Err(Refusal::Syntax(_))), "{line}");
+    }
+}
+
+#[test]
+fn the_level_of_mode_z_is_read() {
+    let level = |line: &str| match read(line) {
+        Request::Opts(Opts::Level(level)) => level.get(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(level("OPTS MODE Z LEVEL 9"), 9);
+    assert_eq!(level("OPTS mode z engine zlib level 0"), 0);
+    assert_eq!(level("OPTS MODE Z"), 6);
+    for line in ["OPTS MODE", "OPTS MODE Z LEVEL"] {
+        assert!(matches!(Request::parse(line.as_bytes()), Err(Refusal::Syntax(_))), "{line}");
     }
 }

@@ -6,7 +6,7 @@ use crate::ftp::{
     hash::Kind,
     server::{
         request::{Opts, VERBS, Verb},
-        step::{Ask, Data, Form, Ranges, Tls},
+        step::{Ask, Data, Form, Mode, Ranges, Structure, Tls},
     },
 };
 use haul_core::Algorithm;
@@ -20,6 +20,9 @@ const HASHES: [Kind; 5] = [
     Kind::Crc32,
 ];
 
+/// What CSID is answered with.
+pub(super) const OURSELVES: &str = concat!("Name=haul; Version=", env!("CARGO_PKG_VERSION"), ";");
+
 impl Session {
     /// Whatever stands here is done.
     pub(super) fn feat(&self) -> Next {
@@ -27,15 +30,19 @@ impl Session {
         if self.terms.tls != Tls::None {
             lines.extend(["AUTH TLS", "PBSZ", "PROT"].map(str::to_owned));
         }
-        lines.extend(["AVBL", "CLNT", "EPRT", "EPSV"].map(str::to_owned));
+        lines.extend(["AVBL", "CLNT", "CSID", "EPRT", "EPSV"].map(str::to_owned));
         let hashes: String = HASHES
             .iter()
             .filter_map(|kind| Some((kind, kind.name()?)))
             .map(|(kind, name)| format!("{name}{};", if *kind == self.hash { "*" } else { "" }))
             .collect();
         lines.push(format!("HASH {hashes}"));
-        lines.extend(["HOST", "MDTM", "MFMT"].map(str::to_owned));
+        lines.extend(["HOST", "LANG EN*", "MDTM", "MFMT"].map(str::to_owned));
         lines.push(self.facts.feature());
+        lines.push("MODE B;MARK".to_owned());
+        if self.terms.deflates {
+            lines.push("MODE Z".to_owned());
+        }
         if self.terms.weaves {
             lines.push("RANG STOR".to_owned());
         }
@@ -46,6 +53,11 @@ impl Session {
 
     pub(super) fn opts(&mut self, opts: Opts) -> Next {
         match opts {
+            Opts::Level(_) if !self.terms.deflates => say(504, "There is no MODE Z here."),
+            Opts::Level(level) => {
+                self.level = level;
+                say(200, format!("MODE Z LEVEL {}.", level.get()))
+            }
             Opts::Utf8 => say(200, "UTF8 is always on."),
             Opts::Mlst(facts) => {
                 self.facts = super::Chosen::parse(&facts);
@@ -66,9 +78,19 @@ impl Session {
             Who::In(name) => [b"Logged in as ".as_slice(), name, b"."].concat(),
         };
         let form = match self.form {
-            Form::Ascii => "Type A, structure F, mode S.",
-            Form::Image => "Type I, structure F, mode S.",
+            Form::Ascii => "A",
+            Form::Image => "I",
         };
+        let structure = match self.structure {
+            Structure::File => "F",
+            Structure::Record => "R",
+        };
+        let mode = match self.mode {
+            Mode::Stream => "S",
+            Mode::Block => "B",
+            Mode::Deflate(_) => "Z",
+        };
+        let form = format!("Type {form}, structure {structure}, mode {mode}.");
         let data = match self.data {
             None => "No data connection is set up.".to_owned(),
             Some(Data::Passive) => "A data connection is waited for.".to_owned(),
@@ -89,7 +111,7 @@ impl Session {
             format!("Connected from {}.", self.terms.peer).into_bytes(),
             who,
             folder,
-            form.into(),
+            form.into_bytes(),
             data.into(),
             restart.into(),
             tls.into(),

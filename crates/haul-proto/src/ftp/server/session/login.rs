@@ -7,7 +7,7 @@ use haul_core::TreePath;
 use super::{Answer, Heard, Next, Purpose, Session, refuse, say};
 use crate::ftp::server::{
     facts::Chosen,
-    step::{Ask, Form, Login, Password},
+    step::{Ask, Form, Hosted, Level, Login, Mode, Password, Step, Structure},
 };
 
 /// Who is there.
@@ -96,16 +96,32 @@ impl Session {
         }
     }
 
-    pub(super) fn host(&self) -> Heard {
-        if self.who.is_in() {
+    /// HOST says whom the client means before it says who it is itself (RFC 7151 §3).
+    pub(super) fn host(&self, name: Vec<u8>) -> Heard {
+        if !matches!(self.who, Who::Nobody) {
             return refuse(503, "HOST comes before USER.");
         }
-        Ok(say(220, "There is one server here, whatever its name."))
+        Ok(Next::Ask(Ask::Host(name), Purpose::Host))
+    }
+
+    /// The reply to HOST.
+    pub(super) fn hosted(&mut self, hosted: Hosted) -> Next {
+        match hosted {
+            Hosted::Here { banner } => {
+                self.hosted = true;
+                say(220, banner)
+            }
+            Hosted::Unknown => say(504, "There is no such host here."),
+            Hosted::NotThatOfTls => say(504, "TLS has begun with the name of another host."),
+        }
     }
 
     /// As after the greeting, but TLS on the control connection and the count of failed logins stay.
     pub(super) fn rein(&mut self) -> Next {
         self.forget();
+        if std::mem::take(&mut self.hosted) {
+            self.steps.push_back(Step::Ask(Ask::AnyHost));
+        }
         self.protection = self.protection.renewed(self.terms.tls);
         Next::Say(Answer::new(220, &self.terms.banner))
     }
@@ -116,6 +132,7 @@ impl Session {
         self.who = Who::Nobody;
         self.cwd = TreePath::ROOT;
         (self.form, self.form_said) = (Form::Ascii, false);
+        (self.structure, self.mode, self.level) = (Structure::File, Mode::Stream, Level::default());
         self.only_epsv = false;
         self.restart = super::Restart::None;
         self.declared = None;

@@ -10,7 +10,7 @@
 //!     |          | |
 //!     |   RETR … | | Refused, or Transferred: 226, 4yz, 5yz (and 226 to ABOR)
 //!     |          v |
-//!     |         Moving: Started: 150. Heard meanwhile: ABOR (Ask::Abort), STAT (Ask::Figures), QUIT
+//!     |         Moving: Started: 150. Marked: 110. Heard meanwhile: ABOR (Ask::Abort), STAT (Ask::Figures), QUIT
 //!     |
 //!     +-- QUIT 221, HTTP 421, too many failed logins or bad lines 421, stop() 421 --> Close --> Ended
 //!
@@ -29,7 +29,8 @@
 //! gets 501 to REST n (but not to REST 0). Who has said no TYPE gets 350, since that is how people test for resume, and a
 //! TYPE I may still come; if it does not, the RETR or STOR that follows is refused with 501. RANG is the same; before STOR it makes it
 //! a part of a file. REST then
-//! APPE is refused with 503: servers differ in what it means. After each of these the restart point is forgotten.
+//! APPE is refused with 503: servers differ in what it means. After each of these the restart point is forgotten. The
+//! markers of MODE B are offsets, too: what a 110 tells, and what stands in a block of a marker, is for REST.
 
 mod about;
 mod data;
@@ -53,7 +54,7 @@ use super::{
     facts::Chosen,
     line::Line,
     request::{Refusal, Request, Said},
-    step::{Ask, Data, Form, Outcome, Step, Terms, Transfer, Trouble},
+    step::{Ask, Data, Form, Level, Mode, Outcome, Step, Structure, Terms, Transfer, Trouble},
 };
 use crate::ftp::hash::Kind;
 
@@ -73,6 +74,8 @@ pub struct Session {
     waiting: VecDeque<Line>,
     doing: Doing,
     who: Who,
+    /// A host was named that is here.
+    hosted: bool,
     /// The client has shown a certificate, which somebody vouches for.
     certified: bool,
     /// Failed logins.
@@ -82,6 +85,10 @@ pub struct Session {
     protection: Protection,
     cwd: TreePath,
     form: Form,
+    structure: Structure,
+    mode: Mode,
+    /// What OPTS says of MODE Z.
+    level: Level,
     /// Whether a TYPE was said.
     form_said: bool,
     data: Option<Data>,
@@ -120,6 +127,8 @@ enum Purpose {
     Recognise(Vec<u8>),
     /// PASV or EPSV.
     Listen(data::Passive),
+    /// HOST.
+    Host,
     /// Something has to be looked at.
     Look(files::Looked),
     /// STAT of a folder.
@@ -179,11 +188,15 @@ impl Session {
             waiting: VecDeque::new(),
             doing: Doing::Nothing,
             who: Who::Nobody,
+            hosted: false,
             certified: false,
             failed: 0,
             bad: 0,
             cwd: TreePath::ROOT,
             form: Form::Ascii,
+            structure: Structure::File,
+            mode: Mode::Stream,
+            level: Level::default(),
             form_said: false,
             data: None,
             only_epsv: false,
@@ -211,7 +224,8 @@ impl Session {
 
     /// What was asked for was done, or not. An outcome that nothing has asked for changes nothing.
     pub fn complete(&mut self, outcome: Outcome) {
-        if matches!((&self.doing, &outcome), (Doing::Asked(_), Outcome::Figures(_))) {
+        if matches!((&self.doing, &outcome), (Doing::Asked(_), Outcome::Figures(_) | Outcome::Marked { .. }))
+        {
             // Of a transfer that has ended meanwhile.
             return;
         }
@@ -313,7 +327,7 @@ impl Session {
             Request::User(name) => self.user(name),
             Request::Pass(password) => self.pass(password),
             Request::Acct => Ok(say(202, "No account is needed.")),
-            Request::Host => self.host(),
+            Request::Host(name) => self.host(name),
             Request::Rein => Ok(self.rein()),
             Request::Quit => Ok(self.quit()),
             Request::Auth { data } => self.auth(data),
@@ -321,6 +335,8 @@ impl Session {
             Request::Prot { private } => self.prot(private),
             Request::Ccc => refuse(533, "What is protected stays so."),
             Request::Clnt => Ok(say(200, "Noted.")),
+            Request::Csid => Ok(say(200, about::OURSELVES)),
+            Request::Lang => Ok(say(200, "Replies are in English.")),
             Request::Noop => Ok(say(200, "Done.")),
             Request::Syst => Ok(say(215, "UNIX Type: L8")),
             Request::Feat => Ok(self.feat()),
@@ -332,8 +348,8 @@ impl Session {
             Request::Status => Ok(self.status()),
             Request::Avbl(path) => self.avbl(path.as_deref()),
             Request::Type(form) => Ok(self.form(form)),
-            Request::Stru => Ok(say(200, "Structure F.")),
-            Request::Mode => Ok(say(200, "Mode S.")),
+            Request::Stru(structure) => Ok(self.structure(structure)),
+            Request::Mode(mode) => self.mode(mode),
             Request::Port(to) => self.active(to.into()),
             Request::Eprt(to) => self.active(to),
             Request::Pasv => self.pasv(),
@@ -370,6 +386,7 @@ impl Session {
             (Purpose::LogIn(name), Outcome::Login(login)) => self.let_in(name, login),
             (Purpose::Recognise(name), Outcome::Login(login)) => self.recognised(name, login),
             (Purpose::Listen(how), Outcome::Listening(at)) => self.listening(how, at),
+            (Purpose::Host, Outcome::Host(hosted)) => self.hosted(hosted),
             (Purpose::Look(why), Outcome::Seen(seen)) => self.seen(why, &seen),
             (Purpose::List(shown), Outcome::Listed { entries, now }) => shown.folder(&entries, now),
             (Purpose::Do(answer), Outcome::Done) => Next::Say(answer),

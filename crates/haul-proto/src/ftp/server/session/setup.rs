@@ -1,9 +1,10 @@
-//! How the connections are protected: AUTH, PBSZ, PROT (RFC 2228, 4217); and the type of what they carry.
+//! How the connections are protected: AUTH, PBSZ, PROT (RFC 2228, 4217); and type, structure and mode of what they carry
+//! (RFC 959 §3.1, §3.4).
 
 use super::{Heard, Next, Session, refuse, say};
 use crate::ftp::server::{
     answer::Answer,
-    step::{Form, Tls},
+    step::{Form, Mode, Structure, Tls},
 };
 
 /// What is protected.
@@ -89,6 +90,28 @@ impl Session {
             return Ok(());
         }
         refuse(521, "Data must be protected here: PBSZ 0 and PROT P come first.")
+    }
+
+    pub(super) fn structure(&mut self, structure: Structure) -> Next {
+        self.structure = structure;
+        say(
+            200,
+            match structure {
+                Structure::File => "Structure F.",
+                Structure::Record => "Structure R: a record is a line.",
+            },
+        )
+    }
+
+    pub(super) fn mode(&mut self, mode: Mode) -> Heard {
+        let words = match mode {
+            Mode::Stream => "Mode S.",
+            Mode::Block => "Mode B: markers are offsets.",
+            Mode::Deflate(_) if self.terms.deflates => "Mode Z.",
+            Mode::Deflate(_) => return refuse(504, "There is no MODE Z here: MODE S and MODE B."),
+        };
+        self.mode = mode;
+        Ok(say(200, words))
     }
 
     pub(super) fn form(&mut self, form: Form) -> Next {

@@ -9,8 +9,8 @@ use crate::ftp::server::{
     line::Line,
     request::{List, Move, Range, Request},
     step::{
-        Ask, Data, Form, Incomplete, Outcome, Retrieve, Scope, Step, StoreWish, Style, Transfer, Transferred,
-        Trouble, What,
+        Ask, Data, Form, Incomplete, Mode, Outcome, Retrieve, Scope, Shape, Step, StoreWish, Structure,
+        Style, Transfer, Transferred, Trouble, What,
     },
 };
 
@@ -30,7 +30,7 @@ pub(super) enum Restart {
 pub(super) struct Moving {
     /// What it is, for the 150.
     shown: Shown,
-    form: Form,
+    shape: Shape,
     /// Whether it waits at a listener.
     passive: bool,
     /// The 150 was sent.
@@ -117,6 +117,9 @@ impl Session {
             Move::Stor(path) => {
                 let declared = self.declared();
                 let wish = match self.restart()? {
+                    Restart::Part(..) if self.mode != Mode::Stream || self.structure != Structure::File => {
+                        return refuse(503, "A range of a file is sent in MODE S and STRU F.");
+                    }
                     Restart::Part(..) if !self.terms.weaves => {
                         return refuse(503, "RANG is for RETR and HASH; REST is for STOR.");
                     }
@@ -152,10 +155,10 @@ impl Session {
         }
     }
 
-    /// What ALLO said is used up. In TYPE A it counts bytes of the wire, of which another number is stored: then it says
-    /// nothing.
+    /// What ALLO said is used up. In TYPE A and STRU R it counts bytes of the wire, of which another number is stored:
+    /// then it says nothing.
     fn declared(&mut self) -> Option<u64> {
-        self.declared.take().filter(|_| self.form == Form::Image)
+        self.declared.take().filter(|_| self.form == Form::Image && self.structure == Structure::File)
     }
 
     /// The restart point is used up, in whatever way it is.
@@ -190,15 +193,25 @@ impl Session {
         let Some(data) = self.data.take() else {
             return refuse(425, "There is no data connection: PASV, EPSV, PORT or EPRT comes first.");
         };
+        // A list has lines of its own, whatever is said of files.
+        let structure = match what {
+            What::List { .. } => Structure::File,
+            What::Retrieve(_) | What::Store { .. } => self.structure,
+        };
+        let mode = match self.mode {
+            Mode::Deflate(_) => Mode::Deflate(self.level),
+            mode @ (Mode::Stream | Mode::Block) => mode,
+        };
+        let shape = Shape { form: self.form, structure, mode };
         let moving = Moving {
             shown,
-            form: self.form,
+            shape,
             passive: data == Data::Passive,
             begun: false,
             figures: false,
             aborted: false,
         };
-        let transfer = Transfer { data, protected: self.protection.of_data(), form: self.form, what };
+        let transfer = Transfer { data, protected: self.protection.of_data(), shape, what };
         Ok(Next::Move(transfer, moving))
     }
 
@@ -219,6 +232,13 @@ impl Session {
                 if mem::take(&mut moving.figures) {
                     self.reply(Answer::of_lines(211, "A transfer is running.", &[figures], "End."));
                 }
+                self.doing = Doing::Moving(moving);
+            }
+            Outcome::Marked { theirs, ours } if moving.begun => {
+                // RFC 959 §4.2: the one reply whose text is exact.
+                let ours = ours.to_string();
+                let text = [b"MARK ".as_slice(), theirs.as_bytes(), b" = ", ours.as_bytes()].concat();
+                self.reply(Answer::new(110, text));
                 self.doing = Doing::Moving(moving);
             }
             Outcome::Transferred(end) if moving.begun => self.ended(&moving, &end),
@@ -315,7 +335,7 @@ impl Moving {
 
     /// The 150. A size stands in parentheses: clients look for it there.
     fn preliminary(&self, size: Option<u64>, name: Option<Vec<u8>>) -> Answer {
-        let mode = match self.form {
+        let mode = match self.shape.form {
             Form::Image => "BINARY",
             Form::Ascii => "ASCII",
         };
@@ -323,7 +343,8 @@ impl Moving {
         let text = match &self.shown {
             Shown::Sent(path) => {
                 // What is sent in TYPE A has another size.
-                let size = size.filter(|_| self.form == Form::Image);
+                let size = size
+                    .filter(|_| self.shape.form == Form::Image && self.shape.structure == Structure::File);
                 let size = size.map(|size| format!(" ({size} bytes)")).unwrap_or_default();
                 [opening.as_bytes(), path, size.as_bytes(), b"."].concat()
             }

@@ -5,9 +5,12 @@ use std::net::SocketAddr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::ftp::server::{
-    request::VERBS,
-    step::{Incomplete, Ranges, Sum, SumValue, Transferred},
+use crate::ftp::{
+    block::Marker,
+    server::{
+        request::VERBS,
+        step::{Incomplete, Ranges, Sum, SumValue, Transferred},
+    },
 };
 
 /// Something that happens to a session.
@@ -53,6 +56,10 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         Just("SITE RANG a"),
         Just("RANG 5 9 0a"),
         Just("ALLO 20"),
+        Just("HOST a.example"),
+        Just("REIN"),
+        Just("MODE B"),
+        Just("STRU R"),
     ];
     prop_oneof![4 => known.prop_map(|line| line.as_bytes().to_vec()), 4 => near, 1 => any::<Vec<u8>>()]
 }
@@ -95,7 +102,8 @@ fn transferred(pick: u8) -> Outcome {
 
 /// Some outcome, whatever was asked.
 fn stray(pick: u8) -> Outcome {
-    match pick % 10 {
+    match pick % 11 {
+        10 => Outcome::Marked { theirs: Marker::new("5").unwrap(), ours: 5 },
         0 => Outcome::Done,
         9 => Outcome::StartedPart { upload: "0a".into() },
         1 => Outcome::Seen(file(u64::from(pick))),
@@ -127,6 +135,8 @@ fn answer(ask: &Ask, pick: u8) -> Outcome {
         Ask::Login { .. } | Ask::Recognise { .. } => {
             Outcome::Login(Login::Welcome { banner: "hi\r\n226 x".into() })
         }
+        Ask::Host(_) if pick.is_multiple_of(2) => Outcome::Host(Hosted::Unknown),
+        Ask::Host(_) => Outcome::Host(Hosted::Here { banner: "hi\r\n226 x".into() }),
         Ask::Listen { .. } => Outcome::Listening(SocketAddr::from(([192, 0, 2, 1], 4000 + u16::from(pick)))),
         Ask::Look(_) => Outcome::Seen(if pick.is_multiple_of(2) { file(7) } else { folder() }),
         Ask::LookInto(_) => stray(2),
@@ -146,7 +156,7 @@ fn answer(ask: &Ask, pick: u8) -> Outcome {
             Outcome::Ranges(Ranges { upload: "0a\r\n226 x".into(), size: None, there })
         }
         Ask::Who => stray(7),
-        Ask::Unlisten | Ask::Transfer(_) | Ask::Figures | Ask::Abort => {
+        Ask::Unlisten | Ask::AnyHost | Ask::Transfer(_) | Ask::Figures | Ask::Abort => {
             unreachable!("they are answered elsewhere")
         }
     }
@@ -165,7 +175,14 @@ struct Driver {
 impl Driver {
     fn new(tls: Tls) -> Self {
         let peer = "192.0.2.7".parse().unwrap();
-        let session = Session::new(Terms { peer, banner: "hi\nthere".into(), tls, logins: 3, weaves: true });
+        let session = Session::new(Terms {
+            peer,
+            banner: "hi\nthere".into(),
+            tls,
+            logins: 3,
+            weaves: true,
+            deflates: true,
+        });
         Self { session, owed: Owed::Nothing, listening: false, lines: 0, finals: 0 }
     }
 
@@ -178,6 +195,7 @@ impl Driver {
                 Step::Secure => self.owe(Owed::Secured),
                 Step::Close => self.owed = Owed::Closed,
                 Step::Ask(Ask::Unlisten) => self.listening = false,
+                Step::Ask(Ask::AnyHost) => {}
                 Step::Ask(Ask::Abort) => assert_eq!(self.owed, Owed::Transfer(true)),
                 Step::Ask(Ask::Figures) => {
                     assert_eq!(self.owed, Owed::Transfer(true));

@@ -15,7 +15,7 @@ fn an_append_without_a_type_works() {
     assert_eq!(ftp.reply().to_string(), "213 5");
     ftp.passive();
     let what = What::Store { path: path("1.TXT"), wish: StoreWish::Append, declared: None };
-    let transfer = Transfer { data: Data::Passive, protected: false, form: Form::Ascii, what };
+    let transfer = Transfer { data: Data::Passive, protected: false, shape: plain(Form::Ascii), what };
     assert_eq!(ftp.asks("appe 1.TXT"), Ask::Transfer(transfer));
     assert_eq!(ftp.done(Outcome::Started { size: None, name: None }), 150);
     assert_eq!(ftp.done(Outcome::Transferred(Transferred::Complete("3 bytes.".into()))), 226);
@@ -34,7 +34,7 @@ fn a_download_goes_on_where_rest_says() {
     let reply = ftp.told("REST 187392");
     assert_eq!(crate::ftp::echo::offset(&reply), Some(187_392));
     let what = What::Retrieve(Retrieve { path: path("pub/etext/1056.zip"), from: 187_392, to: None });
-    let transfer = Transfer { data: Data::Passive, protected: false, form: Form::Image, what };
+    let transfer = Transfer { data: Data::Passive, protected: false, shape: plain(Form::Image), what };
     assert_eq!(ftp.asks("RETR /pub/etext/1056.zip"), Ask::Transfer(transfer));
     ftp.session.complete(Outcome::Started { size: Some(541_696), name: None });
     let reply = ftp.reply();

@@ -6,9 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::ftp::server::{
-    request::VERBS,
-    step::{Incomplete, Ranges, StoreWish, Sum, SumValue, Transfer, Transferred, What},
+use crate::ftp::{
+    block::Marker,
+    server::{
+        request::VERBS,
+        step::{Incomplete, Ranges, StoreWish, Sum, SumValue, Transfer, Transferred, What},
+    },
 };
 
 const PAGE: &str = include_str!("../../../../../../../docs/ftp-commands.md");
@@ -112,8 +115,10 @@ fn running() -> Driven {
 fn arguments(verb: &str) -> &'static [&'static str] {
     match verb {
         "TYPE" => &["I", "A", "E"],
-        "STRU" => &["F", "R"],
-        "MODE" => &["S", "B"],
+        "STRU" => &["F", "R", "P"],
+        "MODE" => &["S", "B", "C"],
+        "CSID" => &["Name=x; Version=1;"],
+        "LANG" => &["", "en-GB", "fr"],
         "PORT" => &["192,0,2,7,200,10"],
         "EPRT" => &["|1|192.0.2.7|6275|", "|3|x|1|"],
         "EPSV" => &["", "1", "3", "ALL"],
@@ -123,7 +128,9 @@ fn arguments(verb: &str) -> &'static [&'static str] {
         "AUTH" => &["TLS", "X"],
         "PBSZ" => &["0"],
         "PROT" => &["P", "C", "S", "X"],
-        "OPTS" => &["UTF8 ON", "UTF8 OFF", "MLST size;", "HASH", "HASH MD5"],
+        "OPTS" => {
+            &["UTF8 ON", "UTF8 OFF", "MLST size;", "HASH", "HASH MD5", "MODE Z LEVEL 9", "MODE B LEVEL 1"]
+        }
         "SITE" => &[
             "CHMOD 644 a",
             "CHMOD 644 .haul",
@@ -154,6 +161,13 @@ fn outcomes(ask: &Ask) -> Vec<Outcome> {
                 Outcome::Login(Login::Welcome { banner: why() }),
             ];
         }
+        Ask::Host(_) => {
+            return vec![
+                Outcome::Host(Hosted::Here { banner: why() }),
+                Outcome::Host(Hosted::Unknown),
+                Outcome::Host(Hosted::NotThatOfTls),
+            ];
+        }
         Ask::Listen { .. } => vec![Outcome::Listening("192.0.2.1:4000".parse().unwrap())],
         Ask::Look(_) => vec![Outcome::Seen(file(1)), Outcome::Seen(folder())],
         Ask::LookInto(_) => vec![Outcome::Listed { entries: vec![file(1)], now: 0 }],
@@ -176,7 +190,7 @@ fn outcomes(ask: &Ask) -> Vec<Outcome> {
             vec![Outcome::StartedPart { upload: why() }]
         }
         Ask::Transfer(_) => vec![Outcome::Started { size: Some(1), name: None }],
-        Ask::Unlisten | Ask::Abort => Vec::new(),
+        Ask::Unlisten | Ask::AnyHost | Ask::Abort => Vec::new(),
     };
     let bad = match ask {
         Ask::Listen { .. } => vec![Trouble::CannotListen(why())],
@@ -238,7 +252,11 @@ fn ends(what: &What) -> Vec<Outcome> {
         ends.push(Transferred::Kept { at: 1, why: Incomplete::Short { declared: 2 } });
         ends.push(Transferred::Failed(Trouble::NoSpace));
     }
-    ends.into_iter().map(Outcome::Transferred).collect()
+    let marked = match what {
+        What::Store { wish: StoreWish::Range { .. }, .. } | What::Retrieve(_) | What::List { .. } => None,
+        What::Store { .. } => Some(Outcome::Marked { theirs: Marker::new("5").unwrap(), ours: 5 }),
+    };
+    ends.into_iter().map(Outcome::Transferred).chain(marked).collect()
 }
 
 /// All codes that a line leads to, along every branch.
@@ -254,7 +272,7 @@ fn explore(begin: fn() -> Driven, line: &str, branch: &mut Vec<usize>, codes: &m
                 codes.insert(reply.code().get());
                 continue;
             }
-            Some(Step::Ask(Ask::Unlisten)) => continue,
+            Some(Step::Ask(Ask::Unlisten | Ask::AnyHost)) => continue,
             Some(Step::Ask(Ask::Abort)) => {
                 vec![Outcome::Transferred(Transferred::Aborted { at: None })]
             }

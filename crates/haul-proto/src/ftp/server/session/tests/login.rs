@@ -31,7 +31,6 @@ fn nothing_of_the_tree_is_open_before_a_login() {
         ("OPTS UTF8 ON", 200),
         ("CLNT x", 200),
         ("STAT", 211),
-        ("HOST a.example", 220),
         ("PBSZ 0", 503),
         ("PROT P", 503),
         ("PASS x", 503),
@@ -44,7 +43,7 @@ fn nothing_of_the_tree_is_open_before_a_login() {
 fn a_name_alone_opens_nothing() {
     let mut ftp = Driven::on(Tls::None);
     assert_eq!(ftp.says("USER ann"), 331);
-    assert_eq!(ftp.says("PWD"), 530);
+    assert_eq!((ftp.says("PWD"), ftp.says("HOST x")), (530, 503));
     assert_eq!(ftp.says("NOOP"), 200);
     assert!(matches!(ftp.asks("PASS x"), Ask::Login { .. }));
     assert_eq!(ftp.done(welcome()), 230);
@@ -195,4 +194,27 @@ fn no_password_is_ever_shown() {
     for shown in [shown, format!("{:?}", ftp.session), format!("{step:?}"), format!("{request:?}")] {
         assert!(!shown.contains("secret") && !shown.contains(&format!("{secret:?}")[1..20]), "{shown}");
     }
+}
+
+#[test]
+fn a_host_is_meant_before_somebody_comes_in() {
+    let mut ftp = Driven::on(Tls::Offered);
+    for (hosted, code) in [
+        (Hosted::Unknown, 504),
+        (Hosted::NotThatOfTls, 504),
+        (Hosted::Here { banner: "a.example is ready".into() }, 220),
+    ] {
+        assert_eq!(ftp.asks("HOST a.example"), Ask::Host(b"a.example".to_vec()));
+        assert_eq!(ftp.done(Outcome::Host(hosted)), code);
+    }
+    for line in ["HOST [2001:db8::1]", "HOST 192.0.2.1"] {
+        assert!(matches!(ftp.asks(line), Ask::Host(_)));
+        assert_eq!(ftp.done(Outcome::Host(Hosted::Here { banner: "x".into() })), 220);
+    }
+    assert_eq!((ftp.says("HOST"), ftp.says("HOST a b"), ftp.says("HOST a/b")), (501, 501, 501));
+    ftp.log_in();
+    assert_eq!(ftp.says("HOST a.example"), 503);
+    assert_eq!(ftp.asks("REIN"), Ask::AnyHost);
+    assert_eq!(ftp.code(), 220);
+    assert!(matches!(ftp.asks("HOST a.example"), Ask::Host(_)));
 }

@@ -7,6 +7,7 @@ mod data;
 mod documented;
 mod files;
 mod login;
+mod shapes;
 mod tls;
 mod transfer;
 mod waiting;
@@ -14,9 +15,14 @@ mod waiting;
 use super::*;
 use crate::ftp::{
     Reply, ReplyParser,
-    server::step::{Listed, Login, May, Tls},
+    server::step::{Hosted, Listed, Login, May, Shape, Tls},
 };
 use haul_core::Modified;
+
+/// STRU F and MODE S.
+fn plain(form: Form) -> Shape {
+    Shape { form, structure: Structure::File, mode: Mode::Stream }
+}
 
 /// A session, and whoever drives it.
 struct Driven {
@@ -32,7 +38,14 @@ impl Driven {
     fn from(peer: &str, tls: Tls) -> Self {
         let peer = peer.parse().unwrap();
         let mut driven = Self {
-            session: Session::new(Terms { peer, banner: "haul".into(), tls, logins: 3, weaves: true }),
+            session: Session::new(Terms {
+                peer,
+                banner: "haul".into(),
+                tls,
+                logins: 3,
+                weaves: true,
+                deflates: true,
+            }),
         };
         assert_eq!(driven.code(), 220);
         driven
@@ -96,6 +109,15 @@ impl Driven {
         match self.session.poll() {
             Some(Step::Ask(ask)) => ask,
             other => panic!("no ask: {other:?}"),
+        }
+    }
+
+    /// What an outcome makes the session ask.
+    fn asks_what(&mut self, outcome: Outcome) -> Option<Ask> {
+        self.session.complete(outcome);
+        match self.session.poll() {
+            Some(Step::Ask(ask)) => Some(ask),
+            _ => None,
         }
     }
 
