@@ -13,8 +13,9 @@ use haul_core::TreePath;
 
 use super::super::records::{Leases, Records};
 use super::answer::Teller;
+use super::letters;
 use super::tables::{self, Tables};
-use crate::{Durability, Lease, StoreError, Unfinished, UploadKey};
+use crate::{Durability, Lease, Letter, StoreError, Unfinished, UploadKey};
 
 /// The most orders of one transaction.
 const BATCH: usize = 512;
@@ -34,6 +35,8 @@ pub(super) enum Order {
     Save(UploadKey, Box<Unfinished>, Durability, Teller<Result<(), StoreError>>),
     Forget(UploadKey, Teller<Result<(), StoreError>>),
     Moved(Box<Move>, Teller<Result<(), StoreError>>),
+    Post(Vec<Letter>, Durability, Teller<Result<(), StoreError>>),
+    Unpost(Vec<u64>, Teller<Result<(), StoreError>>),
 }
 
 /// A move of a folder's or of one owner's uploads.
@@ -75,7 +78,12 @@ fn commit(tables: &mut Tables, batch: &[Order]) -> Result<(), StoreError> {
     if !batch.iter().any(writes) {
         return Ok(());
     }
-    let full = |order: &Order| matches!(order, Order::Save(_, _, Durability::Full, _) | Order::Moved(..));
+    let full = |order: &Order| {
+        matches!(
+            order,
+            Order::Save(_, _, Durability::Full, _) | Order::Post(_, Durability::Full, _) | Order::Moved(..)
+        )
+    };
     let how = if batch.iter().any(full) { Durability::Full } else { Durability::Relaxed };
     tables.write(how, |transaction| {
         batch.iter().try_for_each(|order| match order {
@@ -83,6 +91,8 @@ fn commit(tables: &mut Tables, batch: &[Order]) -> Result<(), StoreError> {
             Order::Save(key, record, ..) => tables::save(transaction, key, record),
             Order::Forget(key, _) => tables::forget(transaction, key),
             Order::Moved(what, _) => tables::moved(transaction, what.owner.as_deref(), &what.from, &what.to),
+            Order::Post(letters, ..) => letters::post(transaction, letters),
+            Order::Unpost(numbers, _) => letters::unpost(transaction, numbers),
         })
     })
 }
@@ -112,6 +122,18 @@ fn conclude(state: &Mutex<State>, batch: Vec<Order>, mut done: Result<(), StoreE
             Order::Moved(what, teller) => {
                 if done.is_ok() {
                     state.records.moved(what.owner.as_deref(), &what.from, &what.to);
+                }
+                answers.push(Box::new(move || teller.tell(done)));
+            }
+            Order::Post(letters, _, teller) => {
+                if done.is_ok() {
+                    state.records.post(letters);
+                }
+                answers.push(Box::new(move || teller.tell(done)));
+            }
+            Order::Unpost(numbers, teller) => {
+                if done.is_ok() {
+                    state.records.unpost(&numbers);
                 }
                 answers.push(Box::new(move || teller.tell(done)));
             }

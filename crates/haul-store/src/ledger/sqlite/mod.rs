@@ -10,6 +10,7 @@
 
 mod answer;
 mod clerk;
+mod letters;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,7 @@ use self::{
     tables::Tables,
 };
 use super::memory::{all_within, directly_in};
-use super::{Lease, Ledger, Unfinished, UploadKey, fenced};
+use super::{Lease, Ledger, Letter, Unfinished, UploadKey, fenced};
 use crate::{Durability, StoreError, Work, sys};
 
 /// Remembers in a database.
@@ -211,6 +212,32 @@ impl Ledger for SqliteLedger {
             };
             self.done(answer).await
         })
+    }
+
+    fn post<'a>(&'a self, letters: &'a [Letter], how: Durability) -> Work<'a, ()> {
+        Box::pin(async move {
+            let order = |teller| Order::Post(letters.to_vec(), how, teller);
+            let answer = self.give(&mut self.state(), order);
+            self.done(answer).await
+        })
+    }
+
+    fn unpost<'a>(&'a self, numbers: &'a [u64]) -> Work<'a, ()> {
+        Box::pin(async move {
+            let answer = {
+                let mut state = self.state();
+                let there = |number| state.records.letters.contains_key(number);
+                if state.waiting == 0 && !numbers.iter().any(there) {
+                    return Ok(());
+                }
+                self.give(&mut state, |teller| Order::Unpost(numbers.to_vec(), teller))
+            };
+            self.done(answer).await
+        })
+    }
+
+    fn letters(&self) -> Work<'_, Vec<Letter>> {
+        Box::pin(async move { Ok(self.state().records.letters.values().cloned().collect()) })
     }
 }
 
