@@ -6,6 +6,7 @@
 
 mod document;
 mod flags;
+mod hooks;
 mod lines;
 mod problem;
 mod resolve;
@@ -27,6 +28,7 @@ pub use value::{AnonymousAccess, Listen, PlainUser, Ports, Sandbox, Time, TlsMod
 use crate::{
     accounts::{Anonymous, User, throttle::Patience},
     depot::Rules,
+    hooks::Hook,
     house::{Limits, Proxies},
     log::Format,
 };
@@ -64,6 +66,8 @@ pub struct Config {
     pub uploads: Rules,
     /// What is written down, and how.
     pub log: Logging,
+    /// Who is told of transfers.
+    pub hooks: Vec<Hook>,
     /// Where all this stands.
     lines: lines::Lines,
 }
@@ -215,6 +219,7 @@ impl Config {
         if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
             list.push(Problem::of("log.xferlog", format!("{} is no folder", folder.display())));
         }
+        list.extend(self.hooks.iter().filter_map(hooks::unfit));
         if list.is_empty() { Ok(()) } else { Err(self.lines.told(list)) }
     }
 

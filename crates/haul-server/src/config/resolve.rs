@@ -12,6 +12,7 @@ use haul_store::Durability;
 use super::{
     Certificate, Config, Flags, Ftp, Http, Logging, Mount, Problem, Problems, Process, Tls,
     document::{Document, Table},
+    hooks,
     lines::Lines,
     value::{self, AnonymousAccess, Listen, Ports, TlsMode},
 };
@@ -19,6 +20,7 @@ use crate::{
     account::{Completion, Permissions},
     accounts::{Anonymous, Bounds, Folders, Networks, Password, Quota, User, throttle::Patience},
     depot::Rules,
+    hooks::Hook,
     house::{Limits, Proxies},
     pace::{Bandwidth, Rates, UserRates},
 };
@@ -47,6 +49,7 @@ struct File {
     limits: Limits,
     uploads: Rules,
     log: Logging,
+    hooks: Vec<Hook>,
 }
 
 #[derive(Default)]
@@ -147,6 +150,7 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
         limits: told.limits,
         uploads: told.uploads,
         log: Logging { format: flags.log.unwrap_or(told.log.format), ..told.log },
+        hooks: told.hooks,
         lines,
     })
 }
@@ -205,6 +209,7 @@ fn read<'a>(document: &mut Document<'a>, mut root: Table<'a>, folder: &Path) -> 
         limits: limits(document, &mut root),
         uploads: uploads(document, &mut root),
         log: logging(document, &mut root, folder),
+        hooks: hooks::read(document, &mut root, folder),
         users: document
             .tables(&mut root, "user")
             .into_iter()
@@ -215,7 +220,7 @@ fn read<'a>(document: &mut Document<'a>, mut root: Table<'a>, folder: &Path) -> 
     file
 }
 
-fn path(folder: &Path, text: &str) -> Result<PathBuf, String> {
+pub(super) fn path(folder: &Path, text: &str) -> Result<PathBuf, String> {
     if text.is_empty() || text.contains('\0') { Err("is no path".to_owned()) } else { Ok(folder.join(text)) }
 }
 
@@ -524,7 +529,8 @@ fn users(
 /// Every key that a file may have.
 #[cfg(test)]
 pub(super) fn keys() -> std::collections::BTreeSet<String> {
-    let (mut document, root) = Document::parse("[[mount]]\n[[user]]\n[[user.folder]]\n[[anonymous.folder]]");
+    let (mut document, root) =
+        Document::parse("[[mount]]\n[[hooks]]\n[[user]]\n[[user.folder]]\n[[anonymous.folder]]");
     read(&mut document, root, Path::new(""));
     document.asked
 }

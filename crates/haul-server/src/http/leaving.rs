@@ -27,7 +27,7 @@ use crate::{
     by_system::Watching,
     depot::{Beginning, Visitor},
     house::{Counting, House, OnItsWay},
-    log::{Direction, Ended, Event, Transfer},
+    log::{Direction, Ended, Transfer},
     pace::Way,
     sys,
 };
@@ -234,7 +234,7 @@ impl Drop for Record {
         transfer.bytes = self.sent.0.load(Ordering::Relaxed);
         transfer.took = self.began.elapsed();
         self.house.counts.sent(transfer.bytes);
-        self.house.log.tell(Event::Transferred(transfer));
+        self.house.transferred(transfer, super::PROTOCOL);
     }
 }
 

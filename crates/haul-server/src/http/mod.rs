@@ -44,6 +44,9 @@ mod trouble;
 mod upload;
 mod wire;
 
+/// What hooks are told is spoken here.
+const PROTOCOL: &str = "http";
+
 pub use counts::Counts;
 pub(crate) use digest::Digests;
 pub use door::{Door, Kind};

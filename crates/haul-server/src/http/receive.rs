@@ -52,6 +52,8 @@ pub(super) struct Arriving {
     /// How many bytes came, for whoever asks meanwhile.
     came: Arc<AtomicU64>,
     underway: OnItsWay,
+    /// Whether it has no place in the tree.
+    aside: bool,
     client: Arc<Client>,
     visitor: Visitor,
     /// What the content has come to so far, by each algorithm that it may have to be shown by.
@@ -69,8 +71,9 @@ impl Arriving {
         let transfer = Box::new(Transfer { direction: Direction::Received, ..transfer });
         let came = Arc::<AtomicU64>::default();
         let underway = client.place.moves(&transfer, Arc::<AtomicU64>::clone(&came));
-        let (began, client, visitor) = (Instant::now(), Arc::clone(client), visitor.clone());
-        Self { receiving, began, transfer, came, underway, client, visitor, checked: Vec::new() }
+        let (began, client, aside) = (Instant::now(), Arc::clone(client), visitor.is_aside());
+        let visitor = visitor.clone();
+        Self { receiving, began, transfer, came, underway, aside, client, visitor, checked: Vec::new() }
     }
 
     /// What comes from now on counts only once it [is right](Self::is_right) by one of these algorithms.
@@ -203,7 +206,7 @@ impl Arriving {
 
     async fn settled(self, data: DataEnd, why: &str) -> Result<Settled, ServerError> {
         let control = if data == DataEnd::Clean { Control::Alive } else { Control::Gone };
-        let Self { mut receiving, began, transfer, underway: _underway, client, .. } = self;
+        let Self { mut receiving, began, transfer, underway: _underway, aside, client, .. } = self;
         // Before it is judged: what an end promises.
         let settled = match receiving.sync().await {
             Ok(()) => receiving.settle(data, control).await,
@@ -213,7 +216,12 @@ impl Arriving {
                 Ok(Settled::Kept { .. }) | Err(_) => Err(error),
             },
         };
-        write_down(&client, *transfer, began, &settled, why);
+        let transfer = ended(*transfer, began, &settled, why);
+        if aside {
+            client.house.log.tell(Event::Transferred(transfer));
+        } else {
+            client.house.transferred(transfer, super::PROTOCOL);
+        }
         settled
     }
 
@@ -225,25 +233,27 @@ impl Arriving {
             // That it was begun is no transfer.
             return settled;
         }
-        write_down(&client, *transfer, began, &settled, "more is to come");
+        // That more is to come is no end.
+        let transfer = ended(*transfer, began, &settled, "more is to come");
+        client.house.log.tell(Event::Transferred(transfer));
         settled
     }
 }
 
-fn write_down(
-    client: &Client,
+/// What is written down of its end.
+fn ended(
     mut transfer: Transfer,
     began: Instant,
     settled: &Result<Settled, ServerError>,
     why: &str,
-) {
+) -> Transfer {
     transfer.took = began.elapsed();
     transfer.ended = match settled {
         Ok(Settled::Published(_)) => Ended::Complete,
         Ok(Settled::Kept { at, .. }) => Ended::Kept { at: *at, why: why.to_owned() },
         Err(error) => Ended::Failed { why: error.to_string() },
     };
-    client.house.log.tell(Event::Transferred(transfer));
+    transfer
 }
 
 /// Whether a newer request has taken an upload over.

@@ -6,6 +6,7 @@ use std::{fs::File, net::TcpListener, path::Path, sync::Arc, thread};
 
 use haul_server::{
     config::{Certificate, Config, Sandbox, Tls},
+    hooks::To,
     log::Event,
 };
 use haul_store::SqliteLedger;
@@ -58,7 +59,7 @@ impl Launch {
             identity.assume().map_err(Unserved::Local)?;
             said.extend(unreadable(config, file, &identity));
         }
-        if config.anybody_writes() {
+        if config.anybody_writes() || !config.hooks.is_empty() {
             SqliteLedger::make(&config.state)?;
         }
         said.extend(confined(config, file)?);
@@ -86,7 +87,13 @@ fn unreadable(config: &Config, file: Option<&Path>, identity: &Identity) -> Vec<
 }
 
 fn confined(config: &Config, file: Option<&Path>) -> Result<Option<Event>, Unserved> {
-    let entered = || sandbox::enter(&Reach::of(config, file));
+    let entered = || {
+        // A sandbox holds for whatever is started in it, and nobody knows what a program needs.
+        match config.hooks.iter().find(|hook| matches!(hook.to, To::Command { .. })) {
+            Some(hook) => Err(format!("the hook {:?} runs a program", hook.name)),
+            None => sandbox::enter(&Reach::of(config, file)),
+        }
+    };
     match config.process.sandbox {
         Sandbox::Off => Ok(None),
         Sandbox::Required => match entered() {

@@ -7,8 +7,8 @@ use std::sync::{
 
 use haul_core::Modified;
 use haul_store::{
-    Assent, Body, Durability, Geometry, Lease, Listing, MemoryLedger, Reading, Scattered, Source, StageId,
-    Staged, Store, Syncer, Taken, When, Work,
+    Assent, Body, Durability, Geometry, Lease, Letter, Listing, MemoryLedger, Reading, Scattered, Source,
+    StageId, Staged, Store, Syncer, Taken, When, Work,
 };
 
 use super::*;
@@ -252,6 +252,15 @@ impl Ledger for FullLedger {
     }
     fn moved<'a>(&'a self, owner: Option<&'a str>, from: &'a TreePath, to: &'a TreePath) -> Work<'a, ()> {
         self.0.moved(owner, from, to)
+    }
+    fn post<'a>(&'a self, letters: &'a [Letter], how: Durability) -> Work<'a, ()> {
+        self.0.post(letters, how)
+    }
+    fn unpost<'a>(&'a self, numbers: &'a [u64]) -> Work<'a, ()> {
+        self.0.unpost(numbers)
+    }
+    fn letters(&self) -> Work<'_, Vec<Letter>> {
+        self.0.letters()
     }
 }
 

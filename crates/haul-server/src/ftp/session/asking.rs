@@ -7,6 +7,7 @@ use tokio::time::Instant as Moment;
 
 use super::{
     super::{
+        PROTOCOL,
         ask::{self, Entered},
         data::Pending,
         record::Whose,
@@ -14,7 +15,7 @@ use super::{
     },
     Conversation, Done,
 };
-use crate::{depot::Visitor, log::Event};
+use crate::{depot::Visitor, hooks::Whence, log::Event};
 
 impl Conversation {
     pub(super) fn begin(&mut self, ask: Ask) {
@@ -130,7 +131,9 @@ impl Conversation {
             self.place.called(&visitor.account().owner());
             self.clock.came_in(Moment::now(), visitor.account().bounds.left());
             let pace = self.house.pace(visitor.account());
-            self.visitor = Some(visitor.at(pace));
+            let Whose { session, address } = self.whose();
+            let whence = Whence { session, address, protocol: PROTOCOL };
+            self.visitor = Some(visitor.at(pace).coming(whence));
         }
         self.clock.said(Moment::now());
         self.session.complete(Outcome::Login(entered.login));
