@@ -11,7 +11,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -322,18 +322,21 @@ fn ended_and_started_again(served: Served, ear: &Ear) -> (Served, String) {
     (served.killed_and_started_again(), said.into_inner())
 }
 
+/// Requests: head and body of each.
+type Asked = Vec<(String, Vec<u8>)>;
+
 /// A server that notes what it is asked and gives these answers in turn, the last one for ever.
 struct Receiver {
     url: String,
-    asked: std::sync::Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    asked: Arc<Mutex<Asked>>,
 }
 
 impl Receiver {
     fn answering(answers: &'static [&'static str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let asked = std::sync::Arc::new(Mutex::new(Vec::new()));
-        let noted = std::sync::Arc::clone(&asked);
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&asked);
         std::thread::spawn(move || {
             for (number, stream) in listener.incoming().enumerate() {
                 let mut stream = BufReader::new(stream.unwrap());
@@ -358,7 +361,7 @@ impl Receiver {
         Self { url, asked }
     }
 
-    fn asked(&self) -> Vec<(String, Vec<u8>)> {
+    fn asked(&self) -> Asked {
         self.asked.lock().unwrap().clone()
     }
 }

@@ -203,7 +203,7 @@ fn all_that_is_wrong_is_told_at_once_with_key_and_line() {
                 password = \"secret\"\n[[user]]\nhome = \"/a/.haul\"\n";
     let told = problems(text);
     let expected = [
-        "/etc/haul/serve.toml:1: dri: there is no such key; here may be anonymous, dir, drain, ftp, http, limits, \
+        "/etc/haul/serve.toml:1: dri: there is no such key; here may be anonymous, dir, drain, ftp, hooks, http, limits, \
          log, login, mount, process, proxy, state, tls, uploads, user",
         "/etc/haul/serve.toml:3: ftp.idle: \"5\" is no time: write 45s, 10m, 12h or 7d, at most ten years",
         "/etc/haul/serve.toml:4: ftp.listen: is a text: write it in quotes",
@@ -401,6 +401,15 @@ fn the_settings_that_somebody_begins_with_are_a_configuration() {
 }
 
 #[test]
+fn the_example_of_hooks_is_a_configuration() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/hooks.md");
+    let manual = std::fs::read_to_string(path).unwrap();
+    let example = manual.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let names: Vec<_> = read(example).unwrap().hooks.into_iter().map(|hook| hook.name).collect();
+    assert_eq!(names, ["scan", "inbox"]);
+}
+
+#[test]
 fn the_manual_s_defaults_are_the_defaults() {
     let shown = |text: &str| format!("{:?}", read(text).unwrap_or_else(|told| panic!("{text}: {told}")));
     let mut compared = 0;
@@ -413,6 +422,10 @@ fn the_manual_s_defaults_are_the_defaults() {
         let (without, header) = match table {
             "" => (String::new(), String::new()),
             "user" => (user.clone(), user),
+            "hooks" => {
+                let hook = "[[hooks]]\nname = \"a\"\ncommand = [\"/a\"]\n".to_owned();
+                (hook.clone(), hook)
+            }
             table => (String::new(), format!("[{table}]\n")),
         };
         assert_eq!(shown(&format!("{header}{key} = {default}\n")), shown(&without), "{table}.{key}");

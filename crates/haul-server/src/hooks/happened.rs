@@ -149,3 +149,50 @@ impl Happened {
         Value::Object(told).to_string().into_bytes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn everything() -> Happened {
+        let address = "::ffff:192.0.2.1".parse().unwrap();
+        let whence = Some(Whence { session: 7, address, protocol: "ftp" });
+        Happened {
+            outcome: Outcome::Incomplete,
+            direction: Direction::Received,
+            path: TreePath::ROOT.join(b"caf\xe9").unwrap_or_default(),
+            teller: Arc::new(Teller { user: "ann".to_owned(), anonymous: false, whence }),
+            size: Some(9),
+            from: 3,
+            bytes: 6,
+            took: Duration::from_millis(1250),
+            kept: Some(9),
+            why: Some("gone".to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_manual_has_every_key_that_is_told_and_no_other() {
+        let told: Map<String, Value> = serde_json::from_slice(&everything().told("1")).unwrap();
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/hooks.md");
+        let manual = std::fs::read_to_string(path).unwrap();
+        let table = manual.split("| key |").nth(1).unwrap().split("\n\n").next().unwrap();
+        let named: BTreeSet<_> = table
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+            .map(|(key, _)| key)
+            .collect();
+        assert_eq!(named, told.keys().map(String::as_str).collect());
+        assert_eq!((&told["path_base64"], &told["address"]), (&json!("L2NhZuk="), &json!("192.0.2.1")));
+        assert_eq!((&told["seconds"], &told["resumed"]), (&json!(1.25), &json!(true)));
+    }
+
+    #[test]
+    fn no_two_ids_are_the_same() {
+        let ids: BTreeSet<_> = (0..1000).map(|_| new_id()).collect();
+        assert_eq!(ids.len(), 1000);
+        assert!(ids.iter().all(|id| id.len() == 32 && id.bytes().all(|digit| digit.is_ascii_hexdigit())));
+    }
+}

@@ -80,7 +80,7 @@ impl Hooks {
         let letters: Vec<_> = letters.into_iter().filter(|letter| letter.pledge.is_none()).collect();
         let waiting = Arc::new(AtomicUsize::new(letters.len()));
         let (orders, taken) = mpsc::unbounded_channel();
-        let rounds = Rounds::new(Arc::clone(&ledger), Arc::clone(&ready), log.clone(), Arc::clone(&waiting));
+        let rounds = Rounds::new(Arc::clone(&ledger), &ready, log.clone(), Arc::clone(&waiting));
         tokio::spawn(rounds.make(letters, taken));
         Ok(Arc::new(Self {
             ledger,

@@ -114,7 +114,7 @@ impl Line {
 impl Rounds {
     pub(super) fn new(
         ledger: Arc<dyn Ledger>,
-        ready: Arc<[Arc<Ready>]>,
+        ready: &[Arc<Ready>],
         log: Log,
         waiting: Arc<AtomicUsize>,
     ) -> Self {
