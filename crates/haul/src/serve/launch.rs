@@ -2,7 +2,7 @@
 //! the certificate is read, as whoever started the server; then it becomes the user that it is to be, and gives up what
 //! it need not reach. All else is done as that.
 
-use std::{fs::File, net::TcpListener, path::Path, sync::Arc, thread};
+use std::{fs::File, net::TcpListener, path::Path, sync::Arc, thread, time::Duration};
 
 use haul_server::{
     config::{Certificate, Config, Sandbox, Tls},
@@ -23,6 +23,9 @@ use super::{
 
 /// The most threads that sessions live on; what waits for a disk has others.
 const WORKERS: usize = 16;
+
+/// So long is waited for what a killed server has left: it is about to become another program.
+const LEFT: Duration = Duration::from_secs(5);
 
 /// What a server begins with.
 pub(super) struct Launch {
@@ -49,6 +52,8 @@ impl Launch {
         if let Some(bits) = config.process.umask {
             umask(Mode::from_raw_mode(bits));
         }
+        // Also its doors are held by what is left of a server that was killed.
+        SqliteLedger::outlive(&config.state, LEFT);
         let made = Made::default();
         let (protected, fingerprint) = made.protection(config)?;
         let doors = entrance::open(config, handed)?;

@@ -21,6 +21,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use haul_core::TreePath;
@@ -73,6 +74,15 @@ impl SqliteLedger {
     /// Makes the folder that [`Self::open`] would make, and nothing in it.
     pub fn make(folder: &Path) -> Result<(), StoreError> {
         make(folder).map_err(|error| StoreError::at("creating", folder, error))
+    }
+
+    /// Waits until nothing of a server that is no more holds this folder, at most so long. A program that it was just about
+    /// to start when it was killed still has all that it had open, for the moment until that program runs.
+    pub fn outlive(folder: &Path, at_most: Duration) {
+        let until = Instant::now() + at_most;
+        while is_held_by_the_dead(&folder.join("lock")) && Instant::now() < until {
+            std::thread::sleep(A_LOOK);
+        }
     }
 
     /// What a server that does not run has left in this folder: nothing is created or changed, and no server is kept from
@@ -259,12 +269,23 @@ fn make(folder: &Path) -> std::io::Result<()> {
 
 /// Somebody else has the lock of this folder.
 fn in_use(folder: &Path, lock: &Path) -> StoreError {
-    let pid = std::fs::read_to_string(lock).ok().and_then(|text| text.trim().parse().ok());
-    StoreError::InUse { path: folder.to_path_buf(), pid }
+    StoreError::InUse { path: folder.to_path_buf(), pid: noted(lock) }
+}
+
+/// The process that had a lock last.
+fn noted(lock: &Path) -> Option<u32> {
+    std::fs::read_to_string(lock).ok().and_then(|text| text.trim().parse().ok())
+}
+
+/// Whether a lock cannot be had although the process that took it is gone.
+fn is_held_by_the_dead(lock: &Path) -> bool {
+    let Ok(file) = File::open(lock) else { return false };
+    let held = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+    held && noted(lock).is_some_and(|pid| !sys::lives(pid))
 }
 
 /// Who only looks at a state is done after so long, most likely.
-const A_LOOK: std::time::Duration = std::time::Duration::from_millis(5);
+const A_LOOK: Duration = Duration::from_millis(5);
 
 /// Whether a lock that cannot be had is only shared, by those who look and go away again. It is not had afterwards.
 fn is_looked_at(file: &File) -> bool {

@@ -92,6 +92,30 @@ fn a_second_server_is_kept_out_while_the_first_lives() {
 }
 
 #[test]
+fn what_a_dead_server_has_left_is_waited_for_and_who_lives_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let soon = std::time::Duration::from_secs(60);
+    // Where none ever was, and where one lives.
+    SqliteLedger::outlive(folder.path(), soon);
+    let ledger = SqliteLedger::open(folder.path()).unwrap();
+    SqliteLedger::outlive(folder.path(), soon);
+    drop(ledger);
+    // The number of a process that is gone, while the lock is held still.
+    let mut gone = std::process::Command::new("true").spawn().unwrap();
+    gone.wait().unwrap();
+    let lock = folder.path().join("lock");
+    std::fs::write(&lock, gone.id().to_string()).unwrap();
+    let held = File::open(&lock).unwrap();
+    held.lock().unwrap();
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| SqliteLedger::outlive(folder.path(), soon));
+        assert!(is_held_by_the_dead(&lock) && !waits.is_finished());
+        drop(held);
+    });
+    SqliteLedger::open(folder.path()).unwrap();
+}
+
+#[test]
 fn what_a_newer_haul_wrote_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     put(&SqliteLedger::open(folder.path()).unwrap(), "a", 1, Durability::Full);
