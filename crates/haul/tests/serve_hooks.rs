@@ -49,7 +49,7 @@ impl Ear {
         let leave = r#"env | grep '^HAUL_' > "$1/$HAUL_ID.$HAUL_ATTEMPT.$$" && mv "$1/$HAUL_ID.$HAUL_ATTEMPT.$$" "$1/heard""#;
         fs::write(&file, format!("{script}\n{leave}\n")).unwrap();
         let words = ["/bin/sh", file.to_str().unwrap(), self.folder.path().to_str().unwrap()];
-        format!("[[hooks]]\nname = {name:?}\ncommand = {words:?}\n{keys}\n")
+        format!("[[hook]]\nname = {name:?}\ncommand = {words:?}\n{keys}\n")
     }
 
     /// All that was told, each by its keys without `HAUL_`.
@@ -272,7 +272,7 @@ fn who_fails_is_tried_again_and_then_given_up_and_the_log_says_so() {
     let (place, ear) = (Place::new(), Ear::new());
     let third = ear.hook("third", "[ $HAUL_ATTEMPT -ge 3 ] || { echo not yet; exit 7; }", "retry = \"1s\"");
     let never = ear.hook("never", "exit 1", "retry = \"1s\"\nretries = 1");
-    let absent = "[[hooks]]\nname = \"gone\"\ncommand = [\"/bin/sh\"]\npath = \"/elsewhere\"\n";
+    let absent = "[[hook]]\nname = \"gone\"\ncommand = [\"/bin/sh\"]\npath = \"/elsewhere\"\n";
     let served = place.serve().config(&format!("{third}{never}{absent}")).start();
     assert_eq!(stores(&served, "f", b"some"), 226);
     wait_for_lines(&served, "hook done", 1);
@@ -380,7 +380,7 @@ fn a_server_is_asked_with_a_signature_that_others_can_verify_until_it_has_heard(
     let receiver = Receiver::answering(&["503 Later", "302 Found\r\nLocation: /elsewhere", "204 Thanks"]);
     fs::write(ear.path("secret"), " whsec_c2VjcmV0IG9mIG91cnM=\n").unwrap();
     let hook = format!(
-        "[[hooks]]\nname = \"web\"\nurl = \"{}/in?a=b\"\nsecret_file = {:?}\nretry = \"1s\"\n",
+        "[[hook]]\nname = \"web\"\nurl = \"{}/in?a=b\"\nsecret_file = {:?}\nretry = \"1s\"\n",
         receiver.url,
         ear.path("secret")
     );
@@ -415,7 +415,7 @@ fn a_server_is_asked_with_a_signature_that_others_can_verify_until_it_has_heard(
 fn a_server_that_says_gone_is_not_asked_again() {
     let place = Place::new();
     let receiver = Receiver::answering(&["410 Gone", "204 Thanks"]);
-    let hook = format!("[[hooks]]\nname = \"web\"\nurl = \"{}\"\nretry = \"1s\"\n", receiver.url);
+    let hook = format!("[[hook]]\nname = \"web\"\nurl = \"{}\"\nretry = \"1s\"\n", receiver.url);
     let served = place.serve().config(&hook).start();
     assert_eq!(stores(&served, "a", b"some"), 226);
     served.process().wait_for_line(|line| line.contains("hook given up"), PATIENCE);
@@ -448,10 +448,10 @@ fn a_hang_up_changes_hooks_and_what_waits_for_one_that_is_gone_is_dropped() {
     let served = place.serve().arg("--config").arg(&file).start();
     assert_eq!(stores(&served, "a", b"some"), 226);
     served.process().wait_for_line(|line| line.contains("hook failed hook=\"old\""), PATIENCE);
-    fs::write(&file, "[[hooks]]\nname = \"new\"\n").unwrap();
+    fs::write(&file, "[[hook]]\nname = \"new\"\n").unwrap();
     served.process().hang_up();
     let line = served.process().wait_for_line(|line| line.contains("everything stays as it was"), PATIENCE);
-    assert!(line.contains("serve.toml:1: hooks.command: is missing"), "{line}");
+    assert!(line.contains("serve.toml:1: hook.command: is missing"), "{line}");
     fs::write(&file, ear.hook("new", "", "path = \"/b\"")).unwrap();
     served.process().hang_up();
     served.process().wait_for_line(|line| line.ends_with(" reloaded"), PATIENCE);
@@ -482,43 +482,37 @@ fn mistakes_in_hooks_are_told_with_line_and_reason() {
     };
     let program = "command = [\"/bin/sh\"]";
     for (config, what) in [
-        ("[[hooks]]\ncommand = [\"/bin/sh\"]".to_owned(), "wrong.toml:1: hooks.name: is missing"),
+        ("[[hook]]\ncommand = [\"/bin/sh\"]".to_owned(), "wrong.toml:1: hook.name: is missing"),
         (
-            format!("[[hooks]]\nname = \"a\"\n{program}\nurl = \"http://a/\""),
-            ":1: hooks.url: there is a command already",
+            format!("[[hook]]\nname = \"a\"\n{program}\nurl = \"http://a/\""),
+            ":1: hook.url: there is a command already",
         ),
-        (format!("[[hooks]]\nname = \"a\"\n{program}\non = [\"done\"]"), ":4: hooks.on: \"done\" is none of"),
-        (format!("[[hooks]]\nname = \"a\"\n{program}\non = []"), ":1: hooks.on: is empty"),
+        (format!("[[hook]]\nname = \"a\"\n{program}\non = [\"done\"]"), ":4: hook.on: \"done\" is none of"),
+        (format!("[[hook]]\nname = \"a\"\n{program}\non = []"), ":1: hook.on: is empty"),
         (
-            format!("[[hooks]]\nname = \"a\"\n{program}\ndirection = \"up\""),
-            ":4: hooks.direction: \"up\" is none of",
+            format!("[[hook]]\nname = \"a\"\n{program}\ndirection = \"up\""),
+            ":4: hook.direction: \"up\" is none of",
         ),
+        (format!("[[hook]]\nname = \"a\"\n{program}\nsecret_file = \"s\""), "hook.secret_file: is for a url"),
         (
-            format!("[[hooks]]\nname = \"a\"\n{program}\nsecret_file = \"s\""),
-            "hooks.secret_file: is for a url",
+            format!("[[hook]]\nname = \"a\"\n{program}\n[[hook]]\nname = \"a\"\n{program}"),
+            ":4: hook.name: \"a\" is there twice",
         ),
+        (format!("[[hook]]\nname = \"a\"\n{program}\nretries = -1"), ":4: hook.retries: is a whole number"),
         (
-            format!("[[hooks]]\nname = \"a\"\n{program}\n[[hooks]]\nname = \"a\"\n{program}"),
-            ":4: hooks.name: \"a\" is there twice",
+            format!("[[hook]]\nname = \"a\"\n{program}\ndealine = \"1s\""),
+            ":4: hook.dealine: there is no such key",
         ),
-        (format!("[[hooks]]\nname = \"a\"\n{program}\nretries = -1"), ":4: hooks.retries: is a whole number"),
+        ("[[hook]]\nname = \"a\"\ncommand = []".to_owned(), "hook.command: names no program"),
+        ("[[hook]]\nname = \"a\"\ncommand = [\"sh\"]".to_owned(), "\"sh\" is no path of a program"),
+        ("[[hook]]\nname = \"a\"\ncommand = [\"/no/such\"]".to_owned(), "/no/such is no file"),
+        ("[[hook]]\nname = \"a\"\ncommand = [\"wrong.toml\"]".to_owned(), "is no path of a program"),
+        ("[[hook]]\nname = \"a\"\ncommand = [\"./wrong.toml\"]".to_owned(), "is no program that can be run"),
+        ("[[hook]]\nname = \"a\"\nurl = \"ftp://a/\"".to_owned(), ":3: hook.url: \"ftp://a/\" is no address"),
+        ("[[hook]]\nname = \"a\"\nurl = \"http://u:p@a/\"".to_owned(), "has a user in it"),
         (
-            format!("[[hooks]]\nname = \"a\"\n{program}\ndealine = \"1s\""),
-            ":4: hooks.dealine: there is no such key",
-        ),
-        ("[[hooks]]\nname = \"a\"\ncommand = []".to_owned(), "hooks.command: names no program"),
-        ("[[hooks]]\nname = \"a\"\ncommand = [\"sh\"]".to_owned(), "\"sh\" is no path of a program"),
-        ("[[hooks]]\nname = \"a\"\ncommand = [\"/no/such\"]".to_owned(), "/no/such is no file"),
-        ("[[hooks]]\nname = \"a\"\ncommand = [\"wrong.toml\"]".to_owned(), "is no path of a program"),
-        ("[[hooks]]\nname = \"a\"\ncommand = [\"./wrong.toml\"]".to_owned(), "is no program that can be run"),
-        (
-            "[[hooks]]\nname = \"a\"\nurl = \"ftp://a/\"".to_owned(),
-            ":3: hooks.url: \"ftp://a/\" is no address",
-        ),
-        ("[[hooks]]\nname = \"a\"\nurl = \"http://u:p@a/\"".to_owned(), "has a user in it"),
-        (
-            "[[hooks]]\nname = \"a\"\nurl = \"http://a/\"\nsecret_file = \"no\"".to_owned(),
-            "hooks.secret_file: \"a\": ",
+            "[[hook]]\nname = \"a\"\nurl = \"http://a/\"\nsecret_file = \"no\"".to_owned(),
+            "hook.secret_file: \"a\": ",
         ),
     ] {
         let told = told(&config);

@@ -1,4 +1,4 @@
-//! `[[hooks]]`: who is told of transfers, as the file says it.
+//! `[[hook]]`: who is told of transfers, as the file says it.
 
 use std::{
     fs::File,
@@ -31,7 +31,7 @@ const DIRECTIONS: [(&str, Direction); 2] = [("received", Direction::Received), (
 /// All of them, with names that differ.
 pub(super) fn read<'a>(document: &mut Document<'a>, root: &mut Table<'a>, folder: &Path) -> Vec<Hook> {
     let mut hooks: Vec<Hook> = Vec::new();
-    for mut table in document.tables(root, "hooks") {
+    for mut table in document.tables(root, "hook") {
         let hook = one(document, &mut table, folder);
         if let Some(hook) = &hook
             && hooks.iter().any(|earlier| earlier.name == hook.name)
@@ -134,13 +134,13 @@ pub(super) fn unfit(hook: &Hook) -> Option<Problem> {
         Some(Problem::of(key, what))
     };
     match &hook.to {
-        To::Command { program, .. } if !program.is_file() => told("hooks.command", program, " is no file"),
+        To::Command { program, .. } if !program.is_file() => told("hook.command", program, " is no file"),
         To::Command { program, .. } if !is_program(program) => {
-            told("hooks.command", program, " is no program that can be run")
+            told("hook.command", program, " is no program that can be run")
         }
         To::Post { secret: Some(file), .. } => {
             let error = File::open(file).err()?;
-            told("hooks.secret_file", file, &format!(": {error}"))
+            told("hook.secret_file", file, &format!(": {error}"))
         }
         To::Command { .. } | To::Post { secret: None, .. } => None,
     }

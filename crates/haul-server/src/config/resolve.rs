@@ -530,7 +530,7 @@ fn users(
 #[cfg(test)]
 pub(super) fn keys() -> std::collections::BTreeSet<String> {
     let (mut document, root) =
-        Document::parse("[[mount]]\n[[hooks]]\n[[user]]\n[[user.folder]]\n[[anonymous.folder]]");
+        Document::parse("[[mount]]\n[[hook]]\n[[user]]\n[[user.folder]]\n[[anonymous.folder]]");
     read(&mut document, root, Path::new(""));
     document.asked
 }

@@ -203,7 +203,7 @@ fn all_that_is_wrong_is_told_at_once_with_key_and_line() {
                 password = \"secret\"\n[[user]]\nhome = \"/a/.haul\"\n";
     let told = problems(text);
     let expected = [
-        "/etc/haul/serve.toml:1: dri: there is no such key; here may be anonymous, dir, drain, ftp, hooks, http, limits, \
+        "/etc/haul/serve.toml:1: dri: there is no such key; here may be anonymous, dir, drain, ftp, hook, http, limits, \
          log, login, mount, process, proxy, state, tls, uploads, user",
         "/etc/haul/serve.toml:3: ftp.idle: \"5\" is no time: write 45s, 10m, 12h or 7d, at most ten years",
         "/etc/haul/serve.toml:4: ftp.listen: is a text: write it in quotes",
@@ -422,8 +422,8 @@ fn the_manual_s_defaults_are_the_defaults() {
         let (without, header) = match table {
             "" => (String::new(), String::new()),
             "user" => (user.clone(), user),
-            "hooks" => {
-                let hook = "[[hooks]]\nname = \"a\"\ncommand = [\"/a\"]\n".to_owned();
+            "hook" => {
+                let hook = "[[hook]]\nname = \"a\"\ncommand = [\"/a\"]\n".to_owned();
                 (hook.clone(), hook)
             }
             table => (String::new(), format!("[{table}]\n")),

@@ -4,8 +4,10 @@
 //!  letters posted, under a pledge ──> RENAME ──> the pledge is kept ──> delivered
 //!        │                              └─ failed ─> taken back
 //!        └── the server ends: the next one looks ──┬── still staged: taken back
-//!                                                  └── gone from there, and the file has the size: kept
+//!                                                  ├── gone, and the file there is the one before: taken back
+//!                                                  └── gone, and another file of that size is there: kept
 //! ```
+//! A staged file is gone without a name only with the power, which may take a folder's entry that was never synced.
 //! Where nobody wants to hear of it nothing is posted.
 
 use std::{sync::Arc, time::Duration};
@@ -72,7 +74,16 @@ impl Depot {
         if self.rules.in_place {
             return Ok(Some(Telling::Afterwards(happened)));
         }
-        let pledged = hooks.pledge(&happened, stage, self.rules.durability).await?;
+        if !hooks.want(&happened) {
+            return Ok(None);
+        }
+        let replaces = match self.store.stat(&happened.path).await {
+            Ok(meta) => Some(meta.modified.seconds),
+            Err(StoreError::NotFound { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let pledge = Pledge { stage: stage.clone(), size: happened.size.unwrap_or(0), replaces };
+        let pledged = hooks.pledge(&happened, &pledge, self.rules.durability).await?;
         Ok(pledged.map(Telling::Pledged))
     }
 
@@ -87,7 +98,7 @@ impl Depot {
         let pledged = match telling {
             Telling::Afterwards(happened) => {
                 if published.is_ok() {
-                    hooks.tell(&happened);
+                    hooks.tell_for_certain(&happened).await;
                 }
                 return;
             }
@@ -131,7 +142,10 @@ impl Depot {
             Err(error) => return Err(error),
         }
         match self.store.stat(&letter.path).await {
-            Ok(meta) => Ok(meta.kind == Kind::File && meta.size == pledge.size),
+            Ok(meta) => {
+                let is_new = pledge.replaces != Some(meta.modified.seconds);
+                Ok(meta.kind == Kind::File && meta.size == pledge.size && is_new)
+            }
             Err(StoreError::NotFound { .. }) => Ok(false),
             Err(error) => Err(error),
         }

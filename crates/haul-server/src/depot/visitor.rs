@@ -37,7 +37,14 @@ impl Visitor {
     }
 
     pub(super) fn new(depot: Arc<Depot>, account: Account) -> Self {
-        Self { depot, account: Arc::new(account), told: Arc::default(), aside: false, pace: None, whence: None }
+        Self {
+            depot,
+            account: Arc::new(account),
+            told: Arc::default(),
+            aside: false,
+            pace: None,
+            whence: None,
+        }
     }
 
     /// The same, whose bytes go at this pace.

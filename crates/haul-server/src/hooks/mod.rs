@@ -22,7 +22,7 @@ mod rounds;
 use std::{
     path::PathBuf,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -58,6 +58,8 @@ pub struct Hooks {
     next: AtomicU64,
     waiting: Arc<AtomicUsize>,
     full: AtomicBool,
+    /// Letters under a pledge of which this server does not know whether it is kept, by their staged files.
+    left: Mutex<Vec<(StageId, u64)>>,
     orders: mpsc::UnboundedSender<Order>,
 }
 
@@ -77,6 +79,7 @@ impl Hooks {
         let ready = ready(hooks, &tree)?;
         let letters = ledger.letters().await?;
         let next = letters.iter().map(|letter| letter.number.saturating_add(1)).max().unwrap_or(0);
+        let left = left(&letters).collect();
         let letters: Vec<_> = letters.into_iter().filter(|letter| letter.pledge.is_none()).collect();
         let waiting = Arc::new(AtomicUsize::new(letters.len()));
         let (orders, taken) = mpsc::unbounded_channel();
@@ -90,6 +93,7 @@ impl Hooks {
             next: AtomicU64::new(next),
             waiting,
             full: AtomicBool::new(false),
+            left: Mutex::new(left),
             orders,
         }))
     }
@@ -112,21 +116,26 @@ impl Hooks {
         }
     }
 
-    /// Posts what is to be told once this upload is published. After an error nothing is posted.
+    /// Whether anybody wants to hear of this.
+    pub(crate) fn want(&self, happened: &Happened) -> bool {
+        self.ready().iter().any(|ready| ready.hook.wants(happened))
+    }
+
+    /// Posts what is to be told once this is published. After an error nothing is posted.
     pub(crate) async fn pledge(
         &self,
         happened: &Happened,
-        stage: &StageId,
+        pledge: &Pledge,
         how: Durability,
     ) -> Result<Option<Pledged>, StoreError> {
         let mut letters = self.letters(happened);
         if letters.is_empty() {
             return Ok(None);
         }
-        let size = happened.size.unwrap_or(0);
         for letter in &mut letters {
-            letter.pledge = Some(Pledge { stage: stage.clone(), size });
+            letter.pledge = Some(pledge.clone());
         }
+        self.forget_earlier(&pledge.stage).await;
         let posted = self.ledger.post(&letters, how).await;
         if posted.is_err() {
             self.waiting.fetch_sub(letters.len(), Ordering::Relaxed);
@@ -159,6 +168,26 @@ impl Hooks {
     /// Nobody knows whether it is published: the next server looks.
     pub(crate) fn leave(&self, Pledged(letters): Pledged) {
         self.waiting.fetch_sub(letters.len(), Ordering::Relaxed);
+        self.left().extend(left(&letters));
+    }
+
+    /// What was posted of this staged file, and left, is not true: it is staged still.
+    async fn forget_earlier(&self, stage: &StageId) {
+        let earlier: Vec<_> =
+            self.left().extract_if(.., |(of, _)| of == stage).map(|(_, number)| number).collect();
+        if !earlier.is_empty()
+            && let Err(error) = self.ledger.unpost(&earlier).await
+        {
+            tracing::warn!(%error, "what hooks were to be told is still in the ledger");
+        }
+    }
+
+    /// Tells of something that needs no pledge, and is in the ledger then.
+    pub(crate) async fn tell_for_certain(&self, happened: &Happened) {
+        let letters = self.letters(happened);
+        if !letters.is_empty() {
+            self.keep(Pledged(letters)).await;
+        }
     }
 
     /// Tells of something that needs no pledge. Never waits.
@@ -176,9 +205,17 @@ impl Hooks {
         }
     }
 
+    fn ready(&self) -> Arc<[Arc<Ready>]> {
+        Arc::clone(&self.ready.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn left(&self) -> MutexGuard<'_, Vec<(StageId, u64)>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A letter for each hook that wants one.
     fn letters(&self, happened: &Happened) -> Vec<Letter> {
-        let ready = Arc::clone(&self.ready.read().unwrap_or_else(PoisonError::into_inner));
+        let ready = self.ready();
         let wanting: Vec<_> =
             ready.iter().filter(|ready| ready.hook.wants(happened)).map(|ready| &ready.hook.name).collect();
         if wanting.is_empty() || self.is_full() {
@@ -209,6 +246,11 @@ impl Hooks {
         }
         full
     }
+}
+
+/// Those under a pledge.
+fn left(letters: &[Letter]) -> impl Iterator<Item = (StageId, u64)> {
+    letters.iter().filter_map(|letter| Some((letter.pledge.as_ref()?.stage.clone(), letter.number)))
 }
 
 /// Hooks with what they need: a secret is read here, and again at each change.

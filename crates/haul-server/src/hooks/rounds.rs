@@ -145,6 +145,9 @@ impl Rounds {
             }
             if let Some((within, done)) = self.obey(came).await {
                 self.rest(within).await;
+                // What happened meanwhile is for the next server.
+                let late = std::iter::from_fn(|| orders.try_recv().ok()).collect();
+                let _ = self.obey(late).await;
                 let _ = done.send(());
                 return;
             }

@@ -184,7 +184,8 @@ async fn one_owner_s_upload_moves_alone<L: Ledger>(ledger: &L) -> Result<(), Sto
 
 /// A letter that differs by its number.
 pub fn letter(number: u64) -> Letter {
-    let pledge = Pledge { stage: StageId(format!("stage-{number}")), size: u64::MAX - number };
+    let (stage, size) = (StageId(format!("stage-{number}")), u64::MAX - number);
+    let pledge = Pledge { stage, size, replaces: number.is_multiple_of(4).then_some(i64::MIN) };
     Letter {
         number,
         id: format!("event-{}", number / 2),

@@ -31,4 +31,7 @@ pub struct Pledge {
     pub stage: StageId,
     /// How many bytes it has.
     pub size: u64,
+    /// When the file was dated that it replaces, in seconds since 1970-01-01T00:00:00Z: no later version of a name has the
+    /// second of an earlier one, so what has this date still is that one.
+    pub replaces: Option<i64>,
 }

@@ -9,10 +9,11 @@ use crate::{Letter, Pledge, StageId};
 /// What version 3 had not.
 pub(super) const CREATE: &str = "CREATE TABLE letters (
     number INTEGER NOT NULL PRIMARY KEY, id TEXT NOT NULL, recipient TEXT NOT NULL, path BLOB NOT NULL, stage TEXT,
-    size INTEGER, tries INTEGER NOT NULL, body BLOB NOT NULL) STRICT";
-const POST: &str = "INSERT OR REPLACE INTO letters (number, id, recipient, path, stage, size, tries, body)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-const ALL: &str = "SELECT number, id, recipient, path, stage, size, tries, body FROM letters";
+    size INTEGER, replaces INTEGER, tries INTEGER NOT NULL, body BLOB NOT NULL) STRICT";
+const POST: &str =
+    "INSERT OR REPLACE INTO letters (number, id, recipient, path, stage, size, replaces, tries,
+    body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+const ALL: &str = "SELECT number, id, recipient, path, stage, size, replaces, tries, body FROM letters";
 const UNPOST: &str = "DELETE FROM letters WHERE number = ?1";
 
 /// Everything that waits.
@@ -30,7 +31,9 @@ fn letter(row: &Row<'_>) -> Result<Option<Letter>, rusqlite::Error> {
     let path: Vec<u8> = row.get(3)?;
     let Ok(path) = TreePath::ROOT.join(&path) else { return Ok(None) };
     let pledge = match (row.get::<_, Option<String>>(4)?, row.get::<_, Option<i64>>(5)?) {
-        (Some(stage), Some(size)) => Some(Pledge { stage: StageId(stage), size: size.cast_unsigned() }),
+        (Some(stage), Some(size)) => {
+            Some(Pledge { stage: StageId(stage), size: size.cast_unsigned(), replaces: row.get(6)? })
+        }
         _ => None,
     };
     Ok(Some(Letter {
@@ -39,8 +42,8 @@ fn letter(row: &Row<'_>) -> Result<Option<Letter>, rusqlite::Error> {
         to: row.get(2)?,
         path,
         pledge,
-        tries: row.get(6)?,
-        body: row.get(7)?,
+        tries: row.get(7)?,
+        body: row.get(8)?,
     }))
 }
 
@@ -56,6 +59,7 @@ pub(super) fn post(transaction: &Transaction<'_>, letters: &[Letter]) -> Result<
             letter.path.as_bytes(),
             pledge.map(|pledge| pledge.stage.0.as_str()),
             pledge.map(|pledge| pledge.size.cast_signed()),
+            pledge.and_then(|pledge| pledge.replaces),
             letter.tries,
             letter.body,
         ])?;
