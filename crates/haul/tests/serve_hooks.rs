@@ -5,72 +5,26 @@
 mod scene;
 
 use std::{
-    collections::BTreeMap,
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
-    path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    path::Path,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use haul_testkit::{Caller, Content, Haul, Served, real::peer, served};
 
 use scene::{
-    MIB, Seeded,
-    served::{Place, begun, owner, part},
+    MIB,
+    ear::Ear,
+    http::{OWNER, ask, send},
+    served::{Place, begun, hash_of, owner, part},
+    tus::{BYTES, Tus, filename, location},
     wait_until,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A folder in which each call of a program leaves what it was told.
-struct Ear {
-    folder: tempfile::TempDir,
-}
-
-impl Ear {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("heard")).unwrap();
-        Self { folder }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// A hook that runs a script, which sees the folder as `$1`, and then leaves what it was told.
-    fn hook(&self, name: &str, script: &str, keys: &str) -> String {
-        let file = self.path(&format!("{name}.sh"));
-        let leave = r#"env | grep '^HAUL_' > "$1/$HAUL_ID.$HAUL_ATTEMPT.$$" && mv "$1/$HAUL_ID.$HAUL_ATTEMPT.$$" "$1/heard""#;
-        fs::write(&file, format!("{script}\n{leave}\n")).unwrap();
-        let words = ["/bin/sh", file.to_str().unwrap(), self.folder.path().to_str().unwrap()];
-        format!("[[hook]]\nname = {name:?}\ncommand = {words:?}\n{keys}\n")
-    }
-
-    /// All that was told, each by its keys without `HAUL_`.
-    fn heard(&self) -> Vec<BTreeMap<String, String>> {
-        let read = |path: PathBuf| {
-            let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
-            let pairs = text.lines().filter_map(|line| line.strip_prefix("HAUL_")?.split_once('='));
-            pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
-        };
-        let entries = fs::read_dir(self.path("heard")).unwrap();
-        let mut all: Vec<BTreeMap<String, String>> =
-            entries.map(|entry| read(entry.unwrap().path())).collect();
-        all.sort_by_key(|told| told["TIME"].clone());
-        all
-    }
-
-    fn wait_for(&self, count: usize) -> Vec<BTreeMap<String, String>> {
-        wait_until(|| self.heard().len() >= count);
-        self.heard()
-    }
-}
 
 fn stores(served: &Served, name: &str, bytes: &[u8]) -> u16 {
     owner(served.addr()).stores(&format!("STOR {name}"), bytes).code
@@ -125,6 +79,150 @@ fn a_complete_upload_is_told_once_whichever_client_sends_it_through_whichever_do
     }
 }
 
+/// What was told last, once there are so many: path, event, direction, first byte, how many.
+fn last_of(ear: &Ear, count: usize) -> (String, String, String, u64, u64) {
+    let told = ear.wait_for(count).pop().unwrap();
+    let number = |key: &str| told[key].parse().unwrap();
+    let value = |key: &str| told[key].clone();
+    (value("PATH"), value("EVENT"), value("DIRECTION"), number("FROM"), number("BYTES"))
+}
+
+#[test]
+fn each_dialect_tells_one_complete_of_an_upload_in_however_many_pieces() {
+    let (place, ear) = (Place::new(), Ear::new());
+    let hook = ear.hook("ear", "", "on = [\"complete\", \"incomplete\"]");
+    let served = place.serve().http().config(&hook).start();
+    let (ftp, addr) = (served.addr(), served.http_addr());
+    let received = |path: &str, from, bytes| {
+        (path.to_owned(), "complete".to_owned(), "received".to_owned(), from, bytes)
+    };
+    // FTP: STOR, and APPE to what is there.
+    assert_eq!(stores(&served, "f", b"some"), 226);
+    assert_eq!(last_of(&ear, 1), received("/f", 0, 4));
+    assert_eq!(owner(ftp).stores("APPE f", b" more").code, 226);
+    assert_eq!(last_of(&ear, 2), received("/f", 4, 5));
+    // FTP by lanes: the ranges are no ends.
+    let lane = |range: &str, of: &str, bytes: &[u8]| {
+        let mut caller = owner(ftp);
+        if of.is_empty() {
+            caller.says("ALLO 8", 200);
+        }
+        caller.says(&format!("RANG {range} {of}"), 350);
+        caller.stores("STOR l", bytes)
+    };
+    let first = lane("4 7", "", b"wise");
+    let of = first.text.split_whitespace().skip_while(|word| *word != "RANG").nth(3).unwrap().to_owned();
+    assert_eq!(lane("0 3", &of, b"like").code, 226);
+    assert_eq!(last_of(&ear, 3).0, "/l");
+    assert_eq!(ear.heard()[2]["SIZE"], "8");
+    // PUT, whole and in pieces.
+    send(addr, "PUT", "/p", &[OWNER], b"whole").expect(201);
+    assert_eq!(last_of(&ear, 4), received("/p", 0, 5));
+    assert!(send(addr, "PUT", "/q", &[OWNER, "Content-Range: bytes 0-3/8"], b"half").status() < 300);
+    assert!(send(addr, "PUT", "/q", &[OWNER, "Content-Range: bytes 4-7/8"], b"half").status() < 300);
+    assert_eq!(last_of(&ear, 5), received("/q", 4, 4));
+    // The draft.
+    let interop = "Upload-Draft-Interop-Version: 8";
+    let fields = [OWNER, interop, "Upload-Complete: ?0", "Upload-Length: 8"];
+    let made = send(addr, "POST", "/r", &fields, b"half").expect(201);
+    let fields = [
+        OWNER,
+        interop,
+        "Upload-Complete: ?1",
+        "Upload-Offset: 4",
+        "Content-Type: application/partial-upload",
+    ];
+    assert!(send(addr, "PATCH", &location(&made), &fields, b"half").status() < 300);
+    assert_eq!(last_of(&ear, 6), received("/r", 4, 4));
+    // tus, and a file of its parts.
+    let ann = Tus::owner(addr);
+    let url = ann.creates("/-/tus", "s", 8);
+    ann.sends(&url, 0, b"half").expect(204);
+    ann.sends(&url, 4, b"half").expect(204);
+    assert_eq!(last_of(&ear, 7), received("/s", 4, 4));
+    let part = |bytes: &[u8]| {
+        let length = format!("Upload-Length: {}", bytes.len());
+        location(&ann.asks("POST", "/-/tus", &[&length, "Upload-Concat: partial", BYTES], bytes).expect(201))
+    };
+    let concat = format!("Upload-Concat: final;{} {}", part(b"a"), part(b"bc"));
+    ann.asks("POST", "/-/tus", &[&concat, &filename("t")], b"").expect(201);
+    assert_eq!(last_of(&ear, 8), received("/t", 0, 3));
+    // Parts and ranges are told of by nobody, and each of these once.
+    let events: Vec<_> = ear.heard().into_iter().map(|told| told["EVENT"].clone()).collect();
+    assert_eq!(events, ["complete"; 8]);
+    let protocols: Vec<_> = ear.heard().into_iter().map(|told| told["PROTOCOL"].clone()).collect();
+    assert_eq!(protocols, ["ftp", "ftp", "ftp", "http", "http", "http", "http", "http"]);
+}
+
+#[test]
+fn what_goes_out_is_told_of_each_answer_with_its_first_byte() {
+    let (place, ear) = (Place::new(), Ear::new());
+    let hook = ear.hook("ear", "", "on = [\"complete\", \"incomplete\"]\ndirection = \"sent\"");
+    let served = place.serve().http().config(&hook).start();
+    let content = Content::new(5, 40 * MIB);
+    content.write_to(place.far("f"));
+    let sent = |from, bytes| ("/f".to_owned(), "complete".to_owned(), "sent".to_owned(), from, bytes);
+    let mut caller = owner(served.addr());
+    caller.says(&format!("REST {}", 40 * MIB - 7), 350);
+    assert_eq!(caller.receives("RETR f").len(), 7);
+    assert_eq!(last_of(&ear, 1), sent(40 * MIB - 7, 7));
+    ask(served.http_addr(), "GET", "/f", &[OWNER, "Range: bytes=100-199"]).expect(206);
+    assert_eq!(last_of(&ear, 2), sent(100, 100));
+    // Whoever goes away in the middle has not all of it.
+    let data = caller.data();
+    caller.says("RETR f", 150);
+    drop((data, caller));
+    let (path, event, direction, from, bytes) = last_of(&ear, 3);
+    assert_eq!((path.as_str(), event.as_str(), direction.as_str(), from), ("/f", "incomplete", "sent", 0));
+    assert!(bytes < 40 * MIB && !ear.heard()[2]["WHY"].is_empty());
+    // A look is no transfer.
+    ask(served.http_addr(), "HEAD", "/f", &[OWNER]).expect(200);
+    ask(served.http_addr(), "GET", "/f", &[OWNER, "Range: bytes=0-0"]).expect(206);
+    assert_eq!(last_of(&ear, 4), sent(0, 1));
+}
+
+#[test]
+fn what_a_quota_has_no_room_for_is_told_as_incomplete_and_a_home_and_a_mount_are_told_as_they_lie() {
+    let (place, ear) = (Place::new(), Ear::new());
+    let disk = tempfile::tempdir().unwrap();
+    fs::create_dir_all(place.far("home/media")).unwrap();
+    let user = |name: &str, more: &str| {
+        format!("[[user]]\nname = {name:?}\npassword = {:?}\n{more}\n", hash_of("secret"))
+    };
+    let config = format!(
+        "[[mount]]\npath = \"/home/media\"\ndir = {:?}\n{}{}{}",
+        disk.path(),
+        user("a", "home = \"/home\""),
+        user("q", "home = \"/small\"\nquota_bytes = \"1M\""),
+        ear.hook("ear", "", "on = [\"complete\", \"incomplete\"]")
+    );
+    fs::create_dir_all(place.far("small")).unwrap();
+    let serve = haul_testkit::Serve::without_user(env!("CARGO_BIN_EXE_haul"), place.root());
+    let served = serve.http().config(&config).start();
+    // Within the home, and within what is mounted there.
+    for (name, path, file) in
+        [("f", "/home/f", place.far("home/f")), ("media/g", "/home/media/g", disk.path().join("g"))]
+    {
+        let heard = ear.heard().len();
+        assert_eq!(stores(&served, name, b"some"), 226);
+        let told = &ear.wait_for(heard + 1)[heard];
+        assert_eq!((told["PATH"].as_str(), Path::new(&told["FILE"])), (path, file.as_path()));
+        assert_eq!(fs::read(&told["FILE"]).unwrap(), b"some");
+    }
+    // More than there is room for: in the middle, and at once.
+    let big = vec![0; 2 << 20];
+    let quota = "Authorization: Basic cTpzZWNyZXQ=";
+    let mut caller = Caller::binary(served.addr(), "q", "secret");
+    let stored = caller.stores("STOR x", &big);
+    assert_eq!(stored.code, 552);
+    send(served.http_addr(), "PUT", "/y", &[quota], &big).expect(507);
+    for (told, path) in ear.wait_for(4)[2..].iter().zip(["/small/x", "/small/y"]) {
+        assert_eq!((told["PATH"].as_str(), told["EVENT"].as_str()), (path, "incomplete"), "{told:?}");
+        assert!(told["WHY"].contains("quota"), "{told:?}");
+        assert!(!told.contains_key("FILE"), "{told:?}");
+    }
+}
+
 #[test]
 fn a_client_that_is_killed_is_told_as_incomplete_and_who_goes_on_as_complete_from_there() {
     let (place, ear) = (Place::new(), Ear::new());
@@ -155,96 +253,6 @@ fn a_client_that_is_killed_is_told_as_incomplete_and_who_goes_on_as_complete_fro
     let told = &ear.wait_for(4)[3];
     assert_eq!((told["EVENT"].as_str(), told["RESUMED"].as_str()), ("complete", "true"), "{told:?}");
     assert_eq!((told["FROM"].clone(), told["SIZE"].clone()), (kept.to_string(), content.size().to_string()));
-}
-
-/// Many clients, a server that is killed again and again: what was published and what was told of it.
-fn killed_again_and_again(uploads: &str) {
-    const ROUNDS: usize = 12;
-    let (place, ear) = (Place::new(), Ear::new());
-    let config = format!("[uploads]\n{uploads}\n{}", ear.hook("ear", "", "retry = \"1s\"\nat_once = 8"));
-    let served = place.serve().http().config(&config).start();
-    let (addr, http) = (served.addr(), served.http_url(""));
-    let mut served = Some(served);
-    let (over, sent) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let answered = Mutex::new(Vec::new());
-    let curl = peer("curl");
-    std::thread::scope(|scope| {
-        for worker in 0..4_u64 {
-            let (over, sent, answered) = (&over, &sent, &answered);
-            let (place, http, curl) = (&place, &http, &curl);
-            scope.spawn(move || {
-                let mut random = Seeded(worker);
-                for number in 0.. {
-                    if over.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    let name = format!("{worker}-{number}");
-                    let bytes = part(Content::new(number, MIB), 0, 1 + random.below(MIB / 2));
-                    let done = match curl {
-                        Some(curl) if worker % 2 == 1 => {
-                            let local = place.local(&name);
-                            fs::write(&local, &bytes).unwrap();
-                            let url = format!("{http}/{name}");
-                            let end = Haul::new(curl).args(["-sS", "-f", "-T"]).arg(local).arg(url).run();
-                            end.code == Some(0)
-                        }
-                        _ => std::panic::catch_unwind(|| {
-                            let mut caller = Caller::binary(addr, served::USER, served::PASSWORD);
-                            caller.stores(&format!("STOR {name}"), &bytes).code == 226
-                        })
-                        .unwrap_or(false),
-                    };
-                    if done {
-                        answered.lock().unwrap().push(name);
-                    }
-                    sent.fetch_add(1, Ordering::SeqCst);
-                }
-            });
-        }
-        let mut random = Seeded(77);
-        for _ in 0..ROUNDS {
-            let wanted = sent.load(Ordering::SeqCst) + 3 + usize::try_from(random.below(9)).unwrap();
-            wait_until(|| sent.load(Ordering::SeqCst) >= wanted);
-            served = served.take().map(Served::killed_and_started_again);
-        }
-        over.store(true, Ordering::SeqCst);
-    });
-    let answered = answered.into_inner().unwrap();
-    assert!(answered.len() > ROUNDS, "only {} came through", answered.len());
-    let published: Vec<String> = fs::read_dir(place.root())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name != ".haul")
-        .collect();
-    assert!(answered.iter().all(|name| published.contains(name)), "what was answered is there");
-    let ids = |name: &str| -> Vec<String> {
-        let path = format!("/{name}");
-        ear.heard().iter().filter(|told| told["PATH"] == path).map(|told| told["ID"].clone()).collect()
-    };
-    wait_until(|| published.iter().all(|name| !ids(name).is_empty()));
-    for name in &published {
-        let mut ids = ids(name);
-        ids.dedup();
-        assert_eq!(ids.len(), 1, "{name} has one id, however often it is told");
-    }
-    for told in ear.heard() {
-        let size = fs::metadata(&told["FILE"]).map(|seen| seen.len()).ok();
-        assert_eq!(
-            size.map(|size| size.to_string()).as_ref(),
-            Some(&told["SIZE"]),
-            "told of a half: {told:?}"
-        );
-    }
-}
-
-#[test]
-fn every_published_file_is_told_and_no_half_however_often_the_server_is_killed() {
-    killed_again_and_again("durability = \"full\"");
-}
-
-#[test]
-fn so_it_is_where_uploads_are_not_synced() {
-    killed_again_and_again("durability = \"relaxed\"");
 }
 
 /// Whether a process is there and more than a number that nobody has asked for.
@@ -452,14 +460,31 @@ fn a_hang_up_changes_hooks_and_what_waits_for_one_that_is_gone_is_dropped() {
     served.process().hang_up();
     let line = served.process().wait_for_line(|line| line.contains("everything stays as it was"), PATIENCE);
     assert!(line.contains("serve.toml:1: hook.command: is missing"), "{line}");
+    // The old one is told, as before.
+    assert_eq!(stores(&served, "d", b"some"), 226);
+    wait_for_lines(&served, "hook failed hook=\"old\"", 2);
     fs::write(&file, ear.hook("new", "", "path = \"/b\"")).unwrap();
     served.process().hang_up();
     served.process().wait_for_line(|line| line.ends_with(" reloaded"), PATIENCE);
-    served.process().wait_for_line(|line| line.contains("1 deliveries are dropped"), PATIENCE);
+    served.process().wait_for_line(|line| line.contains("2 deliveries are dropped"), PATIENCE);
     assert_eq!((stores(&served, "c", b"some"), stores(&served, "b", b"some")), (226, 226));
     wait_for_lines(&served, "hook done", 1);
     let heard = ear.heard();
     assert_eq!((heard.len(), heard[0]["PATH"].as_str()), (1, "/b"), "{heard:?}");
+}
+
+#[test]
+fn a_program_is_run_in_no_sandbox_and_the_log_says_so_or_the_server_does_not_start() {
+    let (place, ear) = (Place::new(), Ear::new());
+    let hook = ear.hook("ear", "", "");
+    let served = place.serve().config(&hook).start();
+    let line = served.process().wait_for_line(|line| line.contains(" sandbox "), PATIENCE);
+    assert!(line.ends_with(r#"sandbox none="the hook \"ear\" runs a program""#), "{line}");
+    drop(served);
+    let end =
+        place.serve().config(&format!("[process]\nsandbox = \"required\"\n{hook}")).run().expect_code(7);
+    let why = "process.sandbox is required, and there is none: the hook \"ear\" runs a program";
+    assert!(end.stderr.contains(why), "{}", end.stderr);
 }
 
 #[test]

@@ -26,8 +26,8 @@ const SAID: usize = 2000;
 /// What it said last may still be on its way when it is over.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
-/// What a program is told: each value of the body under `HAUL_` and its name, and where the file lies.
-pub(super) fn environment(letter: &Letter, attempt: u32, hook: &str, tree: &Path) -> Vec<(String, OsString)> {
+/// What a program is told: each value of the body under `HAUL_` and its name, and which file it is on this machine.
+pub(super) fn environment(letter: &Letter, attempt: u32, hook: &str, file: &Path) -> Vec<(String, OsString)> {
     let told: Map<String, Value> = serde_json::from_slice(&letter.body).unwrap_or_default();
     let raw = letter.path.absolute();
     let complete = told.get("event").and_then(Value::as_str) == Some("complete");
@@ -47,9 +47,7 @@ pub(super) fn environment(letter: &Letter, attempt: u32, hook: &str, tree: &Path
     put("HOOK", hook.into());
     put("ATTEMPT", attempt.to_string().into());
     if complete {
-        let mut file = tree.as_os_str().as_encoded_bytes().to_vec();
-        file.extend_from_slice(&raw);
-        put("FILE", OsString::from_vec(file));
+        put("FILE", file.as_os_str().to_owned());
     }
     put("PATH", OsString::from_vec(raw));
     values

@@ -1,11 +1,11 @@
 //! One try to deliver one letter, and what came of it.
 
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use haul_store::Letter;
 
 use super::{
-    Hook, To, command,
+    Hook, To, Whereabouts, command,
     post::{self, Secret},
 };
 use crate::ServerError;
@@ -14,7 +14,7 @@ use crate::ServerError;
 pub(super) struct Ready {
     pub(super) hook: Hook,
     secret: Option<Secret>,
-    tree: PathBuf,
+    tree: Arc<Whereabouts>,
 }
 
 /// What came of a try.
@@ -37,7 +37,7 @@ pub(super) enum End {
 }
 
 impl Ready {
-    pub(super) fn new(hook: Hook, tree: &Path) -> Result<Self, ServerError> {
+    pub(super) fn new(hook: Hook, tree: Arc<Whereabouts>) -> Result<Self, ServerError> {
         let secret = match &hook.to {
             To::Post { secret: Some(file), .. } => Some(Secret::read(file).map_err(|why| {
                 ServerError::Setting(format!(
@@ -48,7 +48,7 @@ impl Ready {
             })?),
             To::Post { secret: None, .. } | To::Command { .. } => None,
         };
-        Ok(Self { hook, secret, tree: tree.to_owned() })
+        Ok(Self { hook, secret, tree })
     }
 
     /// Tries it; this is the try of that number, from 1.
@@ -56,7 +56,8 @@ impl Ready {
         let deadline = self.hook.deadline;
         match &self.hook.to {
             To::Command { program, args } => {
-                let told = command::environment(letter, attempt, &self.hook.name, &self.tree);
+                let told =
+                    command::environment(letter, attempt, &self.hook.name, &self.tree.of(&letter.path));
                 command::run(program, args, told, deadline).await
             }
             To::Post { url, .. } => {

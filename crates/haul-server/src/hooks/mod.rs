@@ -18,9 +18,9 @@ mod happened;
 mod hook;
 mod post;
 mod rounds;
+mod whereabouts;
 
 use std::{
-    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -39,6 +39,7 @@ use self::{
 pub use self::{
     happened::{Outcome, Whence},
     hook::{Hook, To, Url},
+    whereabouts::Whereabouts,
 };
 use crate::{
     ServerError,
@@ -52,8 +53,7 @@ const MOST: usize = 100_000;
 pub struct Hooks {
     ledger: Arc<dyn Ledger>,
     log: Log,
-    /// The served folder.
-    tree: PathBuf,
+    tree: Arc<Whereabouts>,
     ready: RwLock<Arc<[Arc<Ready>]>>,
     next: AtomicU64,
     waiting: Arc<AtomicUsize>,
@@ -73,9 +73,10 @@ impl Hooks {
     pub async fn open(
         ledger: Arc<dyn Ledger>,
         hooks: &[Hook],
-        tree: PathBuf,
+        tree: Whereabouts,
         log: Log,
     ) -> Result<Arc<Self>, ServerError> {
+        let tree = Arc::new(tree);
         let ready = ready(hooks, &tree)?;
         let letters = ledger.letters().await?;
         let next = letters.iter().map(|letter| letter.number.saturating_add(1)).max().unwrap_or(0);
@@ -254,6 +255,6 @@ fn left(letters: &[Letter]) -> impl Iterator<Item = (StageId, u64)> {
 }
 
 /// Hooks with what they need: a secret is read here, and again at each change.
-fn ready(hooks: &[Hook], tree: &std::path::Path) -> Result<Arc<[Arc<Ready>]>, ServerError> {
-    hooks.iter().map(|hook| Ready::new(hook.clone(), tree).map(Arc::new)).collect()
+fn ready(hooks: &[Hook], tree: &Arc<Whereabouts>) -> Result<Arc<[Arc<Ready>]>, ServerError> {
+    hooks.iter().map(|hook| Ready::new(hook.clone(), Arc::clone(tree)).map(Arc::new)).collect()
 }

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     ServerError,
     checksum::Checksum,
-    depot::{Control, DataEnd, Receiving, Settled, Visitor},
+    depot::{Control, DataEnd, Order, Receiving, Settled, Visitor},
     house::OnItsWay,
     log::{Direction, Ended, Event, Transfer},
     pace::Way,
@@ -52,12 +52,36 @@ pub(super) struct Arriving {
     /// How many bytes came, for whoever asks meanwhile.
     came: Arc<AtomicU64>,
     underway: OnItsWay,
-    /// Whether it has no place in the tree.
-    aside: bool,
     client: Arc<Client>,
     visitor: Visitor,
     /// What the content has come to so far, by each algorithm that it may have to be shown by.
     checked: Vec<Checksum>,
+}
+
+/// Begins to receive. That there is no room in a quota is an end of it, which is written down, and told.
+pub(super) async fn begin(
+    client: &Arc<Client>,
+    visitor: &Visitor,
+    path: &TreePath,
+    order: Order,
+) -> Result<Receiving, ServerError> {
+    let began = Instant::now();
+    let begun = visitor.begin(path, order).await;
+    if let Err(error @ ServerError::OverQuota) = &begun {
+        let transfer = file::transfer(client, visitor, path, 0);
+        let (took, ended) = (began.elapsed(), Ended::Failed { why: error.to_string() });
+        tell(client, visitor, Transfer { direction: Direction::Received, took, ended, ..transfer });
+    }
+    begun
+}
+
+/// Writes down the end of something received; hooks hear of it where it has a place in the tree.
+fn tell(client: &Client, visitor: &Visitor, transfer: Transfer) {
+    if visitor.is_aside() {
+        client.house.log.tell(Event::Transferred(transfer));
+    } else {
+        client.house.transferred(transfer, super::PROTOCOL);
+    }
 }
 
 impl Arriving {
@@ -71,9 +95,8 @@ impl Arriving {
         let transfer = Box::new(Transfer { direction: Direction::Received, ..transfer });
         let came = Arc::<AtomicU64>::default();
         let underway = client.place.moves(&transfer, Arc::<AtomicU64>::clone(&came));
-        let (began, client, aside) = (Instant::now(), Arc::clone(client), visitor.is_aside());
-        let visitor = visitor.clone();
-        Self { receiving, began, transfer, came, underway, aside, client, visitor, checked: Vec::new() }
+        let (began, client, visitor) = (Instant::now(), Arc::clone(client), visitor.clone());
+        Self { receiving, began, transfer, came, underway, client, visitor, checked: Vec::new() }
     }
 
     /// What comes from now on counts only once it [is right](Self::is_right) by one of these algorithms.
@@ -206,7 +229,7 @@ impl Arriving {
 
     async fn settled(self, data: DataEnd, why: &str) -> Result<Settled, ServerError> {
         let control = if data == DataEnd::Clean { Control::Alive } else { Control::Gone };
-        let Self { mut receiving, began, transfer, underway: _underway, aside, client, .. } = self;
+        let Self { mut receiving, began, transfer, underway: _underway, client, visitor, .. } = self;
         // Before it is judged: what an end promises.
         let settled = match receiving.sync().await {
             Ok(()) => receiving.settle(data, control).await,
@@ -216,12 +239,7 @@ impl Arriving {
                 Ok(Settled::Kept { .. }) | Err(_) => Err(error),
             },
         };
-        let transfer = ended(*transfer, began, &settled, why);
-        if aside {
-            client.house.log.tell(Event::Transferred(transfer));
-        } else {
-            client.house.transferred(transfer, super::PROTOCOL);
-        }
+        tell(&client, &visitor, ended(*transfer, began, &settled, why));
         settled
     }
 

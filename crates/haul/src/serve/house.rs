@@ -14,7 +14,7 @@ use haul_server::{
     control::{About, Control},
     depot::Depot,
     ftp::{Limits, Passive, Protection, Reuse, Settings, Times},
-    hooks::Hooks,
+    hooks::{Hooks, Whereabouts},
     http,
     log::{Event, Log},
 };
@@ -75,7 +75,8 @@ impl Household {
         };
         let hooks = match ledger {
             Some(ledger) => {
-                let tree = std::path::absolute(&config.dir).unwrap_or_else(|_| config.dir.clone());
+                let mounts = config.mounts.iter().map(|mount| (mount.path.clone(), mount.dir.clone()));
+                let tree = Whereabouts::new(&config.dir, mounts);
                 let hooks = Hooks::open(ledger, &config.hooks, tree, log.clone()).await?;
                 depot.report_to(Arc::clone(&hooks));
                 Some(hooks)

@@ -5,7 +5,7 @@ use haul_core::ByteRange;
 
 use super::*;
 use crate::{
-    hooks::{Hook, Hooks, Outcome, To},
+    hooks::{Hook, Hooks, Outcome, To, Whereabouts},
     log::{Direction, Format, Log},
 };
 
@@ -70,7 +70,8 @@ impl Machine {
         let ledger = Arc::clone(&self.ledger);
         let depot = Depot::open(Arc::new(store), Arc::clone(&ledger), self.rules).await.unwrap();
         let log = Log::start(Format::Text, None).unwrap();
-        let hooks = Hooks::open(Arc::clone(&ledger), &[deaf()], self.bench.root(), log).await.unwrap();
+        let tree = Whereabouts::new(&self.bench.root(), []);
+        let hooks = Hooks::open(Arc::clone(&ledger), &[deaf()], tree, log).await.unwrap();
         depot.report_to(Arc::clone(&hooks));
         (Server { depot, ledger }, hooks)
     }
