@@ -622,7 +622,7 @@ async fn a_mount_whose_medium_is_gone_keeps_nobody_from_what_lies_beside_it() {
     let faults = Arc::new(Faults::default());
     let first: Arc<dyn Store> = Arc::new(FsStore::open(&bench.root(), pool()).unwrap());
     let mounted: Arc<dyn Store> =
-        Arc::new(Flaky(FsStore::open(other.path(), pool()).unwrap(), Arc::clone(&faults)));
+        Arc::new(Flaky(Arc::new(FsStore::open(other.path(), pool()).unwrap()), Arc::clone(&faults)));
     let store = haul_store::MountedStore::new(first, [(path("media"), mounted)]).unwrap();
     let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::default());
     let depot = Depot::open(Arc::new(store), Arc::clone(&ledger), RULES).await.unwrap();
