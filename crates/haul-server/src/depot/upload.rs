@@ -28,7 +28,7 @@ use super::{
     begun::{Begun, Beside, Failed, discard},
     quota::Charge,
     seats::Seat,
-    telling::{self, Telling},
+    telling,
     unfinished::{self, Base},
 };
 use crate::{ServerError, hooks::Teller};
@@ -538,18 +538,13 @@ impl Upload {
         }
     }
 
-    /// Has posted what is told once it has its name.
-    async fn pledge(&mut self) -> Result<Option<Telling>, ServerError> {
-        let (path, teller, from) = (self.plan.target.clone(), Arc::clone(&self.plan.teller), self.start());
-        let begun = self.begin().await?;
-        let (staged, took) = (begun.staged.as_ref(), begun.since.elapsed());
-        let (id, size) = (staged.id().clone(), staged.len());
-        Ok(self.depot.pledge(&id, || telling::complete(path, teller, size, from, took)).await?)
-    }
-
     /// Gives it its name. After an error it is unfinished as before, unless it has its name in spite of that.
     async fn publish(&mut self, assent: Assent) -> Result<Meta, ServerError> {
-        let pledged = self.pledge().await?;
+        let (path, teller, from) = (self.plan.target.clone(), Arc::clone(&self.plan.teller), self.start());
+        let begun = self.begin().await?;
+        let (id, end, took) = (begun.staged.id().clone(), begun.staged.len(), begun.since.elapsed());
+        let told = || telling::complete(path, teller, end, from, took);
+        let pledged = self.depot.pledge(&id, told).await?;
         let Some(Begun { staged, lease, saved, since, synced, durable, lost, beside }) = self.begun.take()
         else {
             return Err(self.unclaimed().into());
@@ -559,8 +554,6 @@ impl Upload {
             (Some(base), false) => When::Same(unfinished::meta_of(base)),
             (None, false) => When::Always,
         };
-        let id = staged.id().clone();
-        let end = staged.len();
         let how = self.depot.rules.durability;
         let replaced = self.depot.weigh(&self.plan.target).await;
         let published = staged.publish_if(&self.plan.target, when, how, assent).await;
