@@ -15,6 +15,7 @@ pub mod control;
 pub mod depot;
 mod error;
 pub mod ftp;
+pub mod hooks;
 mod hosts;
 mod house;
 pub mod http;

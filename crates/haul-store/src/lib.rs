@@ -36,7 +36,9 @@ pub use inspect::{Inspection, Problem, find_by_key, inspect, journals_in};
 pub use journal::VERSION as JOURNAL_VERSION;
 #[cfg(any(test, feature = "testing"))]
 pub use ledger::conformance as ledger_conformance;
-pub use ledger::{Lease, Ledger, MemoryLedger, Outstanding, SqliteLedger, Unfinished, UploadKey};
+pub use ledger::{
+    Lease, Ledger, Letter, MemoryLedger, Outstanding, Pledge, SqliteLedger, Unfinished, UploadKey,
+};
 pub use partial::{Geometry, Held, Note, Partial, Publish};
 pub use subject::{SourceRecord, Subject};
 pub use sys::free_space;

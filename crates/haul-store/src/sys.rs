@@ -204,6 +204,16 @@ pub fn free_space(dir: &Path) -> io::Result<u64> {
     dir.metadata().map(|_| u64::MAX)
 }
 
+/// Whether there is a process with this number, as far as the system tells.
+pub(crate) fn lives(process: u32) -> bool {
+    #[cfg(unix)]
+    if let Some(pid) = rustix::process::Pid::from_raw(process.cast_signed()) {
+        return rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH);
+    }
+    let _ = process;
+    true
+}
+
 /// The process that holds the lock on a file, without trying to take it; `session` is the one that the journal names.
 pub(crate) fn lock_holder(part: &Path, session: Option<u32>) -> Option<u32> {
     #[cfg(target_os = "linux")]

@@ -160,13 +160,13 @@ impl HaulProcess {
     /// said when the patience or the output ends.
     #[track_caller]
     pub fn wait_for_line(&self, wanted: impl Fn(&str) -> bool, patience: Duration) -> String {
-        self.err.wait_for_line(wanted, patience)
+        self.err.wait_for_line(wanted, patience, String::new)
     }
 
-    /// The same on standard output.
+    /// The same on standard output; panics with what was said on either.
     #[track_caller]
     pub fn wait_for_output_line(&self, wanted: impl Fn(&str) -> bool, patience: Duration) -> String {
-        self.out.wait_for_line(wanted, patience)
+        self.out.wait_for_line(wanted, patience, || self.stderr())
     }
 
     /// What it has said on standard error so far.
@@ -295,7 +295,12 @@ impl Heard {
     }
 
     #[track_caller]
-    fn wait_for_line(&self, wanted: impl Fn(&str) -> bool, patience: Duration) -> String {
+    fn wait_for_line(
+        &self,
+        wanted: impl Fn(&str) -> bool,
+        patience: Duration,
+        elsewhere: impl Fn() -> String,
+    ) -> String {
         let deadline = Instant::now() + patience;
         let mut said = self.said.0.lock().unwrap();
         loop {
@@ -305,7 +310,8 @@ impl Heard {
                 return line.to_owned();
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero() && !said.ended, "no such line; it said:\n{text}");
+            let waits = !left.is_zero() && !said.ended;
+            assert!(waits, "no such line; it said:\n{text}{}", elsewhere());
             said = self.said.1.wait_timeout(said, left).unwrap().0;
         }
     }

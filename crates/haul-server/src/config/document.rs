@@ -168,6 +168,17 @@ impl<'a> Document<'a> {
         texts
     }
 
+    /// Whether there is such a key.
+    pub(super) fn has(&self, table: &Table<'a>, key: &str) -> bool {
+        table.entries.contains_key(key)
+    }
+
+    /// A mistake of a table as a whole.
+    pub(super) fn refuse(&mut self, table: &Table<'a>, key: &str, what: impl Into<String>) {
+        let key = format!("{}{key}", table.prefix);
+        self.problems.push(Problem::new(table.line, Some(key), what.into()));
+    }
+
     /// A whole number in this range.
     pub(super) fn number(&mut self, from: &mut Table<'a>, key: &str, range: &Range<u32>) -> Option<u32> {
         let (value, line) = self.take(from, key)?;

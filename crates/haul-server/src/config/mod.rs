@@ -6,6 +6,7 @@
 
 mod document;
 mod flags;
+mod hooks;
 mod lines;
 mod problem;
 mod resolve;
@@ -27,6 +28,7 @@ pub use value::{AnonymousAccess, Listen, PlainUser, Ports, Sandbox, Time, TlsMod
 use crate::{
     accounts::{Anonymous, User, throttle::Patience},
     depot::Rules,
+    hooks::Hook,
     house::{Limits, Proxies},
     log::Format,
 };
@@ -68,6 +70,8 @@ pub struct Config {
     pub log: Logging,
     /// Where figures are told beside the doors of HTTP.
     pub metrics: Listen,
+    /// Who is told of transfers.
+    pub hooks: Vec<Hook>,
     /// Where all this stands.
     lines: lines::Lines,
 }
@@ -243,6 +247,7 @@ impl Config {
                 list.push(Problem::of(name, format!("{} is no folder", folder.display())));
             }
         }
+        list.extend(self.hooks.iter().filter_map(hooks::unfit));
         if list.is_empty() { Ok(()) } else { Err(self.lines.told(list)) }
     }
 

@@ -12,6 +12,7 @@ use haul_store::Durability;
 use super::{
     Certificate, Config, Flags, Ftp, Http, Logging, Mount, Problem, Problems, Process, Tls, VirtualHost,
     document::{Document, Table},
+    hooks,
     lines::Lines,
     value::{self, AnonymousAccess, Listen, Ports, TlsMode},
 };
@@ -19,6 +20,7 @@ use crate::{
     account::{Completion, Permissions},
     accounts::{Anonymous, Bounds, Folders, Networks, Password, Quota, User, throttle::Patience},
     depot::Rules,
+    hooks::Hook,
     house::{Limits, Proxies},
     pace::{Bandwidth, Rates, UserRates},
 };
@@ -49,6 +51,7 @@ struct File {
     uploads: Rules,
     log: Logging,
     metrics: Listen,
+    hooks: Vec<Hook>,
 }
 
 #[derive(Default)]
@@ -157,6 +160,7 @@ pub(super) fn resolve(file: Option<(&Path, &str)>, flags: Flags) -> Result<Confi
         uploads: told.uploads,
         log: Logging { format: flags.log.unwrap_or(told.log.format), ..told.log },
         metrics: flags.metrics.unwrap_or(told.metrics),
+        hooks: told.hooks,
         lines,
     })
 }
@@ -217,6 +221,7 @@ fn read<'a>(document: &mut Document<'a>, mut root: Table<'a>, folder: &Path) -> 
         uploads: uploads(document, &mut root),
         log: logging(document, &mut root, folder),
         metrics: metrics(document, &mut root),
+        hooks: hooks::read(document, &mut root, folder),
         users: document
             .tables(&mut root, "user")
             .into_iter()
@@ -227,7 +232,7 @@ fn read<'a>(document: &mut Document<'a>, mut root: Table<'a>, folder: &Path) -> 
     file
 }
 
-fn path(folder: &Path, text: &str) -> Result<PathBuf, String> {
+pub(super) fn path(folder: &Path, text: &str) -> Result<PathBuf, String> {
     if text.is_empty() || text.contains('\0') { Err("is no path".to_owned()) } else { Ok(folder.join(text)) }
 }
 
@@ -567,7 +572,8 @@ fn users(
 /// Every key that a file may have.
 #[cfg(test)]
 pub(super) fn keys() -> std::collections::BTreeSet<String> {
-    let (mut document, root) = Document::parse("[[mount]]\n[[user]]\n[[user.folder]]\n[[anonymous.folder]]");
+    let (mut document, root) =
+        Document::parse("[[mount]]\n[[hook]]\n[[host]]\n[[user]]\n[[user.folder]]\n[[anonymous.folder]]");
     read(&mut document, root, Path::new(""));
     document.asked
 }

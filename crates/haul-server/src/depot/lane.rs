@@ -203,6 +203,8 @@ impl Visitor {
             only_new: self.account().anonymous.is_some() || record.base == Some(order::nothing()),
             base: record.base,
             note: record.note,
+            teller: self.teller(),
+            before: (there.total(), Instant::now()),
         };
         let woven = Woven::new(Arc::clone(depot), sitting, pattern, lease, staged, there)?;
         self.opened(woven, Durability::Relaxed).await
@@ -228,6 +230,8 @@ impl Visitor {
             only_new: self.account().anonymous.is_some(),
             base: None,
             note: Vec::new(),
+            teller: self.teller(),
+            before: (0, Instant::now()),
         };
         // Synced: after a power cut nobody must go on with the old one as if it were the new.
         let how = if earlier.is_some() { Durability::Full } else { Durability::Relaxed };

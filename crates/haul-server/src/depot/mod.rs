@@ -30,6 +30,7 @@ mod receiving;
 mod recovery;
 mod remaining;
 mod seats;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -38,12 +39,15 @@ mod upload;
 mod visitor;
 mod woven;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use haul_store::{Durability, Ledger, MemoryLedger, Meta, Store};
 
 use self::{beginning::Readers, pending::Finished, quota::Quotas, seats::Seats};
-use crate::{ServerError, account::Account};
+use crate::{ServerError, account::Account, hooks::Hooks};
 
 pub use self::{
     beginning::{Beginning, Kept},
@@ -91,6 +95,7 @@ pub struct Depot {
     finished: Finished,
     readers: Readers,
     quotas: Quotas,
+    hooks: OnceLock<Arc<Hooks>>,
 }
 
 /// What is told of a name.
@@ -143,6 +148,7 @@ impl Depot {
             finished: Finished::default(),
             readers: Readers::default(),
             quotas: Quotas::default(),
+            hooks: OnceLock::new(),
         })
     }
 
@@ -165,6 +171,7 @@ impl Depot {
             finished: Finished::default(),
             readers: Readers::default(),
             quotas: Quotas::default(),
+            hooks: OnceLock::new(),
         })
     }
 

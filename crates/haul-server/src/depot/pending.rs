@@ -124,7 +124,7 @@ impl Visitor {
     }
 
     /// Whether it is that.
-    pub(super) fn is_aside(&self) -> bool {
+    pub(crate) fn is_aside(&self) -> bool {
         self.aside
     }
 

@@ -131,6 +131,7 @@ impl Visitor {
             completion: self.account().completion,
             only_new: self.account().anonymous.is_some() || base == Some(order::nothing()),
             note,
+            teller: self.teller(),
             aside: self.is_aside(),
             begin,
             declared,

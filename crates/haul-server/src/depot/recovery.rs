@@ -19,6 +19,8 @@ const AT_ONCE: usize = 16;
 /// Puts every upload in order, and removes all bytes that no record speaks of.
 pub(super) async fn recover(depot: &Arc<Depot>) -> Result<(), ServerError> {
     let mut kept: Vec<StageId> = Vec::new();
+    // Before anything that is staged goes away: it shows what was not published.
+    depot.see_to_pledges().await?;
     let mut looks = JoinSet::new();
     let mut known = depot.ledger.within(&TreePath::ROOT).await?.into_iter();
     loop {
@@ -105,7 +107,7 @@ async fn one(depot: &Depot, key: &UploadKey, record: &Unfinished) -> Result<Opti
 impl Depot {
     /// Whether the folder of this place is there. Where it is not, its medium may be missing, and so may be all that is
     /// staged on it.
-    async fn has_folder_of(&self, path: &TreePath) -> bool {
+    pub(super) async fn has_folder_of(&self, path: &TreePath) -> bool {
         let folder = path.parent().unwrap_or_default();
         self.store.stat(&folder).await.is_ok()
     }

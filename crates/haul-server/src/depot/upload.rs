@@ -28,9 +28,10 @@ use super::{
     begun::{Begun, Beside, Failed, discard},
     quota::Charge,
     seats::Seat,
+    telling,
     unfinished::{self, Base},
 };
-use crate::ServerError;
+use crate::{ServerError, hooks::Teller};
 
 /// What is there is made safe at the latest after so long …
 pub(super) const SYNC_AFTER: Duration = Duration::from_secs(5);
@@ -58,6 +59,8 @@ pub(super) struct Plan {
     pub(super) only_new: bool,
     /// What a door wants to know of it later.
     pub(super) note: Vec<u8>,
+    /// Who uploads, for those who are told of it.
+    pub(super) teller: Arc<Teller>,
     /// It is never published by itself.
     pub(super) aside: bool,
     pub(super) begin: Begin,
@@ -539,7 +542,11 @@ impl Upload {
 
     /// Gives it its name. After an error it is unfinished as before, unless it has its name in spite of that.
     async fn publish(&mut self, assent: Assent) -> Result<Meta, ServerError> {
-        self.begin().await?;
+        let (path, teller, from) = (self.plan.target.clone(), Arc::clone(&self.plan.teller), self.start());
+        let begun = self.begin().await?;
+        let (id, end, took) = (begun.staged.id().clone(), begun.staged.len(), begun.since.elapsed());
+        let told = || telling::complete(path, teller, end, from, took);
+        let pledged = self.depot.pledge(&id, told).await?;
         let Some(Begun { staged, lease, saved, since, synced, durable, lost, beside }) = self.begun.take()
         else {
             return Err(self.unclaimed().into());
@@ -549,11 +556,10 @@ impl Upload {
             (Some(base), false) => When::Same(unfinished::meta_of(base)),
             (None, false) => When::Always,
         };
-        let id = staged.id().clone();
-        let end = staged.len();
         let how = self.depot.rules.durability;
         let replaced = self.depot.weigh(&self.plan.target).await;
         let published = staged.publish_if(&self.plan.target, when, how, assent).await;
+        self.depot.redeem(pledged, &published, &id).await;
         match &published {
             Ok(_) => {
                 match &self.plan.charge {

@@ -10,6 +10,7 @@ use super::{Depot, Names, Peek, Seen, seats::Phase, told::Told, unfinished};
 use crate::{
     ServerError,
     account::{Account, Permissions},
+    hooks::{Teller, Whence},
     pace::{Pace, Way},
 };
 
@@ -22,6 +23,8 @@ pub struct Visitor {
     /// What it uploads has no place in the tree.
     pub(super) aside: bool,
     pace: Option<Arc<Pace>>,
+    /// From where it comes.
+    whence: Option<Whence>,
 }
 
 /// What stands behind the owner of uploads without a place: no account's name has a colon in it.
@@ -34,7 +37,14 @@ impl Visitor {
     }
 
     pub(super) fn new(depot: Arc<Depot>, account: Account) -> Self {
-        Self { depot, account: Arc::new(account), told: Arc::default(), aside: false, pace: None }
+        Self {
+            depot,
+            account: Arc::new(account),
+            told: Arc::default(),
+            aside: false,
+            pace: None,
+            whence: None,
+        }
     }
 
     /// The same, whose bytes go at this pace.
@@ -58,6 +68,17 @@ impl Visitor {
         if let Some(pace) = &self.pace {
             pace.pass(way, bytes).await;
         }
+    }
+
+    /// The same one, who comes from there.
+    #[must_use]
+    pub fn coming(self, whence: Whence) -> Self {
+        Self { whence: Some(whence), ..self }
+    }
+
+    /// Who it is, for those who are told of its uploads.
+    pub(super) fn teller(&self) -> Arc<Teller> {
+        Teller::new(&self.account, self.whence)
     }
 
     pub(super) fn depot(&self) -> &Arc<Depot> {

@@ -34,6 +34,9 @@ mod transfer;
 mod trouble;
 mod watch;
 
+/// What hooks are told is spoken here.
+const PROTOCOL: &str = "ftp";
+
 pub use door::{Door, Kind};
 pub use settings::{Limits, Passive, Settings, Times};
 pub use tls::{Protection, Reuse};

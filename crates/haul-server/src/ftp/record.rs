@@ -11,6 +11,7 @@ use haul_proto::ftp::server::{
 
 use super::{ask::Entered, figures::Figures};
 use crate::{
+    House,
     account::Account,
     house::{OnItsWay, Place},
     log::{self, Change, Direction, Ended, Event},
@@ -124,12 +125,16 @@ impl Record {
         self.underway = Some(place.moves(&self.told, Arc::<Figures>::clone(&self.figures)));
     }
 
-    /// What is told of its end.
-    pub(super) fn ended(self, how: &Transferred) -> Event {
+    /// Tells of its end.
+    pub(super) fn tell(self, house: &House, how: &Transferred) {
         let Self { mut told, figures, .. } = self;
         (told.bytes, told.took, told.ended) = (figures.moved(), figures.took(), ended(how));
         told.replaced = figures.has_replaced();
-        Event::Transferred(told)
+        match how {
+            // A range that is there is no end of a file.
+            Transferred::Part { why: None, .. } => house.log.tell(Event::Transferred(told)),
+            _ => house.transferred(told, super::PROTOCOL),
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     accounts::{Accounts, Networks},
     depot::Depot,
     ftp, http,
-    log::Log,
+    log::{Event, Log, Transfer},
     pace::{Bandwidth, Gates, Pace},
 };
 
@@ -188,6 +188,14 @@ impl House {
         self.workers.answer().await;
         // It has no way to fail.
         let _ = tokio::task::spawn_blocking(|| ()).await;
+    }
+
+    /// A transfer of a door that speaks this has ended: it is written down, and hooks hear of it.
+    pub(crate) fn transferred(&self, transfer: Transfer, protocol: &'static str) {
+        if let Some(hooks) = self.depot.hooks() {
+            hooks.ended(&transfer, protocol);
+        }
+        self.log.tell(Event::Transferred(transfer));
     }
 
     /// Returns when nobody is there.

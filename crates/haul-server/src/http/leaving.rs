@@ -27,7 +27,7 @@ use crate::{
     by_system::Watching,
     depot::{Beginning, Visitor},
     house::{Counting, House, OnItsWay},
-    log::{Direction, Ended, Event, Transfer},
+    log::{Direction, Ended, Transfer},
     metrics::Meter,
     pace::Way,
     sys,
@@ -251,7 +251,7 @@ impl Drop for Record {
         let mut transfer = self.transfer.clone();
         transfer.bytes = self.sent.moved();
         transfer.took = self.began.elapsed();
-        self.house.log.tell(Event::Transferred(transfer));
+        self.house.transferred(transfer, super::PROTOCOL);
     }
 }
 

@@ -43,6 +43,9 @@ mod trouble;
 mod upload;
 mod wire;
 
+/// What hooks are told is spoken here.
+const PROTOCOL: &str = "http";
+
 pub(crate) use digest::Digests;
 pub use door::{Door, Kind};
 pub use settings::{Limits, Settings, Times};

@@ -14,7 +14,7 @@ use super::{
     answer::Answer,
     place::Place,
     put,
-    receive::{Arriving, Poured},
+    receive::{self, Arriving, Poured},
     request::{Client, Request},
     trouble::{Answered, Trouble},
     upload::{Note, Protocol},
@@ -69,7 +69,7 @@ pub(super) async fn put(
         note,
         ..Order::new(if start == 0 { Wish::Anew } else { Wish::From(start) })
     };
-    let receiving = match begun(visitor.begin(&place.path, order).await) {
+    let receiving = match begun(receive::begin(client, visitor, &place.path, order, Dialect::Put).await) {
         Err(ServerError::PastEnd { end }) => {
             let words = format!("that would leave a hole: it goes on at {end}");
             return Err(Trouble::new(StatusCode::CONFLICT, words)

@@ -16,7 +16,7 @@ use super::{
     answer::Answer,
     file, pieces,
     place::{Place, href},
-    receive::{Arriving, Poured, is_fenced},
+    receive::{self, Arriving, Poured, is_fenced},
     request::{Client, Request},
     trouble::{Answered, Trouble},
     upload::{Note, Protocol},
@@ -54,7 +54,8 @@ pub(super) async fn put(
         note: Some(Note::of(Protocol::Put).kept()),
         ..Order::new(Wish::Anew)
     };
-    let receiving = visitor.begin(&place.path, order).await.map_err(no_folder)?;
+    let receiving =
+        receive::begin(client, visitor, &place.path, order, Dialect::Put).await.map_err(no_folder)?;
     let arriving = Arriving::new(client, visitor, &place.path, receiving, Dialect::Put);
     whole(request, arriving, visitor, place, replaces).await
 }

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     ServerError,
     checksum::Checksum,
-    depot::{Control, DataEnd, Receiving, Settled, Visitor},
+    depot::{Control, DataEnd, Order, Receiving, Settled, Visitor},
     house::OnItsWay,
     log::{Direction, Ended, Event, Transfer},
     metrics::{Dialect, Meter},
@@ -60,6 +60,33 @@ pub(super) struct Arriving {
     path: Option<TreePath>,
     /// What the content has come to so far, by each algorithm that it may have to be shown by.
     checked: Vec<Checksum>,
+}
+
+/// Begins to receive. That there is no room in a quota is an end of it, which is written down, and told.
+pub(super) async fn begin(
+    client: &Arc<Client>,
+    visitor: &Visitor,
+    path: &TreePath,
+    order: Order,
+    dialect: Dialect,
+) -> Result<Receiving, ServerError> {
+    let began = Instant::now();
+    let begun = visitor.begin(path, order).await;
+    if let Err(error @ ServerError::OverQuota) = &begun {
+        let transfer = file::transfer(client, visitor, path, 0);
+        let (took, ended) = (began.elapsed(), Ended::Failed { why: error.to_string() });
+        tell(client, visitor, Transfer { direction: Direction::Received, dialect, took, ended, ..transfer });
+    }
+    begun
+}
+
+/// Writes down the end of something received; hooks hear of it where it has a place in the tree.
+fn tell(client: &Client, visitor: &Visitor, transfer: Transfer) {
+    if visitor.is_aside() {
+        client.house.log.tell(Event::Transferred(transfer));
+    } else {
+        client.house.transferred(transfer, super::PROTOCOL);
+    }
 }
 
 impl Arriving {
@@ -226,7 +253,7 @@ impl Arriving {
                 Ok(Settled::Kept { .. }) | Err(_) => Err(error),
             },
         };
-        write_down(&client, *transfer, began, &settled, why);
+        tell(&client, &visitor, ended(*transfer, began, &settled, why));
         settled
     }
 
@@ -241,25 +268,27 @@ impl Arriving {
         if let Ok(Settled::Kept { at, .. }) = &settled {
             client.house.log.metrics().continues(&transfer.path, *at);
         }
-        write_down(&client, *transfer, began, &settled, "more is to come");
+        // That more is to come is no end.
+        let transfer = ended(*transfer, began, &settled, "more is to come");
+        client.house.log.tell(Event::Transferred(transfer));
         settled
     }
 }
 
-fn write_down(
-    client: &Client,
+/// What is written down of its end.
+fn ended(
     mut transfer: Transfer,
     began: Instant,
     settled: &Result<Settled, ServerError>,
     why: &str,
-) {
+) -> Transfer {
     transfer.took = began.elapsed();
     transfer.ended = match settled {
         Ok(Settled::Published(_)) => Ended::Complete,
         Ok(Settled::Kept { at, .. }) => Ended::Kept { at: *at, why: why.to_owned() },
         Err(error) => Ended::Failed { why: error.to_string() },
     };
-    client.house.log.tell(Event::Transferred(transfer));
+    transfer
 }
 
 /// Whether a newer request has taken an upload over.

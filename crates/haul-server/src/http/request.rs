@@ -12,6 +12,7 @@ use crate::{
     account::Account,
     accounts::Presented,
     depot::Visitor,
+    hooks::Whence,
     house::{Full, House, Place},
     pace::Pace,
 };
@@ -68,7 +69,9 @@ impl Client {
         let owner = account.owner();
         let known = last.take().filter(|(user, _)| *user == owner);
         let (user, pace) = known.unwrap_or_else(|| (owner, self.house.pace(&account)));
-        let visitor = self.house.depot.visitor(account).at(Arc::clone(&pace));
+        let (session, address) = (self.place.number(), self.peer.ip());
+        let whence = Whence { session, address, protocol: super::PROTOCOL };
+        let visitor = self.house.depot.visitor(account).at(Arc::clone(&pace)).coming(whence);
         *last = Some((user, pace));
         visitor
     }

@@ -197,6 +197,7 @@ fn of(when: SystemTime, event: &Event) -> Option<String> {
         | Event::Closed { .. }
         | Event::CertificateMade { .. }
         | Event::Sandbox { .. }
+        | Event::Hook { .. }
         | Event::Problem { .. } => return None,
     }
     Some(line.end())

@@ -134,6 +134,21 @@ pub enum Event {
         /// Why there is no sandbox.
         why: Option<String>,
     },
+    /// A hook was told of a transfer, or could not be.
+    Hook {
+        /// The hook's name.
+        hook: String,
+        /// What it is told of.
+        id: String,
+        /// Of which file.
+        path: TreePath,
+        /// Which try it was, from 1.
+        attempt: u32,
+        /// What came of it.
+        told: Told,
+        /// What a program has said.
+        output: Vec<u8>,
+    },
     /// The configuration was read again.
     Reloaded,
     /// The configuration was read again, and everything stays as it was.
@@ -150,6 +165,25 @@ pub enum Event {
     Problem {
         /// What.
         what: String,
+    },
+}
+
+/// What came of a try to tell a hook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It has heard.
+    Heard,
+    /// It has not, and is tried again.
+    Again {
+        /// Why it has not.
+        why: String,
+        /// After so long.
+        again: Duration,
+    },
+    /// It has not, and is not tried again.
+    GivenUp {
+        /// Why it has not.
+        why: String,
     },
 }
 
@@ -306,6 +340,19 @@ impl Event {
                 let none = why.iter().map(|why| text("none", why));
                 ("sandbox", level.into_iter().chain(none).collect())
             }
+            Self::Hook { hook, id, path, attempt, told, output } => {
+                let mut fields = vec![
+                    text("hook", hook),
+                    ("id", Value::Word(id.clone())),
+                    ("path", Value::Text(path.absolute())),
+                    ("attempt", Value::Number((*attempt).into())),
+                ];
+                fields.extend(told.fields());
+                if !output.is_empty() {
+                    fields.push(("output", Value::Text(output.clone())));
+                }
+                (told.name(), fields)
+            }
             Self::Reloaded => ("reloaded", Vec::new()),
             Self::NotReloaded { why } => {
                 ("problem", vec![text("what", &format!("everything stays as it was: {why}"))])
@@ -315,6 +362,25 @@ impl Event {
                 ("stopping", vec![("sessions", Value::Number(sessions))])
             }
             Self::Problem { what } => ("problem", vec![text("what", what)]),
+        }
+    }
+}
+
+impl Told {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Heard => "hook done",
+            Self::Again { .. } => "hook failed",
+            Self::GivenUp { .. } => "hook given up",
+        }
+    }
+
+    fn fields(&self) -> Fields {
+        let why = |why: &str| ("why", Value::Text(why.as_bytes().to_vec()));
+        match self {
+            Self::Heard => Vec::new(),
+            Self::Again { why: reason, again } => vec![why(reason), ("again", Value::Seconds(*again))],
+            Self::GivenUp { why: reason } => vec![why(reason)],
         }
     }
 }

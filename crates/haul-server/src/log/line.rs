@@ -82,7 +82,7 @@ fn quoted(text: &[u8]) -> String {
 }
 
 /// `2026-11-21T18:33:34.120Z`
-pub(super) fn date(when: SystemTime) -> String {
+pub(crate) fn date(when: SystemTime) -> String {
     let Moment { digits, millis, .. } = Moment::of(when);
     let part = |from: usize, to: usize| digits.get(from..to).unwrap_or("00");
     format!(

@@ -22,7 +22,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-pub use event::{Change, Direction, Ended, Event, Transfer};
+pub use event::{Change, Direction, Ended, Event, Told, Transfer};
+pub(crate) use line::date as rfc3339;
 
 use crate::{
     ServerError,

@@ -5,7 +5,7 @@ use super::{
     label::{Outcome, Result},
     now,
 };
-use crate::log::{Ended, Event, Transfer};
+use crate::log::{Ended, Event, Told, Transfer};
 
 impl Metrics {
     /// This has happened.
@@ -24,6 +24,12 @@ impl Metrics {
             Event::NotReloaded { .. } => {
                 self.reloads.at(Result::Failed).add(1);
                 self.reload_failed.set(1);
+            }
+            Event::Hook { told: Told::Heard, .. } => self.hooks.at(Result::Done).add(1),
+            Event::Hook { told: Told::Again { .. }, .. } => self.hooks.at(Result::Failed).add(1),
+            Event::Hook { told: Told::GivenUp { .. }, .. } => {
+                self.hooks.at(Result::Failed).add(1);
+                self.hooks_given_up.add(1);
             }
             // What was refused is counted where it is known why.
             Event::LoginFailed { .. }

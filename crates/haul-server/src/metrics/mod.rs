@@ -74,6 +74,8 @@ pub struct Metrics {
     expired: Count,
     dropped: Count,
     reloads: Grid<Result, Count>,
+    hooks: Grid<Result, Count>,
+    hooks_given_up: Count,
     /// When it was read last, whether that went well, and when it went well last.
     reloaded: Level,
     reload_failed: Level,

@@ -109,6 +109,10 @@ impl Metrics {
         page.one("haul_expired_uploads_total", Kind::Counter, help, self.expired.value());
         let help = "Unfinished uploads that whoever runs the server has dropped.";
         page.one("haul_dropped_uploads_total", Kind::Counter, help, self.dropped.value());
+        let help = "Times that a hook was told of a transfer, or was to be.";
+        page.counts("haul_hook_tries_total", help, &self.hooks, |_| true);
+        let help = "Words that a hook never heard, however often it was tried.";
+        page.one("haul_hooks_given_up_total", Kind::Counter, help, self.hooks_given_up.value());
         let help = "Times that the configuration was read again.";
         page.counts("haul_config_reloads_total", help, &self.reloads, |_| true);
         let help = "When the configuration in use was read, since 1970.";

@@ -4,7 +4,7 @@
 
 use haul_core::{ByteRange, RangeSet, TreePath};
 
-use super::{Ledger, Outstanding, Unfinished, UploadKey};
+use super::{Ledger, Letter, Outstanding, Pledge, Unfinished, UploadKey};
 use crate::{Durability, StageId, StoreError};
 
 /// Runs everything, each on a fresh ledger.
@@ -19,6 +19,7 @@ pub async fn all<L: Ledger>(make: impl Fn() -> L) -> Result<(), StoreError> {
     one_owner_s_upload_moves_alone(&make()).await?;
     an_owner_s_uploads_are_counted(&make()).await?;
     all_of_them_are_added_up(&make()).await?;
+    letters_wait_in_order_until_they_are_taken_out(&make()).await?;
     every_value_comes_back(&make()).await
 }
 
@@ -190,6 +191,39 @@ async fn one_owner_s_upload_moves_alone<L: Ledger>(ledger: &L) -> Result<(), Sto
     assert_eq!(ledger.load(&key("ann", "b")).await?, Some(record(1)), "what was there is replaced");
     let late = ledger.save(&lease, &record(4), Durability::Relaxed).await;
     assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
+    Ok(())
+}
+
+/// A letter that differs by its number.
+pub fn letter(number: u64) -> Letter {
+    let (stage, size) = (StageId(format!("stage-{number}")), u64::MAX - number);
+    let pledge = Pledge { stage, size, replaces: number.is_multiple_of(4).then_some(i64::MIN) };
+    Letter {
+        number,
+        id: format!("event-{}", number / 2),
+        to: "somebody".to_owned(),
+        path: path(b"caf\xe9/\xff"),
+        pledge: number.is_multiple_of(2).then_some(pledge),
+        tries: u32::MAX,
+        body: vec![0, 255, 10],
+    }
+}
+
+async fn letters_wait_in_order_until_they_are_taken_out<L: Ledger>(ledger: &L) -> Result<(), StoreError> {
+    assert_eq!(ledger.letters().await?, []);
+    ledger.unpost(&[7]).await?;
+    ledger.post(&[letter(9), letter(1)], Durability::Full).await?;
+    ledger.post(&[letter(4)], Durability::Relaxed).await?;
+    assert_eq!(ledger.letters().await?, [letter(1), letter(4), letter(9)]);
+    let kept = Letter { pledge: None, tries: 3, ..letter(4) };
+    ledger.post(std::slice::from_ref(&kept), Durability::Relaxed).await?;
+    ledger.unpost(&[1, 2]).await?;
+    assert_eq!(ledger.letters().await?, [kept, letter(9)]);
+    // They are about the tree, and do not lie in it.
+    ledger.moved(None, &path(b"caf\xe9"), &path(b"d")).await?;
+    assert_eq!(ledger.letters().await?.len(), 2);
+    ledger.unpost(&[4, 9]).await?;
+    assert_eq!(ledger.letters().await?, []);
     Ok(())
 }
 

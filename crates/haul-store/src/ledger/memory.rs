@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use haul_core::TreePath;
 
 use super::records::{Leases, Records};
-use super::{Lease, Ledger, Outstanding, Unfinished, UploadKey, fenced};
+use super::{Lease, Ledger, Letter, Outstanding, Unfinished, UploadKey, fenced};
 use crate::{Durability, Work};
 
 /// Remembers in memory only.
@@ -88,6 +88,24 @@ impl Ledger for MemoryLedger {
             state.records.moved(owner, from, to);
             Ok(())
         })
+    }
+
+    fn post<'a>(&'a self, letters: &'a [Letter], _: Durability) -> Work<'a, ()> {
+        Box::pin(async move {
+            self.state().records.post(letters.iter().cloned());
+            Ok(())
+        })
+    }
+
+    fn unpost<'a>(&'a self, numbers: &'a [u64]) -> Work<'a, ()> {
+        Box::pin(async move {
+            self.state().records.unpost(numbers);
+            Ok(())
+        })
+    }
+
+    fn letters(&self) -> Work<'_, Vec<Letter>> {
+        Box::pin(async move { Ok(self.state().records.letters.values().cloned().collect()) })
     }
 }
 

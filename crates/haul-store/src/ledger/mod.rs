@@ -1,10 +1,12 @@
 //! The waist of a server's memory: what is known of unfinished uploads, and who may write each.
 //!
 //! Bytes are the [`Store`](crate::Store)'s. A record never says more than is true of them: it is saved after the sync
-//! that it speaks of. Whoever writes an upload holds its [`Lease`]; a newer one fences the older off.
+//! that it speaks of. Whoever writes an upload holds its [`Lease`]; a newer one fences the older off. And what is to be told
+//! outside waits here, as [`Letter`]s.
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+mod letter;
 mod memory;
 mod records;
 mod sqlite;
@@ -15,6 +17,7 @@ use haul_core::{RangeSet, TreePath};
 
 use crate::{Durability, StageId, StoreError, Work};
 
+pub use letter::{Letter, Pledge};
 pub use memory::MemoryLedger;
 pub use sqlite::SqliteLedger;
 
@@ -98,6 +101,13 @@ pub trait Ledger: Send + Sync + 'static {
     /// What lay within `from` now becomes something within `to`: of one owner, or of all. Leases of what moved, and of
     /// what it replaces, are worth nothing any more; what would get a path that is too long is forgotten.
     fn moved<'a>(&'a self, owner: Option<&'a str>, from: &'a TreePath, to: &'a TreePath) -> Work<'a, ()>;
+    /// Puts these letters into the queue, all of them or none; one with the number of another takes its place.
+    fn post<'a>(&'a self, letters: &'a [Letter], how: Durability) -> Work<'a, ()>;
+    /// Takes the letters with these numbers out of it, where they are there. What is lost of that with the machine's
+    /// power is there again afterwards.
+    fn unpost<'a>(&'a self, numbers: &'a [u64]) -> Work<'a, ()>;
+    /// All letters, by number.
+    fn letters(&self) -> Work<'_, Vec<Letter>>;
 }
 
 /// What somebody is told whose lease is over.

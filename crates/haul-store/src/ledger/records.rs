@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use haul_core::TreePath;
 
-use super::{Lease, Outstanding, Unfinished, UploadKey};
+use super::{Lease, Letter, Outstanding, Unfinished, UploadKey};
 
 /// Everything that is known of unfinished uploads, by place and then by owner.
 #[derive(Debug, Default)]
@@ -12,9 +12,23 @@ pub(super) struct Records {
     all: BTreeMap<(TreePath, String), Unfinished>,
     /// How many each owner has: those who have none are not in it.
     counts: HashMap<String, usize>,
+    /// What waits to be delivered.
+    pub(super) letters: BTreeMap<u64, Letter>,
 }
 
 impl Records {
+    /// Puts letters into the queue.
+    pub(super) fn post(&mut self, letters: impl IntoIterator<Item = Letter>) {
+        self.letters.extend(letters.into_iter().map(|letter| (letter.number, letter)));
+    }
+
+    /// Takes letters out of it.
+    pub(super) fn unpost(&mut self, numbers: &[u64]) {
+        for number in numbers {
+            self.letters.remove(number);
+        }
+    }
+
     pub(super) fn get(&self, key: &UploadKey) -> Option<&Unfinished> {
         self.all.get(&placed(key))
     }

@@ -14,6 +14,7 @@ use haul_server::{
     control::{About, Control},
     depot::Depot,
     ftp::{Limits, Passive, Protection, Reuse, Settings, Times},
+    hooks::{Hooks, Whereabouts},
     http,
     log::{Event, Log},
     metrics::Metrics,
@@ -39,6 +40,8 @@ pub(crate) struct Household {
     pub(crate) house: House,
     /// Somebody may write: there is a place for what is unfinished.
     writes: bool,
+    /// Who is told of transfers; `None` where nobody was to be when the server was started.
+    hooks: Option<Arc<Hooks>>,
     /// As it was when the server was started.
     began: Config,
     made: Made,
@@ -63,15 +66,27 @@ impl Household {
         let metrics = Arc::clone(log.metrics());
         metrics.of(process);
         metrics.configured();
+        let remembers = writes || !config.hooks.is_empty();
         let opened = spawn_blocking(move || {
             let store = tree(&dir, &mounts, &metrics)?;
-            // Where nobody may write nothing is created.
-            let ledger = writes.then(|| SqliteLedger::watched(&state, metrics)).transpose()?;
-            Ok::<_, haul_store::StoreError>((store, ledger))
+            // Where nobody may write, and nobody is told of anything, nothing is created.
+            let ledger = remembers.then(|| SqliteLedger::watched(&state, metrics)).transpose()?;
+            Ok::<_, haul_store::StoreError>((store, ledger.map(Arc::new)))
         });
-        let depot = match opened.await.map_err(|error| Unserved::Local(error.to_string()))?? {
-            (store, Some(ledger)) => Depot::open(store, Arc::new(ledger), config.uploads).await?,
-            (store, None) => Depot::read_only(store),
+        let (store, ledger) = opened.await.map_err(|error| Unserved::Local(error.to_string()))??;
+        let depot = match ledger.clone().filter(|_| writes) {
+            Some(ledger) => Depot::open(store, ledger, config.uploads).await?,
+            None => Depot::read_only(store),
+        };
+        let hooks = match ledger {
+            Some(ledger) => {
+                let mounts = config.mounts.iter().map(|mount| (mount.path.clone(), mount.dir.clone()));
+                let tree = Whereabouts::new(&config.dir, mounts);
+                let hooks = Hooks::open(ledger, &config.hooks, tree, log.clone()).await?;
+                depot.report_to(Arc::clone(&hooks));
+                Some(hooks)
+            }
+            None => None,
         };
         depot.measure(accounts.measured_homes());
         tell(&log, fingerprint, config);
@@ -80,8 +95,8 @@ impl Household {
         let workers = Workers::start(threads)
             .map_err(|error| Unserved::Local(format!("cannot start a thread: {error}")))?;
         let house = House::new(depot, Arc::new(accounts), terms, log).on(workers);
-        let house = if writes { house.remembering(&config.state) } else { house };
-        Ok(Self { house, writes, began: config.clone(), made })
+        let house = if remembers { house.remembering(&config.state) } else { house };
+        Ok(Self { house, writes, hooks, began: config.clone(), made })
     }
 
     /// Where this server is asked how it is; none where it has no state folder, since nobody may write, or where it cannot
@@ -103,9 +118,14 @@ impl Household {
                 "nobody could write when this server was started, and now somebody could: start it anew";
             return Err(Unserved::Local(what.to_owned()));
         }
+        if self.hooks.is_none() && !config.hooks.is_empty() {
+            let what = "nobody was told of anything when this server was started, and now there are hooks: start it anew";
+            return Err(Unserved::Local(what.to_owned()));
+        }
         let (protection, fingerprint) = self.made.protection(config)?;
         let until = protection.as_ref().and_then(|it| it.until);
         let terms = terms(config, protection)?;
+        self.hooks.iter().try_for_each(|hooks| hooks.change(&config.hooks))?;
         self.house.accounts.replace(config.users.clone(), config.anonymous.clone(), config.patience)?;
         self.house.log.metrics().certified(until);
         self.house.change(terms);
@@ -119,6 +139,13 @@ impl Household {
         }
         log.tell(Event::Reloaded);
         Ok(())
+    }
+
+    /// Ends what hooks are being told; the next server goes on with it.
+    pub(crate) async fn rest(&self, within: Duration) {
+        if let Some(hooks) = &self.hooks {
+            hooks.rest(within).await;
+        }
     }
 
     /// What is another thing now in the settings, and stays as it was until the server is started anew.

@@ -2,10 +2,11 @@
 //! the certificate is read, as whoever started the server; then it becomes the user that it is to be, and gives up what
 //! it need not reach. All else is done as that.
 
-use std::{fs::File, net::TcpListener, path::Path, sync::Arc, thread};
+use std::{fs::File, net::TcpListener, path::Path, sync::Arc, thread, time::Duration};
 
 use haul_server::{
     config::{Certificate, Config, Sandbox, Tls},
+    hooks::To,
     log::Event,
     metrics::Process,
 };
@@ -23,6 +24,9 @@ use super::{
 
 /// The most threads that sessions live on; what waits for a disk has others.
 const WORKERS: usize = 16;
+
+/// So long is waited for what a killed server has left: it is about to become another program.
+const LEFT: Duration = Duration::from_secs(5);
 
 /// What a server begins with.
 pub(super) struct Launch {
@@ -51,6 +55,8 @@ impl Launch {
         if let Some(bits) = config.process.umask {
             umask(Mode::from_raw_mode(bits));
         }
+        // Also its doors are held by what is left of a server that was killed.
+        SqliteLedger::outlive(&config.state, LEFT);
         let made = Made::default();
         let (protected, fingerprint) = made.protection(config)?;
         let doors = entrance::open(config, handed)?;
@@ -61,7 +67,7 @@ impl Launch {
             identity.assume().map_err(Unserved::Local)?;
             said.extend(unreadable(config, file, &identity));
         }
-        if config.anybody_writes() {
+        if config.anybody_writes() || !config.hooks.is_empty() {
             SqliteLedger::make(&config.state)?;
         }
         let process = Process::open();
@@ -92,7 +98,13 @@ fn unreadable(config: &Config, file: Option<&Path>, identity: &Identity) -> Vec<
 }
 
 fn confined(config: &Config, file: Option<&Path>) -> Result<Option<Event>, Unserved> {
-    let entered = || sandbox::enter(&Reach::of(config, file));
+    let entered = || {
+        // A sandbox holds for whatever is started in it, and nobody knows what a program needs.
+        match config.hooks.iter().find(|hook| matches!(hook.to, To::Command { .. })) {
+            Some(hook) => Err(format!("the hook {:?} runs a program", hook.name)),
+            None => sandbox::enter(&Reach::of(config, file)),
+        }
+    };
     match config.process.sandbox {
         Sandbox::Off => Ok(None),
         Sandbox::Required => match entered() {

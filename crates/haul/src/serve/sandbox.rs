@@ -6,7 +6,10 @@
 
 use std::path::{Path, PathBuf};
 
-use haul_server::config::{Certificate, Config, Tls};
+use haul_server::{
+    config::{Certificate, Config, Tls},
+    hooks::To,
+};
 
 /// What a server reaches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +23,27 @@ pub(super) struct Reach {
 /// Where the system looks things up in our name: the boot's number, random numbers.
 const ALWAYS: [&str; 4] = ["/proc/sys/kernel/random", "/dev/urandom", "/dev/random", "/dev/null"];
 
+/// Where the system looks for names of hosts, and for authorities to trust, when a hook's server is asked.
+const ASKED: [&str; 17] = [
+    "/etc/resolv.conf",
+    "/run/systemd/resolve",
+    "/etc/hosts",
+    "/etc/host.conf",
+    "/etc/gai.conf",
+    "/etc/nsswitch.conf",
+    "/etc/services",
+    "/etc/ld.so.cache",
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
+    "/etc/ssl",
+    "/etc/pki",
+    "/etc/ca-certificates",
+    "/usr/share/ca-certificates",
+    "/usr/local/share/ca-certificates",
+];
+
 impl Reach {
     /// What these settings speak of, which came from this file.
     pub(super) fn of(config: &Config, file: Option<&Path>) -> Self {
@@ -28,7 +52,7 @@ impl Reach {
         let dir = if writes { &mut reach.written } else { &mut reach.read };
         dir.push(config.dir.clone());
         dir.extend(config.mounts.iter().map(|mount| mount.dir.clone()));
-        if writes || config.state.is_dir() {
+        if writes || !config.hooks.is_empty() || config.state.is_dir() {
             reach.written.push(config.state.clone());
         }
         reach.written.extend(config.log.xferlog.iter().chain(&config.log.audit).map(|file| folder_of(file)));
@@ -40,6 +64,14 @@ impl Reach {
         let clients = config.tls.as_ref().and_then(|tls| tls.clients.as_deref());
         reach.read.extend(clients.into_iter().flat_map(folders_of));
         reach.read.extend(file.into_iter().flat_map(folders_of));
+        for hook in &config.hooks {
+            if let To::Post { secret, .. } = &hook.to {
+                reach.read.extend(secret.iter().flat_map(|file| folders_of(file)));
+                reach.read.extend(ASKED.map(PathBuf::from).into_iter().filter(|path| path.exists()));
+                let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(std::env::var_os).into_iter().flatten();
+                reach.read.extend(named.map(PathBuf::from).filter(|path| path.exists()));
+            }
+        }
         reach
     }
 }

@@ -65,7 +65,7 @@ impl Signals {
             }
             notify.ready(house);
         }
-        notify.stopping(grace + LAST * 3);
+        notify.stopping(grace + LAST * 4);
         house.stop.drain(grace);
         house.log.tell(Event::Stopping { sessions: house.sessions.count() + house.connections.count() });
         tokio::select! {
@@ -78,6 +78,7 @@ impl Signals {
         }
         // What a session that is gone has left is put away beside.
         let _ = timeout(LAST, house.depot.at_rest()).await;
+        household.rest(LAST).await;
     }
 
     async fn again(&mut self) {

@@ -7,6 +7,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod clients;
+pub(crate) mod ear;
 pub(crate) mod figures;
 pub(crate) mod ftp;
 pub(crate) mod h2;

@@ -1,4 +1,6 @@
-//! Disks that are full or fail, and ledgers that are.
+//! Disks that are full or fail, ledgers that are, and servers that get so far and no further.
+
+mod steps;
 
 use std::sync::{
     Mutex,
@@ -7,9 +9,11 @@ use std::sync::{
 
 use haul_core::Modified;
 use haul_store::{
-    Assent, Body, Durability, Geometry, Lease, Listing, MemoryLedger, Outstanding, Reading, Scattered,
-    Source, StageId, Staged, Store, Syncer, Taken, When, Work,
+    Assent, Body, Durability, Geometry, Lease, Letter, Listing, MemoryLedger, Outstanding, Reading,
+    Scattered, Source, StageId, Staged, Store, Syncer, Taken, When, Work,
 };
+
+use tokio::sync::Notify;
 
 use super::*;
 
@@ -32,6 +36,32 @@ struct Faults {
     dead: AtomicBool,
     /// What a power cut leaves of the ledger: everything as it was at the last save that was synced.
     survives: Mutex<Vec<(UploadKey, Unfinished)>>,
+    /// So many changes have been made, or were about to be.
+    steps: AtomicU64,
+    /// The server is killed when it is about to make that one; 0: it lives.
+    dies_at: AtomicU64,
+    died: Notify,
+}
+
+impl Faults {
+    /// Something is about to be changed: never returns in a server that is dead.
+    async fn step(&self) {
+        let (step, last) = (self.steps.fetch_add(1, SeqCst) + 1, self.dies_at.load(SeqCst));
+        if last > 0 && step >= last {
+            self.died.notify_one();
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Returns when this server is dead; what an earlier one has left to say of itself is none of its.
+    async fn death(&self) {
+        loop {
+            self.died.notified().await;
+            if self.dies_at.load(SeqCst) > 0 {
+                return;
+            }
+        }
+    }
 }
 
 fn full<T>(doing: &'static str) -> Result<T, StoreError> {
@@ -39,7 +69,7 @@ fn full<T>(doing: &'static str) -> Result<T, StoreError> {
     Err(StoreError::NoSpace { doing, path: PathBuf::from("a"), source })
 }
 
-struct Flaky(FsStore, Arc<Faults>);
+struct Flaky(Arc<FsStore>, Arc<Faults>);
 struct FlakyStaged(Box<dyn Staged>, Arc<Faults>);
 struct FlakySyncer(Arc<dyn Syncer>, Arc<Faults>);
 struct FullLedger(MemoryLedger, Arc<Faults>);
@@ -106,6 +136,7 @@ impl Store for Flaky {
     }
     fn stage<'a>(&'a self, target: &'a TreePath) -> Work<'a, Box<dyn Staged>> {
         Box::pin(async move {
+            self.1.step().await;
             Ok(Box::new(FlakyStaged(self.0.stage(target).await?, Arc::clone(&self.1))) as Box<dyn Staged>)
         })
     }
@@ -141,6 +172,7 @@ impl Staged for FlakyStaged {
     }
     fn append(&mut self, bytes: Bytes) -> Work<'_, ()> {
         Box::pin(async move {
+            self.1.step().await;
             self.fits(bytes.len() as u64)?;
             self.0.append(bytes).await?;
             self.1.len.store(self.0.len(), SeqCst);
@@ -163,6 +195,7 @@ impl Staged for FlakyStaged {
     }
     fn cut(&mut self, at: u64) -> Work<'_, ()> {
         Box::pin(async move {
+            self.1.step().await;
             self.0.cut(at).await?;
             self.1.len.store(self.0.len(), SeqCst);
             Ok(())
@@ -175,7 +208,10 @@ impl Staged for FlakyStaged {
         if self.1.sync.load(SeqCst) {
             return Box::pin(async { failed_sync().map(|()| 0) });
         }
-        self.0.sync()
+        Box::pin(async move {
+            self.1.step().await;
+            self.0.sync().await
+        })
     }
     fn syncer(&self) -> Arc<dyn Syncer> {
         Arc::new(FlakySyncer(self.0.syncer(), Arc::clone(&self.1)))
@@ -193,10 +229,16 @@ impl Staged for FlakyStaged {
         if self.1.publish.load(SeqCst) {
             return Box::pin(async { full("publishing") });
         }
-        self.0.publish_if(target, when, how, assent)
+        Box::pin(async move {
+            self.1.step().await;
+            self.0.publish_if(target, when, how, assent).await
+        })
     }
     fn discard(self: Box<Self>) -> Work<'static, ()> {
-        self.0.discard()
+        Box::pin(async move {
+            self.1.step().await;
+            self.0.discard().await
+        })
     }
 }
 
@@ -210,7 +252,10 @@ impl Syncer for FlakySyncer {
         if self.1.sync.load(SeqCst) {
             return Box::pin(async { failed_sync() });
         }
-        self.0.sync()
+        Box::pin(async move {
+            self.1.step().await;
+            self.0.sync().await
+        })
     }
 }
 
@@ -227,6 +272,7 @@ impl Ledger for FullLedger {
             return Box::pin(async { full("saving the ledger") });
         }
         Box::pin(async move {
+            self.1.step().await;
             self.0.save(lease, record, how).await?;
             if how == Durability::Full {
                 *self.1.survives.lock().unwrap() = self.0.within(&TreePath::ROOT).await?;
@@ -235,7 +281,10 @@ impl Ledger for FullLedger {
         })
     }
     fn forget<'a>(&'a self, lease: &'a Lease) -> Work<'a, ()> {
-        self.0.forget(lease)
+        Box::pin(async move {
+            self.1.step().await;
+            self.0.forget(lease).await
+        })
     }
     fn count<'a>(&'a self, owner: &'a str) -> Work<'a, usize> {
         self.0.count(owner)
@@ -256,11 +305,26 @@ impl Ledger for FullLedger {
     fn moved<'a>(&'a self, owner: Option<&'a str>, from: &'a TreePath, to: &'a TreePath) -> Work<'a, ()> {
         self.0.moved(owner, from, to)
     }
+    fn post<'a>(&'a self, letters: &'a [Letter], how: Durability) -> Work<'a, ()> {
+        Box::pin(async move {
+            self.1.step().await;
+            self.0.post(letters, how).await
+        })
+    }
+    fn unpost<'a>(&'a self, numbers: &'a [u64]) -> Work<'a, ()> {
+        Box::pin(async move {
+            self.1.step().await;
+            self.0.unpost(numbers).await
+        })
+    }
+    fn letters(&self) -> Work<'_, Vec<Letter>> {
+        self.0.letters()
+    }
 }
 
 async fn flaky(bench: &Bench) -> (Server, Arc<Faults>) {
     let faults = Arc::new(Faults::default());
-    let store = Flaky(FsStore::open(&bench.root(), pool()).unwrap(), Arc::clone(&faults));
+    let store = Flaky(Arc::new(FsStore::open(&bench.root(), pool()).unwrap()), Arc::clone(&faults));
     let ledger: Arc<dyn Ledger> = Arc::new(FullLedger(MemoryLedger::default(), Arc::clone(&faults)));
     let depot = Depot::open(Arc::new(store), Arc::clone(&ledger), RULES).await.unwrap();
     (Server { depot, ledger }, faults)
@@ -447,7 +511,7 @@ async fn what_cannot_be_put_in_order_keeps_no_server_from_its_start() {
     server.depot.at_rest().await;
     drop(server);
     faults.ledger_room.store(1, SeqCst);
-    let store = Flaky(FsStore::open(&bench.root(), pool()).unwrap(), Arc::clone(&faults));
+    let store = Flaky(Arc::new(FsStore::open(&bench.root(), pool()).unwrap()), Arc::clone(&faults));
     let depot = Depot::open(Arc::new(store), Arc::clone(&ledger), RULES).await.unwrap();
     let server = Server { depot, ledger };
     let ann = server.ann();
@@ -561,7 +625,7 @@ async fn a_mount_whose_medium_is_gone_keeps_nobody_from_what_lies_beside_it() {
     let faults = Arc::new(Faults::default());
     let first: Arc<dyn Store> = Arc::new(FsStore::open(&bench.root(), pool()).unwrap());
     let mounted: Arc<dyn Store> =
-        Arc::new(Flaky(FsStore::open(other.path(), pool()).unwrap(), Arc::clone(&faults)));
+        Arc::new(Flaky(Arc::new(FsStore::open(other.path(), pool()).unwrap()), Arc::clone(&faults)));
     let store = haul_store::MountedStore::new(first, [(path("media"), mounted)]).unwrap();
     let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::default());
     let depot = Depot::open(Arc::new(store), Arc::clone(&ledger), RULES).await.unwrap();

@@ -7,6 +7,7 @@ mod killed;
 mod lanes;
 mod looks;
 mod named;
+mod pledges;
 mod quotas;
 mod receiving;
 mod recovery;

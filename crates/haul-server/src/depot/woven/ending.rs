@@ -8,7 +8,7 @@ use haul_store::{Meta, StoreError, When};
 use super::{
     super::{
         seats::{BREATH, Phase},
-        unfinished,
+        telling, unfinished,
     },
     Woven,
 };
@@ -132,7 +132,18 @@ impl Woven {
             (None, false) => When::Always,
         };
         let replaced = self.depot.weigh(&self.pattern.target).await;
-        let published = staged.publish(&self.pattern.target, when, self.depot.rules.durability).await;
+        let (path, teller) = (self.pattern.target.clone(), Arc::clone(&self.pattern.teller));
+        let (before, since) = self.pattern.before;
+        let told = || telling::complete(path, teller, total, before, since.elapsed());
+        let published = match self.depot.pledge(&self.id, told).await {
+            Ok(pledged) => {
+                let how = self.depot.rules.durability;
+                let published = staged.publish(&self.pattern.target, when, how).await;
+                self.depot.redeem(pledged, &published, &self.id).await;
+                published
+            }
+            Err(error) => Err(error),
+        };
         let error = match published {
             Ok(meta) => {
                 let key = self.seat.key.clone();

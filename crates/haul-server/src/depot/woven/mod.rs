@@ -33,7 +33,7 @@ use super::{
     unfinished::{self, Base},
     upload::{ASKED_AGAIN, SYNC_AFTER, SYNC_BYTES},
 };
-use crate::ServerError;
+use crate::{ServerError, hooks::Teller};
 
 /// So many pieces an upload may be in: its record has all of them.
 const MOST_PIECES: usize = 1000;
@@ -50,6 +50,10 @@ pub(super) struct Pattern {
     pub(super) only_new: bool,
     pub(super) base: Option<Base>,
     pub(super) note: Vec<u8>,
+    /// Who uploads, for those who are told of it.
+    pub(super) teller: Arc<Teller>,
+    /// So many bytes were there before, and when that was.
+    pub(super) before: (u64, Instant),
 }
 
 /// An upload that is filled by lanes.

@@ -7,6 +7,7 @@ use tokio::time::Instant as Moment;
 
 use super::{
     super::{
+        PROTOCOL,
         ask::{self, Entered},
         data::Pending,
         record::Whose,
@@ -14,7 +15,7 @@ use super::{
     },
     Conversation, Done,
 };
-use crate::{depot::Visitor, log::Event, metrics::Sort};
+use crate::{depot::Visitor, hooks::Whence, log::Event, metrics::Sort};
 
 /// What kind of thing is asked, where that is something to be done: for those who count.
 fn sort(ask: &Ask) -> Option<Sort> {
@@ -189,7 +190,9 @@ impl Conversation {
             self.place.called(&visitor.account().owner());
             self.clock.came_in(Moment::now(), visitor.account().bounds.left());
             let pace = self.house.pace(visitor.account());
-            self.visitor = Some(visitor.at(pace));
+            let Whose { session, address, .. } = self.whose();
+            let whence = Whence { session, address, protocol: PROTOCOL };
+            self.visitor = Some(visitor.at(pace).coming(whence));
         }
         self.clock.said(Moment::now());
         self.complete(Outcome::Login(entered.login));

@@ -185,7 +185,7 @@ impl Conversation {
         // Whatever is still being done is dropped with it; an upload is then kept as after any accident.
         (self.doing, self.pending, self.visitor) = (None, None, None);
         if let Some(record) = self.running.take().and_then(|running| running.record) {
-            self.house.log.tell(record.ended(&Transferred::Broken(self.why.clone())));
+            record.tell(&self.house, &Transferred::Broken(self.why.clone()));
         }
         let Whose { session, address, .. } = self.whose();
         let Self { mut control, place, house, why, .. } = *self;

@@ -187,7 +187,7 @@ impl Conversation {
         }
         self.ahead = running.as_ref().is_some_and(|running| running.passive);
         if let Some(record) = running.and_then(|running| running.record) {
-            self.house.log.tell(record.ended(&told));
+            record.tell(&self.house, &told);
         }
         self.place.doing(None);
         self.clock.transferred(Moment::now());

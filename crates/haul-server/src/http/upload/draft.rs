@@ -25,7 +25,7 @@ use super::{
         answer::Answer,
         place::Place,
         put,
-        receive::{Arriving, Poured, is_fenced},
+        receive::{self, Arriving, Poured, is_fenced},
         request::{Client, Request},
         trouble::{Answered, Trouble},
     },
@@ -83,7 +83,7 @@ pub(in super::super) async fn create(
         note: Some(note.kept()),
         ..Order::new(Wish::Anew)
     };
-    let receiving = visitor.begin(&place.path, order).await?;
+    let receiving = receive::begin(client, visitor, &place.path, order, Dialect::Draft).await?;
     let mut arriving = Arriving::new(client, visitor, &place.path, receiving, Dialect::Draft);
     let Some(id) = arriving.name().await? else {
         return put::whole(request, arriving, visitor, &place, replaces).await;
@@ -198,7 +198,7 @@ async fn more(
         of: Some(resource.id.clone()),
         ..Order::new(Wish::From(append.offset))
     };
-    let receiving = match owner.begin(&resource.path, order).await {
+    let receiving = match receive::begin(client, owner, &resource.path, order, Dialect::Draft).await {
         // Another request was faster.
         Err(ServerError::PastEnd { end }) => {
             let problem = upload_draft::Problem::MismatchingOffset { expected: end, provided: append.offset };

@@ -16,8 +16,9 @@ use haul_core::TreePath;
 
 use super::super::records::{Leases, Records};
 use super::answer::Teller;
+use super::letters;
 use super::tables::{self, Tables};
-use crate::{Durability, Lease, StoreError, Unfinished, UploadKey, Watch};
+use crate::{Durability, Lease, Letter, StoreError, Unfinished, UploadKey, Watch};
 
 /// The most orders of one transaction.
 const BATCH: usize = 512;
@@ -37,6 +38,8 @@ pub(super) enum Order {
     Save(UploadKey, Box<Unfinished>, Durability, Teller<Result<(), StoreError>>),
     Forget(UploadKey, Teller<Result<(), StoreError>>),
     Moved(Box<Move>, Teller<Result<(), StoreError>>),
+    Post(Vec<Letter>, Durability, Teller<Result<(), StoreError>>),
+    Unpost(Vec<u64>, Teller<Result<(), StoreError>>),
 }
 
 /// A move of a folder's or of one owner's uploads.
@@ -83,7 +86,12 @@ fn commit(tables: &mut Tables, watch: Option<&dyn Watch>, batch: &[Order]) -> Re
     if !batch.iter().any(writes) {
         return Ok(());
     }
-    let full = |order: &Order| matches!(order, Order::Save(_, _, Durability::Full, _) | Order::Moved(..));
+    let full = |order: &Order| {
+        matches!(
+            order,
+            Order::Save(_, _, Durability::Full, _) | Order::Post(_, Durability::Full, _) | Order::Moved(..)
+        )
+    };
     let how = if batch.iter().any(full) { Durability::Full } else { Durability::Relaxed };
     let began = Instant::now();
     let written = tables.write(how, |transaction| {
@@ -92,6 +100,8 @@ fn commit(tables: &mut Tables, watch: Option<&dyn Watch>, batch: &[Order]) -> Re
             Order::Save(key, record, ..) => tables::save(transaction, key, record),
             Order::Forget(key, _) => tables::forget(transaction, key),
             Order::Moved(what, _) => tables::moved(transaction, what.owner.as_deref(), &what.from, &what.to),
+            Order::Post(letters, ..) => letters::post(transaction, letters),
+            Order::Unpost(numbers, _) => letters::unpost(transaction, numbers),
         })
     });
     if let Some(watch) = watch {
@@ -133,6 +143,18 @@ fn conclude(
             Order::Moved(what, teller) => {
                 if done.is_ok() {
                     state.records.moved(what.owner.as_deref(), &what.from, &what.to);
+                }
+                answers.push(Box::new(move || teller.tell(done)));
+            }
+            Order::Post(letters, _, teller) => {
+                if done.is_ok() {
+                    state.records.post(letters);
+                }
+                answers.push(Box::new(move || teller.tell(done)));
+            }
+            Order::Unpost(numbers, teller) => {
+                if done.is_ok() {
+                    state.records.unpost(&numbers);
                 }
                 answers.push(Box::new(move || teller.tell(done)));
             }

@@ -10,6 +10,7 @@
 
 mod answer;
 mod clerk;
+mod letters;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use haul_core::TreePath;
@@ -30,7 +32,7 @@ use self::{
     tables::Tables,
 };
 use super::memory::{all_within, directly_in};
-use super::{Lease, Ledger, Outstanding, Unfinished, UploadKey, fenced};
+use super::{Lease, Ledger, Letter, Outstanding, Unfinished, UploadKey, fenced};
 use crate::{Durability, StoreError, Watch, Work, sys};
 
 /// Remembers in a database.
@@ -90,6 +92,15 @@ impl SqliteLedger {
     /// Makes the folder that [`Self::open`] would make, and nothing in it.
     pub fn make(folder: &Path) -> Result<(), StoreError> {
         make(folder).map_err(|error| StoreError::at("creating", folder, error))
+    }
+
+    /// Waits until nothing of a server that is no more holds this folder, at most so long. A program that it was just about
+    /// to start when it was killed still has all that it had open, for the moment until that program runs.
+    pub fn outlive(folder: &Path, at_most: Duration) {
+        let until = Instant::now() + at_most;
+        while is_held_by_the_dead(&folder.join("lock")) && Instant::now() < until {
+            std::thread::sleep(A_LOOK);
+        }
     }
 
     /// What a server that does not run has left in this folder: nothing is created or changed, and no server is kept from
@@ -237,6 +248,32 @@ impl Ledger for SqliteLedger {
             self.done(answer).await
         })
     }
+
+    fn post<'a>(&'a self, letters: &'a [Letter], how: Durability) -> Work<'a, ()> {
+        Box::pin(async move {
+            let order = |teller| Order::Post(letters.to_vec(), how, teller);
+            let answer = self.give(&mut self.state(), order);
+            self.done(answer).await
+        })
+    }
+
+    fn unpost<'a>(&'a self, numbers: &'a [u64]) -> Work<'a, ()> {
+        Box::pin(async move {
+            let answer = {
+                let mut state = self.state();
+                let there = |number| state.records.letters.contains_key(number);
+                if state.waiting == 0 && !numbers.iter().any(there) {
+                    return Ok(());
+                }
+                self.give(&mut state, |teller| Order::Unpost(numbers.to_vec(), teller))
+            };
+            self.done(answer).await
+        })
+    }
+
+    fn letters(&self) -> Work<'_, Vec<Letter>> {
+        Box::pin(async move { Ok(self.state().records.letters.values().cloned().collect()) })
+    }
 }
 
 /// Makes the state folder, for nobody else to read.
@@ -257,12 +294,23 @@ fn make(folder: &Path) -> std::io::Result<()> {
 
 /// Somebody else has the lock of this folder.
 fn in_use(folder: &Path, lock: &Path) -> StoreError {
-    let pid = std::fs::read_to_string(lock).ok().and_then(|text| text.trim().parse().ok());
-    StoreError::InUse { path: folder.to_path_buf(), pid }
+    StoreError::InUse { path: folder.to_path_buf(), pid: noted(lock) }
+}
+
+/// The process that had a lock last.
+fn noted(lock: &Path) -> Option<u32> {
+    std::fs::read_to_string(lock).ok().and_then(|text| text.trim().parse().ok())
+}
+
+/// Whether a lock cannot be had although the process that took it is gone.
+fn is_held_by_the_dead(lock: &Path) -> bool {
+    let Ok(file) = File::open(lock) else { return false };
+    let held = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+    held && noted(lock).is_some_and(|pid| !sys::lives(pid))
 }
 
 /// Who only looks at a state is done after so long, most likely.
-const A_LOOK: std::time::Duration = std::time::Duration::from_millis(5);
+const A_LOOK: Duration = Duration::from_millis(5);
 
 /// Whether a lock that cannot be had is only shared, by those who look and go away again. It is not had afterwards.
 fn is_looked_at(file: &File) -> bool {

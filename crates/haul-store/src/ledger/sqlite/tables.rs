@@ -1,4 +1,4 @@
-//! The database: one table, one row for each unfinished upload.
+//! The database: one table with a row for each unfinished upload, and beside it that of letters.
 //!
 //! Numbers of 64 bits are kept as SQLite's signed ones, bit by bit; paths are blobs, because a name is bytes. The
 //! format's number is `user_version`: a newer one is left alone.
@@ -9,10 +9,11 @@ use haul_core::{ByteRange, RangeSet, TreePath};
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::super::records::Records;
+use super::letters;
 use crate::{Durability, StageId, StoreError, Unfinished, UploadKey, sys};
 
 /// The format of the tables.
-const VERSION: i32 = 3;
+const VERSION: i32 = 4;
 /// `Haul`, in SQLite's header.
 const APPLICATION: i32 = 0x4861_756c;
 
@@ -184,9 +185,10 @@ fn open(path: &Path, journal: Journal) -> Result<Connection, StoreError> {
 /// What a database of this version lacks.
 fn missing(version: i32) -> &'static [&'static str] {
     match version {
-        0 => &[CREATE],
-        1 => &[ADD_NOTE, ADD_BEYOND],
-        _ => &[ADD_BEYOND],
+        0 => &[CREATE, letters::CREATE],
+        1 => &[ADD_NOTE, ADD_BEYOND, letters::CREATE],
+        2 => &[ADD_BEYOND, letters::CREATE],
+        _ => &[letters::CREATE],
     }
 }
 
@@ -205,6 +207,7 @@ fn read(connection: &Connection) -> Result<Records, Trouble> {
             records.put(key, record);
         }
     }
+    records.post(letters::read(connection)?);
     Ok(records)
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::tables::Journal;
 use super::*;
-use crate::ledger::conformance::{key, record};
+use crate::ledger::conformance::{key, letter, record};
 use crate::ledger::wait;
 
 fn put(ledger: &SqliteLedger, raw: &str, number: u64, how: Durability) {
@@ -92,23 +92,51 @@ fn a_second_server_is_kept_out_while_the_first_lives() {
 }
 
 #[test]
+fn what_a_dead_server_has_left_is_waited_for_and_who_lives_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let soon = std::time::Duration::from_secs(60);
+    // Where none ever was, and where one lives.
+    SqliteLedger::outlive(folder.path(), soon);
+    let ledger = SqliteLedger::open(folder.path()).unwrap();
+    SqliteLedger::outlive(folder.path(), soon);
+    drop(ledger);
+    // The number of a process that is gone, while the lock is held still.
+    let mut gone = std::process::Command::new("true").spawn().unwrap();
+    gone.wait().unwrap();
+    let lock = folder.path().join("lock");
+    std::fs::write(&lock, gone.id().to_string()).unwrap();
+    let held = File::open(&lock).unwrap();
+    held.lock().unwrap();
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| SqliteLedger::outlive(folder.path(), soon));
+        assert!(is_held_by_the_dead(&lock) && !waits.is_finished());
+        drop(held);
+    });
+    SqliteLedger::open(folder.path()).unwrap();
+}
+
+#[test]
 fn what_a_newer_haul_wrote_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     put(&SqliteLedger::open(folder.path()).unwrap(), "a", 1, Durability::Full);
     let path = folder.path().join("uploads.db");
     let other = rusqlite::Connection::open(&path).unwrap();
-    other.pragma_update(None, "user_version", 4).unwrap();
+    other.pragma_update(None, "user_version", 5).unwrap();
     drop(other);
     let before = std::fs::read(&path).unwrap();
     let refused = SqliteLedger::open(folder.path());
-    assert!(matches!(refused, Err(StoreError::NewerFormat { version: 4, .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::NewerFormat { version: 5, .. })), "{refused:?}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
 #[test]
 fn what_an_older_haul_wrote_is_read_and_gone_on_with() {
-    // Version 1 had no note, version 2 no ranges.
-    for (version, column, value) in [(1, "", ""), (2, "note BLOB,", ", CAST('put' AS BLOB)")] {
+    // Version 1 had no note, version 2 no ranges, version 3 no letters.
+    for (version, column, value) in [
+        (1, "", ""),
+        (2, "note BLOB,", ", CAST('put' AS BLOB)"),
+        (3, "note BLOB, beyond BLOB,", ", CAST('put' AS BLOB), NULL"),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("uploads.db");
         let older = rusqlite::Connection::open(&path).unwrap();
@@ -134,10 +162,24 @@ fn what_an_older_haul_wrote_is_read_and_gone_on_with() {
         let beyond = haul_core::ByteRange::new(8, 9).into_iter().collect();
         let noted = Unfinished { note: b"tus".to_vec(), beyond, ..known };
         wait(ledger.save(&lease, &noted, Durability::Full)).unwrap();
+        wait(ledger.post(&[letter(version)], Durability::Full)).unwrap();
         drop(ledger);
         let again = SqliteLedger::open(folder.path()).unwrap();
         assert_eq!(wait(again.load(&key)).unwrap(), Some(noted), "{version}");
+        assert_eq!(wait(again.letters()).unwrap(), [letter(version)]);
     }
+}
+
+#[test]
+fn letters_outlive_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = SqliteLedger::open(folder.path()).unwrap();
+    let many: Vec<_> = (0..2000).map(letter).collect();
+    wait(ledger.post(&many, Durability::Relaxed)).unwrap();
+    wait(ledger.unpost(&(0..1998).collect::<Vec<_>>())).unwrap();
+    drop(ledger);
+    let ledger = SqliteLedger::open(folder.path()).unwrap();
+    assert_eq!(wait(ledger.letters()).unwrap(), [letter(1998), letter(1999)]);
 }
 
 #[test]

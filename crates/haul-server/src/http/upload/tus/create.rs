@@ -15,7 +15,7 @@ use super::{
             answer::Answer,
             place::{Place, href},
             put,
-            receive::Arriving,
+            receive::{self, Arriving},
             request::{Client, Request},
             trouble::{Answered, Trouble},
         },
@@ -115,7 +115,7 @@ async fn begin(client: &Arc<Client>, request: &mut Request, owner: &Visitor, wan
         note: Some(note.kept()),
         ..Order::new(Wish::Anew)
     };
-    let receiving = owner.begin(&path, order).await?;
+    let receiving = receive::begin(client, owner, &path, order, Dialect::Tus).await?;
     let mut arriving = Arriving::new(client, owner, &path, receiving, Dialect::Tus);
     let url = match arriving.name().await? {
         Some(id) => Resource { id, path, part }.url(),

@@ -13,7 +13,7 @@ use super::{
     super::{
         super::{
             answer::Answer,
-            receive::Arriving,
+            receive::{self, Arriving},
             request::Client,
             trouble::{Answered, Trouble},
         },
@@ -62,7 +62,7 @@ pub(super) async fn join(
         return Err(Trouble::new(StatusCode::INSUFFICIENT_STORAGE, words));
     }
     let order = Order { announced: Announced::Whole(length), ..order };
-    let receiving = visitor.begin(&path, order).await?;
+    let receiving = receive::begin(client, visitor, &path, order, Dialect::Tus).await?;
     let mut arriving = Arriving::new(client, visitor, &path, receiving, Dialect::Tus);
     let id = arriving.name().await?.ok_or_else(|| refused(&Refusal::NoSuchPart))?;
     let whole = Resource { id, path, part: false };

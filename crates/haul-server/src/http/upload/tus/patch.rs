@@ -13,7 +13,7 @@ use super::{
         super::{
             answer::Answer,
             put,
-            receive::Arriving,
+            receive::{self, Arriving},
             request::{Client, Request},
             trouble::Answered,
         },
@@ -59,7 +59,7 @@ pub(super) async fn patch(
         of: Some(resource.id.clone()),
         ..Order::new(Wish::From(asked.offset))
     };
-    let receiving = match owner.begin(&resource.path, order).await {
+    let receiving = match receive::begin(client, owner, &resource.path, order, Dialect::Tus).await {
         // Another request was faster.
         Err(ServerError::PastEnd { end }) => {
             return Err(refused(&Refusal::Offset { expected: end, provided: asked.offset }));
