@@ -110,7 +110,9 @@ fn killed_at_any_call_of_the_end_of_an_upload_a_server_tells_of_what_has_its_nam
     let wal = "-P ROOT/.haul/uploads.db-wal";
     // The database's log: the pledge, the word that it is kept, that it was heard. And the name.
     let mut points: Vec<_> = [2, 3, 4, 5].map(|nth| ("pwrite64", wal, nth)).into();
-    points.extend([("fsync", wal, 1), ("renameat", "", 1)]);
+    // Behind the name its folder is synced, as it was once at the start: the file is there for certain, and nobody has
+    // heard of it.
+    points.extend([("fsync", wal, 1), ("renameat", "", 1), ("fsync", "-P ROOT", 2)]);
     let points = Mutex::new(points);
     let unanswered = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -129,7 +131,7 @@ fn killed_at_any_call_of_the_end_of_an_upload_a_server_tells_of_what_has_its_nam
             });
         }
     });
-    assert!(unanswered.into_inner() >= 2, "between the name and the word that it is kept");
+    assert!(unanswered.into_inner() > 0, "between the name and the word that it is kept");
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod names;
 mod order;
 mod peek;
 mod pending;
+mod plan;
 mod quota;
 mod receiving;
 mod recovery;

@@ -13,9 +13,10 @@ use haul_store::{
 
 use super::{
     Announced, Condition, Control, DataEnd, Depot, Older, Order, Settled, Visitor, Wish, order,
+    plan::Plan,
     seats::{Phase, Seat, Sitting},
     unfinished,
-    upload::{Plan, Upload},
+    upload::Upload,
 };
 use crate::ServerError;
 

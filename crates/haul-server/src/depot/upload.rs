@@ -16,22 +16,20 @@ use std::{
 use bytes::Bytes;
 use haul_core::{
     RangeSet, TreePath,
-    receiving::{Begin, Completion, Control, DataEnd, Declared, Ended, Settle, held, settle, told},
+    receiving::{Begin, Control, DataEnd, Ended, Settle, held, settle, told},
 };
 use haul_store::{
-    Assent, Body, Durability, Lease, Meta, Reading, Source, Staged, StoreError, Taken, Then, Unfinished,
-    When, boot,
+    Assent, Body, Durability, Lease, Meta, Source, Staged, StoreError, Taken, Then, Unfinished, When, boot,
 };
 
 use super::{
     Depot, Settled,
     begun::{Begun, Beside, Failed, discard},
-    quota::Charge,
+    plan::Plan,
     seats::Seat,
-    telling,
-    unfinished::{self, Base},
+    telling, unfinished,
 };
-use crate::{ServerError, hooks::Teller};
+use crate::ServerError;
 
 /// What is there is made safe at the latest after so long …
 pub(super) const SYNC_AFTER: Duration = Duration::from_secs(5);
@@ -48,36 +46,6 @@ const ROOM: u64 = 1 << 20;
 
 /// What is taken at once may be more than was asked for by so much.
 const OVERSHOOT: u64 = 4 << 20;
-
-/// What an upload is to be.
-///
-/// It is had for as long as bytes come: what only some uploads have is elsewhere.
-pub(super) struct Plan {
-    pub(super) target: TreePath,
-    pub(super) completion: Completion,
-    /// Nothing may be replaced.
-    pub(super) only_new: bool,
-    /// What a door wants to know of it later.
-    pub(super) note: Vec<u8>,
-    /// Who uploads, for those who are told of it.
-    pub(super) teller: Arc<Teller>,
-    /// It is never published by itself.
-    pub(super) aside: bool,
-    pub(super) begin: Begin,
-    pub(super) declared: Declared,
-    /// What is copied first.
-    pub(super) source: Option<Box<Reading>>,
-    /// The finished file that this goes on from.
-    pub(super) base: Option<Base>,
-    /// The unfinished upload that has the name.
-    pub(super) earlier: Option<Box<Unfinished>>,
-    /// Its bytes, where they are gone on with.
-    pub(super) staged: Option<Box<dyn Staged>>,
-    /// The empty staged file of one that begins anew.
-    pub(super) fresh: Option<Box<dyn Staged>>,
-    /// What it counts for, where somebody counts.
-    pub(super) charge: Option<Box<Charge>>,
-}
 
 /// An upload under way.
 pub(super) struct Upload {
