@@ -122,7 +122,7 @@ impl Record {
         if let Some(path) = name.filter(|_| self.unnamed).and_then(|name| self.told.path.join(name).ok()) {
             self.told.path = path;
         }
-        self.underway = Some(place.moves(&self.told, Arc::<Figures>::clone(&self.figures)));
+        self.underway = Some(place.moves(self.told.clone(), Arc::<Figures>::clone(&self.figures)));
     }
 
     /// Tells of its end.

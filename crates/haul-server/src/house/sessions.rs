@@ -237,8 +237,8 @@ impl Place {
     }
 
     /// A transfer begins, and is under way as long as what is returned lives.
-    pub(crate) fn moves(&self, transfer: &Transfer, count: Arc<dyn Counting>) -> OnItsWay {
-        self.underway.begin(transfer, count)
+    pub(crate) fn moves(&self, told: Transfer, count: Arc<dyn Counting>) -> OnItsWay {
+        self.underway.begin(told, count)
     }
 
     pub(crate) fn called(&self, user: &str) {

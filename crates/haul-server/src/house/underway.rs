@@ -8,7 +8,7 @@ use std::{
 
 use haul_core::TreePath;
 
-use crate::log::{Direction, Transfer};
+use crate::log::{Direction, Ended, Transfer};
 
 /// Whoever counts a transfer's bytes.
 pub(crate) trait Counting: Send + Sync {
@@ -44,10 +44,8 @@ pub struct Moving {
 pub(super) struct Underway(Mutex<Vec<Arc<Begun>>>);
 
 struct Begun {
-    user: String,
-    direction: Direction,
-    path: TreePath,
-    from: u64,
+    /// What will be written down of it, as far as that is known.
+    told: Transfer,
     since: Instant,
     count: Arc<dyn Counting>,
 }
@@ -69,29 +67,35 @@ impl Underway {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn begin(self: &Arc<Self>, transfer: &Transfer, count: Arc<dyn Counting>) -> OnItsWay {
-        let this = Arc::new(Begun {
-            user: transfer.user.clone(),
-            direction: transfer.direction,
-            path: transfer.path.clone(),
-            from: transfer.from,
-            since: Instant::now(),
-            count,
-        });
+    pub(super) fn begin(self: &Arc<Self>, told: Transfer, count: Arc<dyn Counting>) -> OnItsWay {
+        let this = Arc::new(Begun { told, since: Instant::now(), count });
         self.list().push(Arc::clone(&this));
         OnItsWay { all: Arc::clone(self), this }
     }
 
     pub(super) fn now(&self) -> Vec<Moving> {
         let told = |begun: &Arc<Begun>| Moving {
-            user: begun.user.clone(),
-            direction: begun.direction,
-            path: begun.path.clone(),
-            from: begun.from,
+            user: begun.told.user.clone(),
+            direction: begun.told.direction,
+            path: begun.told.path.clone(),
+            from: begun.told.from,
             bytes: begun.count.moved(),
             took: begun.since.elapsed(),
         };
         self.list().iter().map(told).collect()
+    }
+}
+
+impl OnItsWay {
+    /// How many bytes have moved.
+    pub(crate) fn moved(&self) -> u64 {
+        self.this.count.moved()
+    }
+
+    /// What is to be written down of it, now that it has ended so.
+    pub(crate) fn ended(&self, ended: Ended) -> Transfer {
+        let Begun { told, since, count } = &*self.this;
+        Transfer { bytes: count.moved(), took: since.elapsed(), ended, ..told.clone() }
     }
 }
 

@@ -1,10 +1,7 @@
 //! Files on their way out: GET and HEAD, with every condition and range (RFC 9110 §9.3.1, §13, §14). What a request
 //! means is decided by `haul_proto::http::download`; a folder is answered by `folder`.
 
-use std::{
-    sync::Arc,
-    time::{Instant, SystemTime},
-};
+use std::{sync::Arc, time::SystemTime};
 
 use haul_core::{ByteRange, TreePath};
 use haul_proto::http::{
@@ -21,7 +18,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use super::{
     answer::{Answer, Body},
     digest, folder,
-    leaving::{Leaving, Origin, Record, Segment, Sent, unended},
+    leaving::{Leaving, Origin, Record, Segment, Sent},
     place::{Place, href},
     request::{Client, Request},
     trouble::{Answered, Trouble},
@@ -183,7 +180,7 @@ impl Segments {
             _ => false,
         };
         let told = transfer(client, visitor, path, first.unwrap_or(0));
-        let record = Record::new(client, unended(Transfer { resumed, ..told }));
+        let record = Record::new(client, Transfer { resumed, ..told });
         Body::Leaving(Box::new(Leaving::new(origin, self.all, record)))
     }
 }
@@ -192,8 +189,8 @@ impl Record {
     fn new(client: &Client, transfer: Transfer) -> Self {
         let meter = client.house.log.metrics().meter(client.kind.name(), Direction::Sent);
         let sent = Arc::new(Sent::new(meter));
-        let underway = client.place.moves(&transfer, Arc::<Sent>::clone(&sent));
-        Self { house: client.house.clone(), transfer, began: Instant::now(), sent, _underway: underway }
+        let underway = client.place.moves(transfer, Arc::<Sent>::clone(&sent));
+        Self { house: client.house.clone(), ended: None, sent, underway }
     }
 }
 

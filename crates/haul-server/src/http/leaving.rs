@@ -10,7 +10,6 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
 };
 
 use bytes::Bytes;
@@ -27,7 +26,7 @@ use crate::{
     by_system::Watching,
     depot::{Beginning, Visitor},
     house::{Counting, House, OnItsWay},
-    log::{Direction, Ended, Transfer},
+    log::Ended,
     metrics::Meter,
     pace::Way,
     sys,
@@ -101,11 +100,10 @@ impl Origin {
 /// What is written down of it, when it ends.
 pub(super) struct Record {
     pub(super) house: House,
-    /// All that is known beforehand.
-    pub(super) transfer: Transfer,
-    pub(super) began: Instant,
+    /// How it ended, once it has. Before, it is the connection that ended it.
+    pub(super) ended: Option<Ended>,
     pub(super) sent: Arc<Sent>,
-    pub(super) _underway: OnItsWay,
+    pub(super) underway: OnItsWay,
 }
 
 /// How many bytes of the file went.
@@ -142,7 +140,7 @@ impl Leaving {
         let segments: VecDeque<Segment> = segments.into_iter().collect();
         let length = segments.iter().map(Segment::len).sum();
         if segments.is_empty() {
-            record.transfer.ended = Ended::Complete;
+            record.ended = Some(Ended::Complete);
         }
         Self { from, segments, length, record }
     }
@@ -167,11 +165,11 @@ impl Leaving {
             Segment::File(range) => self.piece(range, lift).await,
         };
         match &piece {
-            Ok(_) if self.segments.is_empty() => self.record.transfer.ended = Ended::Complete,
+            Ok(_) if self.segments.is_empty() => self.record.ended = Some(Ended::Complete),
             Ok(_) => {}
             Err(error) => {
                 self.segments.clear();
-                self.record.transfer.ended = Ended::Failed { why: error.to_string() };
+                self.record.ended = Some(Ended::Failed { why: error.to_string() });
             }
         }
         Some(piece)
@@ -248,15 +246,8 @@ async fn read(file: &Arc<File>, at: u64, most: usize) -> io::Result<Bytes> {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let mut transfer = self.transfer.clone();
-        transfer.bytes = self.sent.moved();
-        transfer.took = self.began.elapsed();
-        self.house.transferred(transfer, super::PROTOCOL);
+        let cut = || Ended::Failed { why: "the connection ended".to_owned() };
+        let ended = self.ended.take().unwrap_or_else(cut);
+        self.house.transferred(self.underway.ended(ended), super::PROTOCOL);
     }
-}
-
-/// What is written down of a file that is to leave, as long as it has not ended.
-pub(super) fn unended(transfer: Transfer) -> Transfer {
-    let ended = Ended::Failed { why: "the connection ended".to_owned() };
-    Transfer { direction: Direction::Sent, ended, ..transfer }
 }

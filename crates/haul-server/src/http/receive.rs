@@ -48,8 +48,6 @@ pub(super) enum Poured {
 /// An upload that is being received, and what is written down of it.
 pub(super) struct Arriving {
     receiving: Receiving,
-    began: Instant,
-    transfer: Box<Transfer>,
     /// How many bytes came, for whoever asks meanwhile.
     came: Arc<AtomicU64>,
     meter: Meter,
@@ -100,13 +98,13 @@ impl Arriving {
         let transfer = file::transfer(client, visitor, path, receiving.offset());
         let resumed = client.house.log.metrics().resumes(&transfer.path, transfer.from);
         let direction = Direction::Received;
-        let transfer = Box::new(Transfer { direction, dialect, resumed, ..transfer });
+        let transfer = Transfer { direction, dialect, resumed, ..transfer };
         let meter = client.house.log.metrics().meter(transfer.door, direction);
         let came = Arc::<AtomicU64>::default();
-        let underway = client.place.moves(&transfer, Arc::<AtomicU64>::clone(&came));
+        let underway = client.place.moves(transfer, Arc::<AtomicU64>::clone(&came));
         let path = client.house.log.audits().then(|| path.clone());
-        let (began, client, visitor) = (Instant::now(), Arc::clone(client), visitor.clone());
-        Self { path, receiving, began, transfer, came, meter, underway, client, visitor, checked: Vec::new() }
+        let (client, visitor) = (Arc::clone(client), visitor.clone());
+        Self { path, receiving, came, meter, underway, client, visitor, checked: Vec::new() }
     }
 
     /// What comes from now on counts only once it [is right](Self::is_right) by one of these algorithms.
@@ -217,7 +215,6 @@ impl Arriving {
         let len = piece.len() as u64;
         // Memory of its own, as the end has.
         Box::pin(self.receiving.append(piece)).await?;
-        self.transfer.bytes += len;
         self.came.fetch_add(len, atomic::Ordering::Relaxed);
         self.meter.add(len);
         Ok(())
@@ -226,7 +223,6 @@ impl Arriving {
     /// Takes in bytes of another file of this tree, which its store copies by itself. No checksum is made of them.
     pub(super) async fn copy(&mut self, body: &Body, at: u64, len: u64) -> Result<(), ServerError> {
         Box::pin(self.receiving.copy(body, at, len)).await?;
-        self.transfer.bytes += len;
         self.came.fetch_add(len, atomic::Ordering::Relaxed);
         Ok(())
     }
@@ -239,11 +235,11 @@ impl Arriving {
 
     async fn settled(self, data: DataEnd, why: &str) -> Result<Settled, ServerError> {
         let control = if data == DataEnd::Clean { Control::Alive } else { Control::Gone };
-        let Self { mut receiving, began, mut transfer, underway: _underway, client, visitor, path, .. } =
-            self;
-        if let Some(path) = path {
-            transfer.replaced = visitor.published(&path).await.is_ok();
-        }
+        let Self { mut receiving, underway, client, visitor, path, .. } = self;
+        let replaced = match path {
+            Some(path) => visitor.published(&path).await.is_ok(),
+            None => false,
+        };
         // Before it is judged: what an end promises.
         let settled = match receiving.sync().await {
             Ok(()) => receiving.settle(data, control).await,
@@ -253,42 +249,35 @@ impl Arriving {
                 Ok(Settled::Kept { .. }) | Err(_) => Err(error),
             },
         };
-        tell(&client, &visitor, ended(*transfer, began, &settled, why));
+        tell(&client, &visitor, Transfer { replaced, ..underway.ended(ended(&settled, why)) });
         settled
     }
 
     /// The end of a part of it: kept, with all that came.
     pub(super) async fn keep(self) -> Result<Settled, ServerError> {
-        let Self { receiving, began, transfer, underway: _underway, client, .. } = self;
+        let Self { receiving, underway, client, .. } = self;
         let settled = Box::pin(receiving.keep()).await;
-        if transfer.bytes == 0 && settled.is_ok() {
+        if underway.moved() == 0 && settled.is_ok() {
             // That it was begun is no transfer.
             return settled;
         }
+        // That more is to come is no end.
+        let transfer = underway.ended(ended(&settled, "more is to come"));
         if let Ok(Settled::Kept { at, .. }) = &settled {
             client.house.log.metrics().continues(&transfer.path, *at);
         }
-        // That more is to come is no end.
-        let transfer = ended(*transfer, began, &settled, "more is to come");
         client.house.log.tell(Event::Transferred(transfer));
         settled
     }
 }
 
 /// What is written down of its end.
-fn ended(
-    mut transfer: Transfer,
-    began: Instant,
-    settled: &Result<Settled, ServerError>,
-    why: &str,
-) -> Transfer {
-    transfer.took = began.elapsed();
-    transfer.ended = match settled {
+fn ended(settled: &Result<Settled, ServerError>, why: &str) -> Ended {
+    match settled {
         Ok(Settled::Published(_)) => Ended::Complete,
         Ok(Settled::Kept { at, .. }) => Ended::Kept { at: *at, why: why.to_owned() },
         Err(error) => Ended::Failed { why: error.to_string() },
-    };
-    transfer
+    }
 }
 
 /// Whether a newer request has taken an upload over.
