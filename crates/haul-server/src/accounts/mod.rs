@@ -80,6 +80,17 @@ impl User {
     pub fn writes(&self) -> bool {
         self.may.write || self.bounds.folders.let_write()
     }
+
+    fn account(&self) -> Account {
+        Account {
+            name: self.name.clone(),
+            home: self.home.clone(),
+            may: self.may,
+            completion: self.completion,
+            anonymous: None,
+            bounds: Arc::clone(&self.bounds),
+        }
+    }
 }
 
 impl Anonymous {
@@ -96,7 +107,7 @@ impl Anonymous {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// Come in.
-    In(Account),
+    In(Arc<Account>),
     /// No.
     No,
     /// Not now, or not from there, though the password is right.
@@ -129,6 +140,8 @@ struct Book {
 
 struct Known {
     user: User,
+    /// Who comes in by that name, had once by all of its sessions.
+    account: Arc<Account>,
     /// The digest of the password that was right.
     remembered: Mutex<Option<blake3::Hash>>,
 }
@@ -210,7 +223,7 @@ impl Accounts {
         let book = self.book();
         let known = str::from_utf8(name).ok().and_then(|name| book.users.get(name));
         match known.filter(|known| presented.is_any(&known.user.bounds.certificates)) {
-            Some(known) => entry(known.account(), address),
+            Some(known) => entry(Arc::clone(&known.account), address),
             None => Entry::No,
         }
     }
@@ -232,14 +245,14 @@ impl Accounts {
         let book = self.book();
         let name = str::from_utf8(name).unwrap_or_default();
         if let Some(account) = book.anonymous(name, address) {
-            return entry(account, address);
+            return entry(Arc::new(account), address);
         }
         let known = book.users.get(name);
         let digest = known.map(|known| self.digest(&known.user, password));
         if let (Some(known), Some(digest)) = (known, digest)
             && known.is_remembered(digest)
         {
-            return entry(known.account(), address);
+            return entry(Arc::clone(&known.account), address);
         }
         let stored = match known.map(|known| &known.user.password.0) {
             Some(Stored::Hashed(hash)) => hash,
@@ -261,7 +274,7 @@ impl Accounts {
         match (known, digest) {
             (Some(known), Some(digest)) if same && known.is_hashed() && password.len() <= LONGEST => {
                 known.remember(digest);
-                entry(known.account(), address)
+                entry(Arc::clone(&known.account), address)
             }
             _ => {
                 let delay = self.throttle().failed(address, Instant::now());
@@ -305,7 +318,8 @@ impl Book {
                 Stored::Plain(text) => Some(digest(key, &user, text.as_bytes())),
                 Stored::Hashed(_) => None,
             };
-            let known = Known { remembered: Mutex::new(remembered), user };
+            let account = Arc::new(user.account());
+            let known = Known { remembered: Mutex::new(remembered), account, user };
             if let Some(twice) = book.insert(known.user.name.clone(), known) {
                 return Err(ServerError::Other(format!("there are two users {:?}", twice.user.name)));
             }
@@ -339,21 +353,10 @@ impl Known {
     fn is_hashed(&self) -> bool {
         matches!(self.user.password.0, Stored::Hashed(_))
     }
-
-    fn account(&self) -> Account {
-        Account {
-            name: self.user.name.clone(),
-            home: self.user.home.clone(),
-            may: self.user.may,
-            completion: self.user.completion,
-            anonymous: None,
-            bounds: Arc::clone(&self.user.bounds),
-        }
-    }
 }
 
 /// What becomes of somebody whose name and password are right.
-fn entry(account: Account, address: IpAddr) -> Entry {
+fn entry(account: Arc<Account>, address: IpAddr) -> Entry {
     match account.bounds.check(address) {
         Ok(()) => Entry::In(account),
         Err(barred) => Entry::Barred(barred),

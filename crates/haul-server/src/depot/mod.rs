@@ -177,8 +177,8 @@ impl Depot {
     }
 
     /// The tree as this account sees it.
-    pub fn visitor(self: &Arc<Self>, account: Account) -> Visitor {
-        Visitor::new(Arc::clone(self), account)
+    pub fn visitor(self: &Arc<Self>, account: impl Into<Arc<Account>>) -> Visitor {
+        Visitor::new(Arc::clone(self), account.into())
     }
 
     /// Forgets what has had no byte for longer than the rules say; how many. To be called again and

@@ -19,7 +19,7 @@ use haul_core::{
 };
 use haul_store::{StageId, UploadKey};
 use tokio::{
-    sync::{Mutex as Turn, watch},
+    sync::{Mutex as Turn, Semaphore},
     time::{sleep, timeout},
 };
 
@@ -47,7 +47,8 @@ pub(super) struct Seat {
     pace: Mutex<Pace>,
     /// Which of those that were begun it is, where nothing was known of it; else 0.
     begun: AtomicU64,
-    over: watch::Sender<bool>,
+    /// Closed when its holder has left it; nobody ever gets past it otherwise.
+    over: Semaphore,
 }
 
 /// What the one who has the seat does.
@@ -86,7 +87,7 @@ impl Drop for Sitting {
 impl Seat {
     fn new(key: UploadKey) -> Self {
         let pace = Pace { last: Instant::now(), touched: unfinished::now(), told: None };
-        let (turn, over) = (Turn::new(Phase::Busy), watch::Sender::new(false));
+        let (turn, over) = (Turn::new(Phase::Busy), Semaphore::const_new(0));
         Self { key, turn, pace: Mutex::new(pace), begun: AtomicU64::new(0), over }
     }
 
@@ -124,9 +125,8 @@ impl Seat {
 
     /// Returns when its holder has left it.
     pub(super) async fn left(&self) {
-        let mut over = self.over.subscribe();
-        // The sender is this seat's own.
-        let _ = over.wait_for(|over| *over).await;
+        // It ends in no other way than by being closed.
+        let _ = self.over.acquire().await;
     }
 
     fn was_begun_before(&self, another: &Self) -> bool {
@@ -191,7 +191,7 @@ impl Seats {
             taken.remove(&seat.key);
         }
         drop(taken);
-        seat.over.send_replace(true);
+        seat.over.close();
     }
 }
 
@@ -201,9 +201,8 @@ impl Depot {
     pub async fn at_rest(&self) {
         loop {
             let Some(other) = self.seats.taken().values().next().cloned() else { return };
-            let mut over = other.over.subscribe();
-            // Whoever has it has gone, and others may have come.
-            let _ = over.wait_for(|over| *over).await;
+            // Whoever has it has gone then, and others may have come.
+            other.left().await;
         }
     }
 
@@ -241,9 +240,8 @@ impl Depot {
                     }
                 }
                 Judged::Wait(time) => {
-                    let mut over = other.over.subscribe();
                     // Whether it is over or the time is, what is next is seen by looking again.
-                    let _ = timeout(time, over.wait_for(|over| *over)).await;
+                    let _ = timeout(time, other.left()).await;
                 }
                 Judged::Busy => return Err(ServerError::Busy),
             }

@@ -36,15 +36,8 @@ impl Visitor {
         self.depot().rules.publishes_at_once()
     }
 
-    pub(super) fn new(depot: Arc<Depot>, account: Account) -> Self {
-        Self {
-            depot,
-            account: Arc::new(account),
-            told: Arc::default(),
-            aside: false,
-            pace: None,
-            whence: None,
-        }
+    pub(super) fn new(depot: Arc<Depot>, account: Arc<Account>) -> Self {
+        Self { depot, account, told: Arc::default(), aside: false, pace: None, whence: None }
     }
 
     /// The same, whose bytes go at this pace.

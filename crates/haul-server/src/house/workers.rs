@@ -33,7 +33,7 @@ struct Worker {
 
 /// How many threads of one worker are at a disk at a time, or have a connection for a turn: whatever comes beyond that
 /// waits for one of them. Each is some 17 KiB, and a thousand clients at once would have several hundred of them.
-const AT_A_DISK: usize = 32;
+const AT_A_DISK: usize = 16;
 
 impl Workers {
     /// So many threads, each with a runtime of its own.

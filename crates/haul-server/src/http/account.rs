@@ -1,6 +1,8 @@
 //! Who a request comes from: Basic credentials (RFC 7617), or nobody. Every request says it anew; a right password
 //! costs one hash in all.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderValue, StatusCode, header};
 
@@ -40,7 +42,7 @@ pub(super) async fn enter(client: &Client, request: &Request) -> Result<Entered,
         let nobody =
             client.house.accounts.nobody(address).ok_or_else(|| challenged("a name is needed here"))?;
         client.house.belongs(&client.place, &nobody)?;
-        return Ok(Entered { visitor: client.visitor(nobody), named: false });
+        return Ok(Entered { visitor: client.visitor(Arc::new(nobody)), named: false });
     };
     let (name, password) =
         credentials(value.as_bytes()).ok_or_else(|| challenged("only Basic credentials are understood"))?;

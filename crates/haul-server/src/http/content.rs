@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
-use tokio::time::timeout;
+use tokio::time::{error::Elapsed, timeout};
 
 /// Less than this is copied: who sends little waits long, and hyper reads on into the same buffer if nobody has a part
 /// of it any more, and into another one if somebody has.
@@ -60,10 +60,18 @@ impl Content {
         }
     }
 
-    /// The next piece, waited for no longer than `stall`; `None` at a clean end. A failure is the end as well.
-    pub(super) async fn next(&mut self, stall: Duration) -> Option<Result<Bytes, Cut>> {
-        let waited = timeout(stall, self.piece()).await;
-        let next = waited.unwrap_or_else(|_| Err(Cut("it stood still for too long".to_owned())));
+    /// The next piece, if it comes within this time; it may be asked for again, and nothing of it is lost. `None` at a
+    /// clean end. A failure is the end as well.
+    pub(super) async fn next(&mut self, time: Duration) -> Result<Option<Result<Bytes, Cut>>, Elapsed> {
+        timeout(time, self.piece()).await.map(|next| self.come(next))
+    }
+
+    /// No more is waited for.
+    pub(super) fn stalled(&mut self) -> Option<Result<Bytes, Cut>> {
+        self.come(Err(Cut("it stood still for too long".to_owned())))
+    }
+
+    fn come(&mut self, next: Result<Next, Cut>) -> Option<Result<Bytes, Cut>> {
         match next {
             Ok(Next::Piece(piece)) => Some(Ok(piece)),
             Ok(Next::End(Some(fields))) => {

@@ -2,7 +2,6 @@
 
 use std::{
     cmp::Ordering,
-    pin::pin,
     sync::{
         Arc,
         atomic::{self, AtomicU64},
@@ -13,7 +12,6 @@ use std::{
 use bytes::Bytes;
 use haul_core::{Algorithm, Digest, TreePath};
 use haul_store::{Body, StoreError};
-use tokio::time::timeout;
 
 use super::{
     content::{Content, Cut},
@@ -180,11 +178,16 @@ impl Arriving {
         content: &mut Content,
         told: &mut impl FnMut(u64),
     ) -> Option<Result<Bytes, Poured>> {
-        let mut coming = pin!(content.next(self.client.settings.times.stall));
+        let mut left = self.client.settings.times.stall;
         loop {
-            match timeout(LOOK_AFTER, coming.as_mut()).await {
+            let time = left.min(LOOK_AFTER);
+            match content.next(time).await {
                 Ok(came) => return came.map(|came| came.map_err(Poured::Cut)),
+                Err(_) if left <= LOOK_AFTER => {
+                    return content.stalled().map(|came| came.map_err(Poured::Cut));
+                }
                 Err(_) => {
+                    left = left.saturating_sub(time);
                     if let Err(error) = self.receiving.rest().await {
                         return Some(Err(Poured::Failed(error)));
                     }

@@ -64,7 +64,7 @@ impl Client {
 
 impl Client {
     /// The tree as this account sees it, at the pace of this connection.
-    pub(super) fn visitor(&self, account: Account) -> Visitor {
+    pub(super) fn visitor(&self, account: Arc<Account>) -> Visitor {
         let mut last = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
         let owner = account.owner();
         let known = last.take().filter(|(user, _)| *user == owner);

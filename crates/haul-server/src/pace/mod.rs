@@ -16,7 +16,7 @@ mod tests;
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -176,7 +176,8 @@ struct User {
 pub struct Pace {
     gates: Arc<Gates>,
     user: Arc<User>,
-    own: Both<Gate>,
+    /// Made when first a piece has to go through: most sessions are as fast as they can be.
+    own: Both<OnceLock<Box<Gate>>>,
 }
 
 impl Gates {
@@ -245,7 +246,8 @@ impl Pace {
             && let Some(piece) = self.piece(way)
         {
             let piece = piece.min(left);
-            let session = self.own.of(way).pass(self.user.session.of(way), piece).await;
+            let own = self.own.of(way).get_or_init(Box::default);
+            let session = own.pass(self.user.session.of(way), piece).await;
             let mut user = self.user.gates.of(way).pass(self.user.rates.of(way), piece).await;
             if user.ahead < piece {
                 let turn = self.gates.turn(way).max(piece);
