@@ -4,7 +4,7 @@
 //! Names are bytes: RFC 2640 asks for UTF-8, and a disk holds what it was given. Nothing here looks at a disk, so
 //! whether a folder on the way is a symbolic link is for the store to say.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// The name that no path can contain, in any case: there lie unfinished uploads and the server's own records.
 pub const RESERVED: &str = ".haul";
@@ -16,8 +16,13 @@ const LONGEST_NAME: usize = 255;
 
 /// A normalised path from the root of a tree: no `.`, no `..`, no empty name, no control character that could end a
 /// line or a string.
+///
+/// One place is remembered in many rooms of a server for as long as an upload takes: they share its bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct TreePath(Vec<u8>);
+pub struct TreePath(
+    /// `None` is the root; there is no empty path.
+    Option<Arc<[u8]>>,
+);
 
 /// Why something is no path in a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +49,12 @@ impl std::error::Error for BadPath {}
 
 impl TreePath {
     /// The root.
-    pub const ROOT: Self = Self(Vec::new());
+    pub const ROOT: Self = Self(None);
+
+    /// Of bytes that are known to be one.
+    fn of(path: &[u8]) -> Self {
+        Self((!path.is_empty()).then(|| path.into()))
+    }
 
     /// Where `raw` leads from here: from the root when it begins with `/`. `..` at the root stays there, as everywhere.
     pub fn join(&self, raw: &[u8]) -> Result<Self, BadPath> {
@@ -65,7 +75,7 @@ impl TreePath {
             }
         }
         let path = names.join(&b'/');
-        if path.len() > LONGEST { Err(BadPath::TooLong) } else { Ok(Self(path)) }
+        if path.len() > LONGEST { Err(BadPath::TooLong) } else { Ok(Self::of(&path)) }
     }
 
     /// The folder it is in; `None` of the root.
@@ -73,31 +83,32 @@ impl TreePath {
         if self.is_root() {
             return None;
         }
-        let end = self.0.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-        Some(Self(self.0.get(..end).unwrap_or_default().to_vec()))
+        let path = self.as_bytes();
+        let end = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        Some(Self::of(path.get(..end).unwrap_or_default()))
     }
 
     /// Its last name; empty of the root.
     pub fn name(&self) -> &[u8] {
-        self.0.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+        self.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default()
     }
 
     /// Its names, from the root on.
     pub fn names(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.split(|byte| *byte == b'/').filter(|name| !name.is_empty())
+        self.as_bytes().split(|byte| *byte == b'/').filter(|name| !name.is_empty())
     }
 
     /// Whether it is the root.
     pub fn is_root(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     /// Whether it is `folder` or lies in it, however deep.
     pub fn is_within(&self, folder: &Self) -> bool {
         folder.is_root()
             || self
-                .0
-                .strip_prefix(folder.0.as_slice())
+                .as_bytes()
+                .strip_prefix(folder.as_bytes())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     }
 
@@ -106,25 +117,28 @@ impl TreePath {
         if !self.is_within(from) {
             return None;
         }
-        let rest = self.0.get(from.0.len()..).unwrap_or_default();
+        if from == to {
+            return Some(self.clone());
+        }
+        let rest = self.as_bytes().get(from.as_bytes().len()..).unwrap_or_default();
         let rest = rest.strip_prefix(b"/").unwrap_or(rest);
         to.join(rest).ok()
     }
 
     /// Relative to the root, without a slash at either end; empty for the root.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.0.as_deref().unwrap_or_default()
     }
 
     /// As a client sees it: with a slash at the front.
     pub fn absolute(&self) -> Vec<u8> {
-        [b"/", self.0.as_slice()].concat()
+        [b"/", self.as_bytes()].concat()
     }
 }
 
 impl fmt::Display for TreePath {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "/{}", String::from_utf8_lossy(&self.0).escape_debug())
+        write!(out, "/{}", String::from_utf8_lossy(self.as_bytes()).escape_debug())
     }
 }
 
