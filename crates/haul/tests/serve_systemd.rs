@@ -67,7 +67,7 @@ fn whoever_started_it_is_told_when_it_is_ready_reloads_and_stops() {
     hears(&socket, &["RELOADING=1"]);
     hears(&socket, &["READY=1"]);
     process.terminate();
-    hears(&socket, &["STOPPING=1", "EXTEND_TIMEOUT_USEC=18000000"]);
+    hears(&socket, &["STOPPING=1", "EXTEND_TIMEOUT_USEC=23000000"]);
     process.wait().expect_code(0);
 }
 
