@@ -39,6 +39,15 @@ pub struct Account {
 }
 
 impl Account {
+    /// The same with its home within another folder; `None` where that makes too long a path.
+    pub(crate) fn within(self: Arc<Self>, folder: &TreePath) -> Option<Arc<Self>> {
+        if folder.is_root() {
+            return Some(self);
+        }
+        let home = self.home.moved(&TreePath::ROOT, folder)?;
+        Some(Arc::new(Self { home, ..(*self).clone() }))
+    }
+
     /// What it may do at a path, which begins at its home.
     pub fn may_at(&self, path: &TreePath) -> Permissions {
         self.bounds.folders.at(path).unwrap_or(self.may)

@@ -1,10 +1,12 @@
-//! Hosts that are one server: names, each group of them with a certificate and a greeting of its own.
+//! Hosts that are one server: names, each group of them with a certificate, a greeting and a folder of its own.
 //!
-//! Which one is meant is told by TLS (SNI, RFC 6066 §3) or, in FTP, by HOST (RFC 7151); who is meant by no name is met with
-//! the server's own certificate and greeting. What is served, and to whom, is the same for all.
+//! Which one is meant is told by TLS (SNI, RFC 6066 §3), in FTP by HOST (RFC 7151), and in HTTP by Host (RFC 9110 §7.2);
+//! who is meant by no name is met with the server's own certificate and greeting, and all of the tree. Who may come in is
+//! the same for all.
 
 use std::{fmt, sync::Arc};
 
+use haul_core::TreePath;
 use rustls::{
     crypto::aws_lc_rs,
     server::{ClientHello, ResolvesServerCert},
@@ -18,6 +20,7 @@ pub struct Host {
     names: Vec<String>,
     banner: Option<String>,
     key: Option<Arc<CertifiedKey>>,
+    home: TreePath,
 }
 
 impl fmt::Debug for Host {
@@ -27,7 +30,8 @@ impl fmt::Debug for Host {
 }
 
 impl Host {
-    /// One of these names, in small letters; without a banner or a certificate it has the server's own.
+    /// One of these names, in small letters, whose homes lie in this folder of the tree; without a banner or a
+    /// certificate it has the server's own.
     ///
     /// # Errors
     /// Where the key does not belong to the certificate, or is of no use.
@@ -35,13 +39,14 @@ impl Host {
         names: Vec<String>,
         banner: Option<String>,
         certificate: Option<Certificate>,
+        home: TreePath,
     ) -> Result<Self, ServerError> {
         let provider = aws_lc_rs::default_provider();
         let wrong = |error: rustls::Error| ServerError::Setting(format!("the certificate: {error}"));
         let key = certificate.map(|Certificate { chain, key }| {
             CertifiedKey::from_der(chain, key, &provider).map(Arc::new).map_err(wrong)
         });
-        Ok(Self { names, banner, key: key.transpose()? })
+        Ok(Self { names, banner, key: key.transpose()?, home })
     }
 
     /// What its greeting says.
@@ -74,6 +79,11 @@ impl Hosts {
     /// The one of this name.
     pub(crate) fn find(&self, name: &str) -> Option<&Host> {
         self.0.iter().find(|host| host.is_called(name))
+    }
+
+    /// Where homes lie for whoever means the host of this name.
+    pub(crate) fn home(&self, name: Option<&str>) -> TreePath {
+        name.and_then(|name| self.find(name)).map(|host| host.home.clone()).unwrap_or_default()
     }
 
     /// Whether both names mean the same host, be it none of these.
@@ -130,7 +140,7 @@ mod tests {
     fn names_mean_hosts_in_any_case_and_with_a_dot_behind() {
         let host = |names: &[&str]| {
             let names = names.iter().map(|name| (*name).to_owned()).collect();
-            Host::new(names, None, None).unwrap()
+            Host::new(names, None, None, TreePath::ROOT).unwrap()
         };
         let hosts = Hosts::from(vec![host(&["a.example", "b.example"]), host(&["c.example"])]);
         assert!(hosts.find("A.Example.").is_some() && hosts.find("d.example").is_none());
@@ -143,7 +153,8 @@ mod tests {
         let made = || Certificate::self_signed(vec!["a.example".into()]).unwrap();
         let (one, other) = (made(), made());
         let mixed = Certificate { chain: one.chain, key: other.key };
-        let error = Host::new(vec!["a.example".into()], None, Some(mixed)).unwrap_err().to_string();
+        let error =
+            Host::new(vec!["a.example".into()], None, Some(mixed), TreePath::ROOT).unwrap_err().to_string();
         assert!(error.contains("the certificate"), "{error}");
     }
 }

@@ -170,6 +170,8 @@ pub struct VirtualHost {
     pub banner: Option<String>,
     /// Its certificate and the key, PEM; `None`: the server's own.
     pub certificate: Option<(PathBuf, PathBuf)>,
+    /// The folder of the tree in which all homes lie for whoever means it.
+    pub home: TreePath,
 }
 
 /// Where a certificate comes from.
@@ -298,7 +300,8 @@ impl Config {
             Anonymous::Off => None,
         };
         let users = self.users.iter().map(|user| ("user.home", Some(&user.name), &user.home));
-        let absent = users.chain(anonymous).filter(|(_, _, home)| {
+        let hosts = self.hosts.iter().map(|host| ("host.home", host.names.first(), &host.home));
+        let absent = users.chain(anonymous).chain(hosts).filter(|(_, _, home)| {
             !self.folder_of(home).is_some_and(|folder| folder.is_dir()) && self.dir.is_dir()
         });
         let told = absent.map(|(key, name, home)| {

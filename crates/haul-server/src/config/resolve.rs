@@ -418,8 +418,9 @@ fn hosts<'a>(document: &mut Document<'a>, root: &mut Table<'a>, folder: &Path) -
         if cert.is_some() != key.is_some() {
             document.demand(&table, if cert.is_some() { "key" } else { "cert" });
         }
+        let home = document.text(&mut table, "home", value::home).unwrap_or_default();
         document.finish(table);
-        hosts.push(VirtualHost { names, banner, certificate: cert.zip(key) });
+        hosts.push(VirtualHost { names, banner, certificate: cert.zip(key), home });
     }
     hosts
 }

@@ -46,6 +46,12 @@ impl Visitor {
         Self { pace: Some(pace), ..self }
     }
 
+    /// The same one with its home within another folder; `None` where that makes too long a path.
+    pub(crate) fn within(self, folder: &TreePath) -> Option<Self> {
+        let Self { account, .. } = self;
+        Some(Self { account: account.within(folder)?, ..self })
+    }
+
     /// Its pace, where it has one.
     pub(crate) fn pace(&self) -> Option<Arc<Pace>> {
         self.pace.clone()

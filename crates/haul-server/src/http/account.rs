@@ -37,12 +37,12 @@ pub(super) async fn enter(client: &Client, request: &Request) -> Result<Entered,
             presented.and_then(|presented| Some((presented, client.house.accounts.named_by(presented)?)))
         {
             let entry = client.house.accounts.recognise(name.as_bytes(), presented, address);
-            return entered(client, name.into_bytes(), entry);
+            return entered(client, request, name.into_bytes(), entry);
         }
         let nobody =
             client.house.accounts.nobody(address).ok_or_else(|| challenged("a name is needed here"))?;
         client.house.belongs(&client.place, &nobody)?;
-        return Ok(Entered { visitor: client.visitor(Arc::new(nobody)), named: false });
+        return Ok(Entered { visitor: client.visitor(Arc::new(nobody), request)?, named: false });
     };
     let (name, password) =
         credentials(value.as_bytes()).ok_or_else(|| challenged("only Basic credentials are understood"))?;
@@ -51,11 +51,11 @@ pub(super) async fn enter(client: &Client, request: &Request) -> Result<Entered,
         Some(entry @ (Entry::In(_) | Entry::Barred(_) | Entry::Refused(_))) => entry,
         Some(Entry::No) | None => client.house.accounts.login(&name, &password, address).await,
     };
-    entered(client, name, entry)
+    entered(client, request, name, entry)
 }
 
 /// What becomes of somebody who has given a name, or has shown one.
-fn entered(client: &Client, name: Vec<u8>, entry: Entry) -> Result<Entered, Trouble> {
+fn entered(client: &Client, request: &Request, name: Vec<u8>, entry: Entry) -> Result<Entered, Trouble> {
     let (session, address) = (client.place.number(), client.peer.ip());
     let door = client.kind.name();
     match entry {
@@ -69,7 +69,7 @@ fn entered(client: &Client, name: Vec<u8>, entry: Entry) -> Result<Entered, Trou
                 let user = account.name.clone();
                 client.house.log.tell(Event::LoggedIn { session, door, user, address });
             }
-            Ok(Entered { visitor: client.visitor(account), named: true })
+            Ok(Entered { visitor: client.visitor(account, request)?, named: true })
         }
         Entry::No => {
             client.house.log.tell(Event::LoginFailed { session, door, user: name, address });

@@ -52,9 +52,11 @@ fn is_ours(client: &Client, host: Option<&str>) -> bool {
         || name == "localhost"
         || name.ends_with(".localhost")
         || client.settings.hosts.iter().any(|known| known.eq_ignore_ascii_case(&name))
+        || client.settings.virtual_hosts.find(&name).is_some()
 }
 
-fn without_port(host: &str) -> &str {
+/// The name or the address that a Host field tells.
+pub(super) fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') => name,
         _ => host,

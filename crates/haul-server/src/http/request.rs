@@ -5,10 +5,12 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
+use haul_core::BadPath;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, request::Parts};
 
-use super::{content::Content, door::Kind, interim::Interim, settings::Settings};
+use super::{content::Content, door::Kind, guard, interim::Interim, settings::Settings};
 use crate::{
+    ServerError,
     account::Account,
     accounts::Presented,
     depot::Visitor,
@@ -63,8 +65,10 @@ impl Client {
 }
 
 impl Client {
-    /// The tree as this account sees it, at the pace of this connection.
-    pub(super) fn visitor(&self, account: Arc<Account>) -> Visitor {
+    /// The tree as this account sees it at the host that is asked, at the pace of this connection.
+    pub(super) fn visitor(&self, account: Arc<Account>, request: &Request) -> Result<Visitor, ServerError> {
+        let home = self.settings.virtual_hosts.home(request.host.as_deref().map(guard::without_port));
+        let account = account.within(&home).ok_or(BadPath::TooLong)?;
         let mut last = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
         let owner = account.owner();
         let known = last.take().filter(|(user, _)| *user == owner);
@@ -73,7 +77,7 @@ impl Client {
         let whence = Whence { session, address, protocol: super::PROTOCOL };
         let visitor = self.house.depot.visitor(account).at(Arc::clone(&pace)).coming(whence);
         *last = Some((user, pace));
-        visitor
+        Ok(visitor)
     }
 }
 

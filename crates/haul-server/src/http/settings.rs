@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::tls::Protection;
+use crate::Hosts;
 
 /// The terms of a door.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,8 @@ pub struct Settings {
     /// Names under which this server is known, beside those that mean this machine: asked for where a connection comes
     /// from it.
     pub hosts: Vec<String>,
+    /// Hosts that this server is besides, under their names.
+    pub virtual_hosts: Hosts,
 }
 
 /// How many of what.

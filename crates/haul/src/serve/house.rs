@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use haul_core::TreePath;
 use haul_server::{
     Certificate, ClientAuthority, Host, Hosts, House, ServerError, Terms, Workers,
     accounts::Accounts,
@@ -88,7 +89,7 @@ impl Household {
             }
             None => None,
         };
-        depot.measure(accounts.measured_homes());
+        depot.measure(measured_homes(&accounts, config));
         tell(&log, fingerprint, config);
         log.metrics().certified(protected.as_ref().and_then(|it| it.until));
         let terms = terms(config, protected)?;
@@ -129,7 +130,7 @@ impl Household {
         self.house.accounts.replace(config.users.clone(), config.anonymous.clone(), config.patience)?;
         self.house.log.metrics().certified(until);
         self.house.change(terms);
-        self.house.depot.measure(self.house.accounts.measured_homes());
+        self.house.depot.measure(measured_homes(&self.house.accounts, config));
         let log = &self.house.log;
         log.reopen();
         tell(log, fingerprint, config);
@@ -265,9 +266,17 @@ fn hosts_of(config: &Config) -> Result<Hosts, Unserved> {
             }
             (_, error) => error,
         };
-        Host::new(host.names.clone(), host.banner.clone(), read.transpose()?).map_err(whose)
+        Host::new(host.names.clone(), host.banner.clone(), read.transpose()?, host.home.clone())
+            .map_err(whose)
     };
     Ok(config.hosts.iter().map(host).collect::<Result<Vec<_>, ServerError>>()?.into())
+}
+
+/// The homes of all who may have only so much there, at each host.
+fn measured_homes(accounts: &Accounts, config: &Config) -> Vec<TreePath> {
+    let homes = accounts.measured_homes();
+    let hosts = || config.hosts.iter().map(|host| &host.home).chain([&TreePath::ROOT]);
+    homes.iter().flat_map(|home| hosts().filter_map(|host| home.moved(&TreePath::ROOT, host))).collect()
 }
 
 fn terms(config: &Config, protected: Option<Protected>) -> Result<Terms, Unserved> {
@@ -276,14 +285,14 @@ fn terms(config: &Config, protected: Option<Protected>) -> Result<Terms, Unserve
     // Without TLS none has a certificate.
     let hosts = hosts.map_or_else(|| hosts_of(config), Ok)?;
     Ok(Terms {
+        http: Arc::new(http_terms(config, http, hosts.clone())),
         ftp: Arc::new(ftp_terms(config, ftp, hosts)),
-        http: Arc::new(http_terms(config, http)),
         proxies: Arc::new(config.proxy.clone()),
         limits: Arc::new(config.limits.clone()),
     })
 }
 
-fn http_terms(config: &Config, protection: Option<http::Protection>) -> http::Settings {
+fn http_terms(config: &Config, protection: Option<http::Protection>, hosts: Hosts) -> http::Settings {
     let many = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
     let told = &config.http;
     http::Settings {
@@ -295,7 +304,8 @@ fn http_terms(config: &Config, protection: Option<http::Protection>) -> http::Se
         },
         times: http::Times { head: told.idle, stall: told.stall, ..http::Times::default() },
         origins: told.origins.clone(),
-        hosts: told.hosts.iter().chain(config.hosts.iter().flat_map(|host| &host.names)).cloned().collect(),
+        hosts: told.hosts.clone(),
+        virtual_hosts: hosts,
     }
 }
 

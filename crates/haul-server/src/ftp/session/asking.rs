@@ -176,6 +176,13 @@ impl Conversation {
     }
 
     fn entered(&mut self, mut entered: Entered) {
+        let home = self.settings.hosts.home(self.host.as_deref().or(self.control.named_host()));
+        if let Some(visitor) = entered.visitor.take() {
+            entered.visitor = visitor.within(&home);
+            if entered.visitor.is_none() {
+                entered.login = Login::Never { why: "Your folder has too long a name.".to_owned() };
+            }
+        }
         let account = entered.visitor.as_ref().map(Visitor::account);
         if let Some(full) = account.and_then(|account| self.house.belongs(&self.place, account).err()) {
             (entered.login, entered.visitor) = (Login::Never { why: full.words().to_owned() }, None);
