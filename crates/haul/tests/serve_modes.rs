@@ -157,6 +157,45 @@ fn an_upload_in_mode_z_is_whole_where_its_stream_is() {
 }
 
 #[test]
+fn a_declared_size_makes_no_file_of_what_is_damaged_or_has_no_end() {
+    let place = Place::new();
+    let served = compressing(&place).start();
+    let mut caller = owner(served.addr());
+    let bytes = part(NEW, 0, LEN);
+    let stream = deflated(&bytes);
+    let mut damaged = stream.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    let block = |descriptor: u8, bytes: &[u8]| {
+        [&[descriptor], &u16::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
+    };
+    let blocks: Vec<u8> = bytes.chunks(50_000).flat_map(|piece| block(0, piece)).collect();
+    let junk = |wire: &[u8], behind: &[u8]| [wire, behind].concat();
+    for (mode, wire, code) in [
+        ("MODE Z", stream[..stream.len() - 4].to_vec(), 426),
+        ("MODE Z", damaged, 451),
+        ("MODE Z", junk(&stream, b"junk"), 451),
+        ("MODE B", blocks.clone(), 426),
+        ("MODE B", junk(&blocks, &block(32, b"x")), 451),
+        ("MODE B", junk(&blocks, &[block(64, b""), block(0, b"x")].concat()), 451),
+    ] {
+        OLD.write_to(place.far("f"));
+        caller.says(mode, 200);
+        caller.says(&format!("ALLO {LEN}"), 200);
+        let reply = caller.stores("STOR f", &wire);
+        assert_eq!(reply.code, code, "{mode} {reply:?}");
+        OLD.assert_file_is(place.far("f"));
+        // Its end is still to be told, and then it is there.
+        let kept = caller.size("f").unwrap();
+        assert!(kept < LEN && (code == 451 || kept == LEN - 1), "{mode} {code}: {kept}");
+        caller.says(&format!("REST {kept}"), 350);
+        let last = part(NEW, kept, LEN);
+        let end = if mode == "MODE Z" { deflated(&last) } else { block(64, &last) };
+        assert_eq!(caller.stores("STOR f", &end).code, 226);
+        NEW.assert_file_is(place.far("f"));
+    }
+}
+
+#[test]
 fn what_swells_comes_no_further_than_a_quota() {
     const QUOTA: u64 = 4 * MIB;
     let place = Place::new();

@@ -14,6 +14,9 @@ pub enum DataEnd {
     Clean,
     /// Any other way.
     Unclean,
+    /// Any other way than with the end that the protocol tells among a file's bytes: what came may have ended anywhere,
+    /// or not be relied on.
+    Untold,
 }
 
 /// What became of the connection that commands come on, watched until after the sync.
@@ -69,6 +72,9 @@ pub fn settle(ended: Ended) -> Settle {
     let Ended { data, control, completion, start, end, declared } = ended;
     let hangs_up = data == DataEnd::Clean && (control == Control::Alive || completion == Completion::Lenient);
     let whole = match declared.given(end) {
+        // A size that was declared stands in for an end that cannot be told, and not for one that was owed: the checksum
+        // of what came may stand in it.
+        _ if data == DataEnd::Untold => false,
         Declared::Nothing => hangs_up,
         Declared::Size(size) => end == size,
         // A clean end at one of the two sizes is no chance. An unclean one may come anywhere, and if the larger was
@@ -105,7 +111,7 @@ pub fn recovered(offset: u64, settled: bool, len: u64, declared: Declared) -> u6
 mod tests {
     use super::*;
 
-    const DATA: [DataEnd; 2] = [DataEnd::Clean, DataEnd::Unclean];
+    const DATA: [DataEnd; 3] = [DataEnd::Clean, DataEnd::Unclean, DataEnd::Untold];
     const CONTROL: [Control; 2] = [Control::Alive, Control::Gone];
     const COMPLETION: [Completion; 2] = [Completion::Strict, Completion::Lenient];
 
@@ -140,15 +146,26 @@ mod tests {
 
     #[test]
     fn an_unclean_end_is_never_complete_by_itself() {
-        for way in ways(Declared::Nothing, 0, 10).filter(|way| way.data == DataEnd::Unclean) {
+        for way in ways(Declared::Nothing, 0, 10).filter(|way| way.data != DataEnd::Clean) {
             assert_eq!(settle(way), Settle::Keep { at: 9 }, "{way:?}");
         }
     }
 
     #[test]
     fn a_declared_size_that_is_reached_publishes_however_it_ended() {
-        for way in ways(Declared::Size(10), 4, 10) {
+        for way in ways(Declared::Size(10), 4, 10).filter(|way| way.data != DataEnd::Untold) {
             assert_eq!(settle(way), Settle::Publish, "{way:?}");
+        }
+    }
+
+    #[test]
+    fn where_the_end_is_told_among_the_bytes_no_declared_size_stands_in_for_it() {
+        for declared in declarations() {
+            for end in 0..12 {
+                for way in ways(declared, 0, end).filter(|way| way.data == DataEnd::Untold) {
+                    assert_eq!(settle(way), Settle::Keep { at: held(0, end, declared) }, "{way:?}");
+                }
+            }
         }
     }
 
@@ -174,7 +191,9 @@ mod tests {
             let want = if way.data == DataEnd::Clean { Settle::Publish } else { Settle::Keep { at: 9 } };
             assert_eq!(settle(way), want, "{way:?}");
         }
-        for way in ways(Declared::Either { whole: 10, rest: 14 }, 4, 14) {
+        for way in
+            ways(Declared::Either { whole: 10, rest: 14 }, 4, 14).filter(|way| way.data != DataEnd::Untold)
+        {
             assert_eq!(settle(way), Settle::Publish, "{way:?}");
         }
         for end in [8, 12] {

@@ -12,6 +12,9 @@ pub struct Order {
     pub wish: Wish,
     /// What was said of its size.
     pub announced: Announced,
+    /// Whether the file's end is told among its bytes: then it is whole with that and with nothing else, whatever was said
+    /// of its size.
+    pub tells_end: bool,
     /// On which condition it may become what it is to become.
     pub condition: Condition,
     /// What happens to an older session that receives it.
@@ -65,6 +68,7 @@ impl Order {
         Self {
             wish,
             announced: Announced::Nothing,
+            tells_end: false,
             condition: Condition::Any,
             older: Older::GoesIfSilent,
             from_finished: true,

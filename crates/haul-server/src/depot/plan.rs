@@ -27,6 +27,8 @@ pub(super) struct Plan {
     pub(super) aside: bool,
     pub(super) begin: Begin,
     pub(super) declared: Declared,
+    /// It is whole with the end that is told among its bytes, and with nothing else.
+    pub(super) tells_end: bool,
     /// What is copied first.
     pub(super) source: Option<Box<Reading>>,
     /// The finished file that this goes on from.

@@ -53,7 +53,7 @@ impl Visitor {
 
     /// Has the seat, and says what is to become of what is there and what comes.
     async fn plan(&self, path: &TreePath, order: Order) -> Result<(Sitting, Plan), ServerError> {
-        let Order { wish, announced, condition, older, from_finished, of, note } = order;
+        let Order { wish, announced, tells_end, condition, older, from_finished, of, note } = order;
         let depot = self.depot();
         // A file that has the name of a folder with a rule of its own would be one of the folder above it.
         if !self.may_add(path) || !self.account().may_name(path).write {
@@ -136,6 +136,7 @@ impl Visitor {
             aside: self.is_aside(),
             begin,
             declared,
+            tells_end,
             source: source.map(Box::new),
             base,
             earlier: earlier.map(Box::new),

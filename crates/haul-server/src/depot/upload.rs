@@ -447,6 +447,10 @@ impl Upload {
         if let Some(at) = self.withheld {
             return self.keep(at).await;
         }
+        let data = match data {
+            DataEnd::Unclean if self.plan.tells_end => DataEnd::Untold,
+            data => data,
+        };
         let end = self.end();
         let lost = self.begun.as_ref().is_some_and(|begun| begun.lost);
         let (completion, declared) = (self.plan.completion, self.plan.declared);

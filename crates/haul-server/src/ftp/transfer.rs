@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     ServerError,
-    depot::{Piece, Visitor, Wish},
+    depot::{Order, Piece, Visitor, Wish},
 };
 
 /// Why a transfer is ended before its end.
@@ -121,7 +121,12 @@ pub(super) async fn prepare(errand: &Errand) -> Result<(Outcome, Cargo), Trouble
                     (found, Wish::Anew, Some(name))
                 }
             };
-            let receiving = visitor.receive(&path, wish, *declared).await.map_err(told)?;
+            let order = Order {
+                announced: (*declared).into(),
+                tells_end: errand.transfer.shape.tells_end(),
+                ..Order::new(wish)
+            };
+            let receiving = visitor.begin(&path, order).await.map_err(told)?;
             let arriving = Arriving::new(Target::Whole(receiving));
             (Outcome::Started { size: None, name }, Cargo::Arriving(Box::new(arriving)))
         }

@@ -388,3 +388,32 @@ async fn what_is_safe_while_its_end_is_judged_is_told_in_full() {
     drop(dying);
     assert_eq!(break_off(&ann, "a", Wish::From(499_999), 600_000).await, 599_999);
 }
+
+#[tokio::test]
+async fn where_the_end_is_told_among_the_bytes_no_declared_size_stands_in_for_it() {
+    let bench = Bench::new();
+    bench.put("a", b"old");
+    let server = bench.start(RULES).await;
+    let ann = server.ann();
+    let begun = async |name: &'static str| {
+        let order = Order { announced: Announced::Whole(100), tells_end: true, ..Order::new(Wish::Anew) };
+        let mut receiving = ann.begin(&path(name), order).await.unwrap();
+        receiving.append(content(0, 100).into()).await.unwrap();
+        receiving
+    };
+    assert_eq!(kept(begun("a").await.settle(DataEnd::Unclean, Control::Alive).await), 99);
+    // Nor does it where a newer session takes over.
+    let silent = begun("a").await;
+    let newer = loop {
+        match server.ann().receive(&path("a"), Wish::From(99), None).await {
+            Ok(newer) => break newer,
+            Err(error) => assert!(matches!(error, ServerError::Busy), "{error}"),
+        }
+    };
+    assert_eq!(bench.published("a").unwrap(), b"old");
+    assert!(silent.settle(DataEnd::Unclean, Control::Alive).await.is_err());
+    drop(newer);
+    server.depot.at_rest().await;
+    published(begun("a").await.settle(DataEnd::Clean, Control::Gone).await);
+    assert_eq!(bench.published("a").unwrap(), content(0, 100));
+}
