@@ -10,7 +10,8 @@ use haul_testkit::{Caller, Haul, HttpCaller, Serve, Served, real::peer};
 
 use scene::{
     http::{OWNER, ask, request, send},
-    served::{Place, hash_of, owner},
+    served::{Place, begun, hash_of, owner},
+    uploading::listed,
 };
 
 /// A user who reads everything, drops files in `in`, does all in `in/own`, nothing in `hidden`, and owns `out`.
@@ -208,4 +209,48 @@ fn an_unfinished_upload_is_where_it_may_be_and_goes_nowhere_else() {
     caller.says(&format!("REST {kept}"), 350);
     assert_eq!(caller.stores("STOR /in/half", b"9 and more").code, 226);
     assert_eq!(fs::read(place.far("in/half")).unwrap(), b"0123456789 and more");
+}
+
+#[test]
+fn who_may_only_write_reads_nothing_of_what_others_left_by_going_on_from_it() {
+    let place = Place::new();
+    let served = serve(&place);
+    let mut caller = owner(served.addr());
+    // To append is to write; what was there already is not told for that.
+    for (begin, line) in [("TYPE I", "APPE /in/f"), ("REST 3", "STOR /in/f")] {
+        assert!([200, 350].contains(&caller.asks(begin).code));
+        begun(&mut caller, line, b"xy").reset();
+        assert!((400..600).contains(&caller.reply().code), "{line}");
+        for line in ["XCRC /in/f 0 1", "XSHA256 /in/f", "HASH /in/f"] {
+            assert_eq!(caller.asks(line).code, 550, "{line}");
+        }
+        let told = listed(served.http_addr(), "/in/f");
+        let url = told[0]["url"].as_str().unwrap();
+        let answer = ask(served.http_addr(), "GET", url, &[OWNER]);
+        assert_eq!(answer.status(), 403, "{answer:?}");
+        let digest = ask(served.http_addr(), "HEAD", url, &[OWNER, "Want-Repr-Digest: sha-256=1"]);
+        assert_eq!(digest.field("Repr-Digest"), None, "{digest:?}");
+    }
+    // What it has sent itself it may compare, and go on with.
+    let kept = scene::served::left_unfinished(served.addr(), "/in/mine", b"0123456789");
+    caller.says(&format!("XCRC /in/mine 0 {kept}"), 250);
+    let kept = caller.size("/in/f").unwrap();
+    caller.says(&format!("REST {kept}"), 350);
+    assert_eq!(caller.stores("STOR /in/f", b"yz").code, 226);
+    assert_eq!(fs::read(place.far("in/f")).unwrap(), b"in/xyz");
+}
+
+#[test]
+fn a_link_within_the_tree_is_as_good_as_the_place_where_it_stands() {
+    let place = Place::new();
+    let served = serve(&place);
+    std::os::unix::fs::symlink("../hidden", place.far("d/link")).unwrap();
+    std::os::unix::fs::symlink("../hidden/f", place.far("out/link")).unwrap();
+    let mut caller = owner(served.addr());
+    assert_eq!(caller.receives("RETR /d/link/f"), b"hidden/f");
+    caller.says("PASV", 227);
+    assert_eq!(caller.asks("STOR /d/link/f").code, 550);
+    assert_eq!(ask(served.http_addr(), "GET", "/hidden/f", &[OWNER]).status(), 403);
+    assert_eq!(caller.stores("STOR /out/link", b"new").code, 226);
+    assert_eq!(fs::read(place.far("hidden/f")).unwrap(), b"new");
 }

@@ -64,7 +64,8 @@ impl Readers {
 
 impl Visitor {
     /// Opens what is there of the unfinished upload of this name: what is being received is made safe first. `None` where
-    /// it is no longer unfinished, or where this visitor knows of none.
+    /// it is no longer unfinished, or where this visitor knows of none. Who may only write may have what it has sent, and
+    /// nothing that was copied from a finished file.
     pub async fn beginning(&self, path: &TreePath, id: &str) -> Result<Option<Beginning>, ServerError> {
         let may = self.account().may_at(path);
         if !may.read && !may.write {
@@ -76,6 +77,14 @@ impl Visitor {
         let Some(pending) = self.pending(path).await?.filter(|pending| pending.id == id) else {
             return Ok(None);
         };
+        if !may.read {
+            let known = depot.ledger.load(&self.key(&self.place(path)?)).await?;
+            match known.filter(|known| known.stage == stage) {
+                Some(known) if known.copied > 0 => return Err(ServerError::Denied),
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
         match depot.store.peek(&stage).await {
             Ok(body) => Ok(Some(Beginning { pending, body, kept })),
             // It was published or given up meanwhile.

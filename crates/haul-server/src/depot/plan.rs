@@ -29,6 +29,8 @@ pub(super) struct Plan {
     pub(super) declared: Declared,
     /// It is whole with the end that is told among its bytes, and with nothing else.
     pub(super) tells_end: bool,
+    /// So many of its first bytes are the finished file's, and not sent by its owner.
+    pub(super) copied: u64,
     /// What is copied first.
     pub(super) source: Option<Box<Reading>>,
     /// The finished file that this goes on from.

@@ -100,6 +100,7 @@ impl Visitor {
         let begin = begin(wish, there).map_err(|past| ServerError::PastEnd { end: past.end })?;
         let (mut source, mut base) = (None, None);
         let mut before = None;
+        let mut copied = 0;
         match begin {
             // A folder that takes no file says so before the first byte.
             Begin::Create if !depot.rules.in_place => {
@@ -112,6 +113,7 @@ impl Visitor {
                 let reading = depot.source(&target, upto).await?;
                 base = Some(unfinished::base(&reading.meta));
                 source = Some(reading);
+                copied = upto;
             }
             Begin::Copy { .. } => {}
             Begin::Continue { .. } | Begin::Cut { .. } => {
@@ -119,6 +121,7 @@ impl Visitor {
                 // Who cuts has another file in mind than before.
                 let goes_on = matches!(begin, Begin::Continue { .. });
                 before = earlier.as_ref().and_then(|record| record.declared).filter(|_| goes_on);
+                copied = earlier.as_ref().map_or(0, |record| record.copied.min(begin.at()));
             }
         }
         let declared = announced.declared(begin.at(), before);
@@ -137,6 +140,7 @@ impl Visitor {
             begin,
             declared,
             tells_end,
+            copied,
             source: source.map(Box::new),
             base,
             earlier: earlier.map(Box::new),

@@ -76,6 +76,11 @@ impl Upload {
         }
     }
 
+    /// Whether all that is there was sent by its owner.
+    pub(super) fn is_sent(&self) -> bool {
+        self.plan.copied == 0
+    }
+
     /// The offset of what [`Self::read`] reads.
     pub(super) fn readable(&self) -> Option<u64> {
         let planned =
@@ -321,6 +326,7 @@ impl Upload {
             boot: boot().to_owned(),
             declared: self.plan.declared.given(staged.len().min(counts)).certain(),
             base: self.plan.base.clone(),
+            copied: self.plan.copied,
             touched: unfinished::now(),
             note: self.plan.note.clone(),
         }

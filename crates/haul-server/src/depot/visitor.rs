@@ -197,7 +197,8 @@ impl Visitor {
         Ok(self.depot.store.unchanged(reading).await?)
     }
 
-    /// Opens for a checksum: the unfinished upload first. Who may only write may compare what it has sent.
+    /// Opens for a checksum: the unfinished upload first. Who may only write may compare what it has sent, and nothing that
+    /// was copied from a finished file.
     pub async fn peek(&self, path: &TreePath) -> Result<Peek, ServerError> {
         let (may, depot) = (self.account.may_at(path), &self.depot);
         let place = self.place(path)?;
@@ -212,16 +213,20 @@ impl Visitor {
             return Err(ServerError::Denied);
         }
         if let Some(seat) = depot.seats.of(&key) {
-            let readable = match &*seat.turn.lock().await {
-                Phase::Open(upload) => upload.readable(),
-                Phase::Lanes(_) => seat.told(),
-                Phase::Busy | Phase::Over => None,
+            let (readable, sent) = match &*seat.turn.lock().await {
+                Phase::Open(upload) => (upload.readable(), upload.is_sent()),
+                Phase::Lanes(woven) => (seat.told(), woven.is_sent()),
+                Phase::Busy | Phase::Over => (None, false),
             };
+            if readable.is_some() && !may.read && !sent {
+                return Err(ServerError::Denied);
+            }
             return readable.map(|len| Peek::receiving(seat, len)).ok_or(ServerError::Busy);
         }
         // With the seat nobody else opens it at the same time.
         let sitting = depot.sit(key).await?;
         match depot.ledger.load(&sitting.seat.key).await? {
+            Some(record) if !may.read && record.copied > 0 => Err(ServerError::Denied),
             Some(record) => Ok(Peek::unfinished(depot.store.staged(&record.stage).await?, record.offset)),
             None => Err(ServerError::Busy),
         }

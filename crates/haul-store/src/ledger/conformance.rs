@@ -47,6 +47,7 @@ pub fn record(number: u64) -> Unfinished {
         boot: "this one".to_owned(),
         declared: (number > 5).then_some(number * 2),
         base: None,
+        copied: 0,
         touched: 1_700_000_000,
         note: Vec::new(),
     }
@@ -237,6 +238,7 @@ async fn every_value_comes_back<L: Ledger>(ledger: &L) -> Result<(), StoreError>
         boot: String::new(),
         declared: Some(u64::MAX - 1),
         base: Some((vec![0, 255, 7], u64::MAX, i64::MIN, 999_999_999)),
+        copied: u64::MAX,
         touched: -1,
         note: b"tus\0name".to_vec(),
     };

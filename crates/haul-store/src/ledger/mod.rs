@@ -48,6 +48,8 @@ pub struct Unfinished {
     /// The finished file that it was copied from and is to replace, as [`crate::Meta`] tells it, so that a change of
     /// it is seen: unique, size, seconds, nanoseconds.
     pub base: Option<(Vec<u8>, u64, i64, u32)>,
+    /// So many of its first bytes were copied from there, and not sent by its client.
+    pub copied: u64,
     /// When it was last written to, in seconds since 1970-01-01T00:00:00Z.
     pub touched: i64,
     /// What a door wants to know of it later: opaque.

@@ -97,6 +97,40 @@ async fn who_may_only_write_may_compare_what_it_has_sent() {
 }
 
 #[tokio::test]
+async fn who_may_only_write_reads_nothing_of_a_finished_file_by_going_on_from_it() {
+    let bench = Bench::new();
+    bench.put("a", &content(0, 100));
+    let server = bench.start(RULES).await;
+    let may = Permissions { write: true, delete: true, ..Permissions::default() };
+    let dropbox = server.visitor(Account { may, ..account("ann") });
+    let mut receiving = send(&dropbox, "a", Wish::Append, 200).await;
+    let id = receiving.name().await.unwrap().unwrap();
+    let is_kept_from = async |name: &str| {
+        is_denied(&dropbox.peek(&path(name)).await) && is_denied(&dropbox.beginning(&path(name), &id).await)
+    };
+    assert!(is_kept_from("a").await, "while it is received");
+    assert_eq!(kept(receiving.settle(DataEnd::Unclean, Control::Gone).await), 199);
+    assert!(is_kept_from("a").await, "as it was kept");
+    assert_eq!(break_off(&dropbox, "a", Wish::From(60), 80).await, 79);
+    assert!(is_kept_from("a").await, "of what was cut, too");
+    let range = haul_core::ByteRange::new(90, 95).unwrap();
+    let piece = Piece { range, total: Some(100), of: Some(id.clone()) };
+    let lane = dropbox.lane(&path("a"), piece).await.unwrap();
+    assert!(is_kept_from("a").await, "as lanes fill it");
+    lane.end().await.unwrap();
+    assert!(is_kept_from("a").await, "and afterwards");
+    dropbox.rename(&path("a"), &path("b")).await.unwrap();
+    assert!(is_kept_from("b").await, "whatever it is called");
+    assert_eq!(peeked(&server.ann(), "b").await, content(0, 79), "who may read may compare");
+    // To go on needs no look at it.
+    published(complete(&dropbox, "b", Wish::From(79), 100).await);
+    assert_eq!(bench.published("b").unwrap(), content(0, 100));
+    // What goes on from the first byte is all its own.
+    break_off(&dropbox, "a", Wish::From(0), 50).await;
+    assert_eq!(peeked(&dropbox, "a").await, content(0, 49));
+}
+
+#[tokio::test]
 async fn a_tree_that_nobody_may_write_is_left_as_it_is() {
     let bench = Bench::new();
     bench.put("a", b"x");

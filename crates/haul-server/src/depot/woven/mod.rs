@@ -49,6 +49,8 @@ pub(super) struct Pattern {
     /// Nothing may be replaced.
     pub(super) only_new: bool,
     pub(super) base: Option<Base>,
+    /// So many of its first bytes are the finished file's, and not sent by its owner.
+    pub(super) copied: u64,
     pub(super) note: Vec<u8>,
     /// Who uploads, for those who are told of it.
     pub(super) teller: Arc<Teller>,
@@ -185,6 +187,11 @@ impl Woven {
     /// How many bytes it has in all.
     pub(super) fn total(&self) -> u64 {
         self.pattern.total
+    }
+
+    /// Whether all that is there was sent by its owner.
+    pub(super) fn is_sent(&self) -> bool {
+        self.pattern.copied == 0
     }
 
     /// Bytes that are there.
@@ -372,6 +379,7 @@ impl Woven {
             boot: boot().to_owned(),
             declared: Some(self.pattern.total),
             base: self.pattern.base.clone(),
+            copied: self.pattern.copied,
             touched: unfinished::now(),
             note: self.pattern.note.clone(),
         }

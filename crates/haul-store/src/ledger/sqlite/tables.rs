@@ -13,7 +13,7 @@ use super::letters;
 use crate::{Durability, StageId, StoreError, Unfinished, UploadKey, sys};
 
 /// The format of the tables.
-const VERSION: i32 = 4;
+const VERSION: i32 = 5;
 /// `Haul`, in SQLite's header.
 const APPLICATION: i32 = 0x4861_756c;
 
@@ -23,19 +23,21 @@ const DAMAGED: &str = "the ledger of unfinished uploads is damaged; move it away
 const CREATE: &str = "CREATE TABLE uploads (
     owner TEXT NOT NULL, path BLOB NOT NULL, stage TEXT NOT NULL, offset INTEGER NOT NULL, settled INTEGER NOT NULL,
     boot TEXT NOT NULL, declared INTEGER, base_unique BLOB, base_size INTEGER, base_seconds INTEGER,
-    base_nanos INTEGER, touched INTEGER NOT NULL, note BLOB, beyond BLOB,
+    base_nanos INTEGER, touched INTEGER NOT NULL, note BLOB, beyond BLOB, copied INTEGER,
     PRIMARY KEY (path, owner)) STRICT, WITHOUT ROWID";
 /// What version 1 had not.
 const ADD_NOTE: &str = "ALTER TABLE uploads ADD COLUMN note BLOB";
 /// What version 2 had not.
 const ADD_BEYOND: &str = "ALTER TABLE uploads ADD COLUMN beyond BLOB";
+/// What version 4 had not.
+const ADD_COPIED: &str = "ALTER TABLE uploads ADD COLUMN copied INTEGER";
 const SAVE: &str =
     "INSERT OR REPLACE INTO uploads (owner, path, stage, offset, settled, boot, declared, base_unique,
-    base_size, base_seconds, base_nanos, touched, note, beyond)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+    base_size, base_seconds, base_nanos, touched, note, beyond, copied)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 const ALL: &str =
     "SELECT owner, path, stage, offset, settled, boot, declared, base_unique, base_size, base_seconds,
-    base_nanos, touched, note, beyond FROM uploads";
+    base_nanos, touched, note, beyond, copied FROM uploads";
 const FORGET: &str = "DELETE FROM uploads WHERE path = ?1 AND owner = ?2";
 const KEYS: &str = "SELECT owner, path FROM uploads WHERE substr(path, 1, ?1) = ?2";
 const RENAME: &str = "UPDATE OR REPLACE uploads SET path = ?3 WHERE path = ?1 AND owner = ?2";
@@ -186,9 +188,10 @@ fn open(path: &Path, journal: Journal) -> Result<Connection, StoreError> {
 fn missing(version: i32) -> &'static [&'static str] {
     match version {
         0 => &[CREATE, letters::CREATE],
-        1 => &[ADD_NOTE, ADD_BEYOND, letters::CREATE],
-        2 => &[ADD_BEYOND, letters::CREATE],
-        _ => &[letters::CREATE],
+        1 => &[ADD_NOTE, ADD_BEYOND, ADD_COPIED, letters::CREATE],
+        2 => &[ADD_BEYOND, ADD_COPIED, letters::CREATE],
+        3 => &[ADD_COPIED, letters::CREATE],
+        _ => &[ADD_COPIED],
     }
 }
 
@@ -221,13 +224,17 @@ fn record(row: &Row<'_>) -> Result<Option<(UploadKey, Unfinished)>, rusqlite::Er
         }
         _ => None,
     };
+    let offset = row.get::<_, i64>(3)?.cast_unsigned();
+    // Version 4 did not say it: then all of it may have been.
+    let copied = number(14)?.map_or(if base.is_some() { offset } else { 0 }, i64::cast_unsigned);
     let record = Unfinished {
         stage: StageId(row.get(2)?),
-        offset: row.get::<_, i64>(3)?.cast_unsigned(),
+        offset,
         settled: row.get(4)?,
         boot: row.get(5)?,
         declared: number(6)?.map(i64::cast_unsigned),
         base,
+        copied,
         touched: row.get(11)?,
         note: row.get::<_, Option<Vec<u8>>>(12)?.unwrap_or_default(),
         beyond: row.get::<_, Option<Vec<u8>>>(13)?.map(|kept| ranges(&kept)).unwrap_or_default(),
@@ -268,6 +275,7 @@ pub(super) fn save(
         record.touched,
         record.note,
         (!record.beyond.is_empty()).then(|| kept(&record.beyond)),
+        record.copied.cast_signed(),
     ];
     transaction.prepare(SAVE)?.execute(values).map(drop)
 }

@@ -121,7 +121,7 @@ fn what_a_newer_haul_wrote_is_left_alone() {
     put(&SqliteLedger::open(folder.path()).unwrap(), "a", 1, Durability::Full);
     let path = folder.path().join("uploads.db");
     let other = rusqlite::Connection::open(&path).unwrap();
-    other.pragma_update(None, "user_version", 5).unwrap();
+    other.pragma_update(None, "user_version", 6).unwrap();
     drop(other);
     let before = std::fs::read(&path).unwrap();
     let refused = SqliteLedger::open(folder.path());
@@ -131,11 +131,12 @@ fn what_a_newer_haul_wrote_is_left_alone() {
 
 #[test]
 fn what_an_older_haul_wrote_is_read_and_gone_on_with() {
-    // Version 1 had no note, version 2 no ranges, version 3 no letters.
+    // Version 1 had no note, version 2 no ranges, version 3 no letters, version 4 did not say what was copied.
     for (version, column, value) in [
         (1, "", ""),
         (2, "note BLOB,", ", CAST('put' AS BLOB)"),
         (3, "note BLOB, beyond BLOB,", ", CAST('put' AS BLOB), NULL"),
+        (4, "note BLOB, beyond BLOB,", ", CAST('put' AS BLOB), NULL"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("uploads.db");
@@ -151,6 +152,12 @@ fn what_an_older_haul_wrote_is_read_and_gone_on_with() {
             PRAGMA user_version = {version}"
         );
         older.execute_batch(&table).unwrap();
+        if version == 4 {
+            older.execute_batch(super::letters::CREATE).unwrap();
+            let base =
+                "UPDATE uploads SET base_unique = x'01', base_size = 9, base_seconds = 0, base_nanos = 0";
+            older.execute_batch(base).unwrap();
+        }
         drop(older);
         let ledger = SqliteLedger::open(folder.path()).unwrap();
         let key = key("ann", "a");
@@ -159,6 +166,8 @@ fn what_an_older_haul_wrote_is_read_and_gone_on_with() {
         let note: &[u8] = if version == 1 { b"" } else { b"put" };
         assert_eq!((known.offset, known.declared, known.note.as_slice()), (7, Some(9), note));
         assert!(known.beyond.is_empty());
+        // All that is there may be the finished file's, where there is one that it goes on from.
+        assert_eq!(known.copied, if version == 4 { 7 } else { 0 });
         let beyond = haul_core::ByteRange::new(8, 9).into_iter().collect();
         let noted = Unfinished { note: b"tus".to_vec(), beyond, ..known };
         wait(ledger.save(&lease, &noted, Durability::Full)).unwrap();
