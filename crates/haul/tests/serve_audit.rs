@@ -109,6 +109,26 @@ fn over_ftp_each_change_is_one_line() {
 }
 
 #[test]
+fn an_upload_whose_end_is_told_is_written_down_as_any() {
+    let place = Place::new();
+    let audit = place.local("audit.log");
+    let served = serve(&place, &audit);
+    let mut caller = owner(served.addr());
+    caller.says("MODE B", 200);
+    for _ in 0..2 {
+        assert_eq!(caller.stores("STOR blocks", b"\x40\0\x0512345").code, 226);
+    }
+    caller.says("MODE S", 200);
+    caller.says("STRU R", 200);
+    for _ in 0..2 {
+        assert_eq!(caller.stores("STOR records", b"12345\xff\x02").code, 226);
+    }
+    let expected =
+        ["login", "uploaded /blocks 8", "replaced /blocks 8", "uploaded /records 7", "replaced /records 7"];
+    assert_eq!(once(&audit, 5).iter().map(did).collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn over_http_each_change_is_one_line_whatever_the_dialect() {
     let place = Place::new();
     let audit = place.local("audit.log");

@@ -111,7 +111,9 @@ impl Conversation {
         let Some(running) = &self.running else { return };
         let figures = Arc::clone(&running.figures);
         let at_once = self.visitor.as_ref().is_some_and(Visitor::publishes_at_once);
+        let looked = self.looked();
         self.doing = Some(Box::pin(async move {
+            looked.await;
             if at_once {
                 match received.publish_now(Box::new(|| true), &figures).await {
                     Ok(told) => return Done::Transferred(told),
