@@ -41,13 +41,18 @@ fn shown(mut stream: TcpStream, name: &'static str, config: Arc<ClientConfig>) -
     true
 }
 
-/// Whether the certificate of the name `a.example` is shown to whoever says HOST and then AUTH TLS, and names it in the
-/// handshake or not.
-fn after_host(addr: SocketAddr, host: &str, names: bool, trusts: &Certificates) -> bool {
+/// Whether a certificate is shown to whoever says HOST, perhaps several times, and then AUTH TLS, that is the one of this
+/// name, which is told in the handshake or not.
+fn after_hosts(
+    addr: SocketAddr,
+    hosts: &[&str],
+    (name, names): (&'static str, bool),
+    trusts: &Certificates,
+) -> bool {
     let mut stream = BufReader::new(TcpStream::connect(addr).unwrap());
-    for (line, code) in
-        [(String::new(), "220"), (format!("HOST {host}\r\n"), "220"), ("AUTH TLS\r\n".into(), "234")]
-    {
+    let said = hosts.iter().map(|host| (format!("HOST {host}\r\n"), "220"));
+    let greeting = std::iter::once((String::new(), "220"));
+    for (line, code) in greeting.chain(said).chain([("AUTH TLS\r\n".into(), "234")]) {
         stream.get_mut().write_all(line.as_bytes()).unwrap();
         let mut told = String::new();
         stream.read_line(&mut told).unwrap();
@@ -55,7 +60,7 @@ fn after_host(addr: SocketAddr, host: &str, names: bool, trusts: &Certificates) 
     }
     let mut config = ClientConfig::clone(&trusts.client_config(None));
     config.enable_sni = names;
-    shown(stream.into_inner(), "a.example", Arc::new(config))
+    shown(stream.into_inner(), name, Arc::new(config))
 }
 
 struct Hosts {
@@ -103,9 +108,16 @@ fn each_host_has_its_certificate_at_each_door_and_by_host_as_well() {
     caller.logs_in(USER, PASSWORD);
     caller.says("HOST a.example", 503);
     // The certificate of the host that HOST has named, where TLS names none, and a contradiction where it does.
-    assert!(after_host(served.addr(), "a.example", false, &hosts.a));
-    assert!(!after_host(served.addr(), "b.example", false, &hosts.a));
-    assert!(after_host(served.addr(), "b.example", true, &hosts.a), "what TLS names counts");
+    let (unnamed, named) = (("a.example", false), ("a.example", true));
+    assert!(after_hosts(served.addr(), &["a.example"], unnamed, &hosts.a));
+    assert!(!after_hosts(served.addr(), &["b.example"], unnamed, &hosts.a));
+    assert!(after_hosts(served.addr(), &["b.example"], named, &hosts.a), "what TLS names counts");
+    assert!(
+        after_hosts(served.addr(), &["b.example", "a.example"], unnamed, &hosts.a),
+        "the last one counts"
+    );
+    let own = ("own.example", false);
+    assert!(after_hosts(served.addr(), &["a.example", "127.0.0.1"], own, &hosts.own), "an address, too");
 }
 
 #[test]

@@ -127,8 +127,9 @@ impl Conversation {
         let hosts = &self.settings.hosts;
         let own = || self.settings.banner.clone();
         let bare = name.trim_start_matches('[').trim_end_matches(']');
-        // Who has found an address means whoever is there.
+        // Who has found an address means whoever is there, whatever was said before.
         if hosts.is_empty() || bare.parse::<IpAddr>().is_ok() {
+            self.host = None;
             return Hosted::Here { banner: own() };
         }
         let Some(host) = hosts.find(name) else { return Hosted::Unknown };
