@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
@@ -138,9 +138,37 @@ impl ClientCertificates {
 
     /// A certificate for a client of this common name.
     pub fn of(&self, name: &str) -> ClientCertificate {
-        let mut params = CertificateParams::new(Vec::new()).expect("no names at all");
+        self.signed(Self::params(name, &[]))
+    }
+
+    /// One that is good from the first day of one year to that of another.
+    pub fn dated(&self, name: &str, (from, to): (i32, i32)) -> ClientCertificate {
+        let mut params = Self::params(name, &[]);
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
+        params.not_after = rcgen::date_time_ymd(to, 1, 1);
+        self.signed(params)
+    }
+
+    /// One that is for servers, and for no client.
+    pub fn for_a_server(&self, name: &str) -> ClientCertificate {
+        let mut params = Self::params(name, &[]);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.signed(params)
+    }
+
+    /// One that has another name beside its common name.
+    pub fn also_called(&self, name: &str, other: &str) -> ClientCertificate {
+        self.signed(Self::params(name, &[other.to_owned()]))
+    }
+
+    fn params(name: &str, others: &[String]) -> CertificateParams {
+        let mut params = CertificateParams::new(others.to_vec()).expect("names");
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params
+    }
+
+    fn signed(&self, params: CertificateParams) -> ClientCertificate {
         let key = KeyPair::generate().expect("a key");
         let signed = params.signed_by(&key, &self.authority).expect("a certificate");
         // Several may have one name.

@@ -202,6 +202,33 @@ fn a_certificate_that_nobody_vouches_for_ends_the_handshake_and_one_of_an_expire
 }
 
 #[test]
+fn a_certificate_that_is_not_good_now_or_not_for_clients_ends_the_handshake() {
+    let known = Known::new();
+    let served = known.serve("");
+    let urls = [https(&served, "/f"), ftps(&served, "/f"), ftp(&served, "/f")];
+    for shown in [
+        known.clients.dated("ann", (2000, 2001)),
+        known.clients.dated("ann", (2090, 2099)),
+        known.clients.for_a_server("ann"),
+    ] {
+        for url in &urls {
+            // Not even with the right password: who shows a wrong one has shown it.
+            let args = ["--ssl-reqd", "-u", "ann:secret", url];
+            let Some(end) = known.curl(Some(&shown), &args) else { return };
+            assert!(end.code != Some(0) && end.stdout.is_empty(), "{url}: {}", end.stderr);
+        }
+    }
+    // Nobody is known by another name than that of the subject.
+    let other = known.clients.also_called("bob", "ann");
+    let end = known.curl(Some(&other), &[&urls[0]]).unwrap();
+    assert_eq!((end.code, &end.stdout[..]), (Some(0), &b"everybody's"[..]), "{}", end.stderr);
+    for url in &urls[1..] {
+        let end = known.curl(Some(&other), &["--ssl-reqd", "-u", "ann:wrong", url]).unwrap();
+        assert!(end.code != Some(0) && end.stderr.contains("< 331"), "{url}: {}", end.stderr);
+    }
+}
+
+#[test]
 fn what_is_wrong_about_it_is_told_and_a_reload_that_would_bring_it_changes_nothing() {
     let known = Known::new();
     let file = known.place.local("serve.toml");
