@@ -373,3 +373,18 @@ fn nothing_is_created_while_nobody_may_write() {
     assert_eq!(stranger(served.addr()).size("f"), Some(1));
     assert_eq!(files(readers.root()), ["f"]);
 }
+
+#[test]
+fn an_unfinished_upload_has_neither_a_date_nor_a_mode_to_be_set() {
+    let place = Place::new();
+    let served = place.serve().start();
+    OLD.write_to(place.far("f"));
+    left_unfinished(served.addr(), "f", b"some bytes");
+    let mut caller = owner(served.addr());
+    for line in ["MFMT 20200101000000 f", "SITE UTIME 20200101000000 f", "SITE CHMOD 600 f"] {
+        let told = caller.says(line, 450);
+        assert!(told.text.contains("not finished"), "{told:?}");
+    }
+    let mut other = stranger(served.addr());
+    other.says("MFMT 20200101000000 f", 213);
+}

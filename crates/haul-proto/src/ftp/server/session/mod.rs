@@ -14,10 +14,14 @@
 //!     |
 //!     +-- QUIT 221, HTTP 421, too many failed logins or bad lines 421, stop() 421 --> Close --> Ended
 //!
-//!   login:   Nobody --USER 331--> Named --PASS 230--> In --REIN 220, AUTH 234--> Nobody
-//!                                   `----- 530, 421 ----> Nobody;   In --USER 331--> Named
-//!   data:    nothing --PASV 227, EPSV 229, PORT 200, EPRT 200--> set up --any transfer, ABOR, REIN--> nothing
-//!   restart: none --REST n 350, RANG a b 350--> pending --RETR STOR APPE STOU HASH, however they end--> none
+//!   login:   Nobody --USER 331--> Named --PASS 230--> In, or 530: Nobody
+//!            Nobody --USER, a certificate was shown: Ask::Recognise--> In 232, Named 331, or 530: Nobody
+//!            Named, In --REIN 220, AUTH 234--> Nobody; --USER--> as if nobody had been there
+//!   host:    none --HOST 220, before USER--> meant --REIN: Ask::AnyHost--> none
+//!   data:    nothing --PASV 227, EPSV 229, PORT 200, EPRT 200--> set up --any transfer, ABOR REIN AUTH--> nothing
+//!   restart: none --REST n 350, RANG a b 350--> pending --RETR STOR APPE STOU, however they end--> none
+//!                                                       `--HASH (of RANG), ABOR REIN AUTH--> none
+//!   size:    none --ALLO n 200--> declared --STOR APPE STOU, however they end, REIN AUTH--> none
 //!   rename:  none --RNFR 350--> pending --any command; RNTO 250--> none
 //! ```
 //!
@@ -27,10 +31,10 @@
 //!
 //! **The type and REST.** A session begins in TYPE A (RFC 959 §5.1), where an offset means nothing. Who has *said* TYPE A
 //! gets 501 to REST n (but not to REST 0). Who has said no TYPE gets 350, since that is how people test for resume, and a
-//! TYPE I may still come; if it does not, the RETR or STOR that follows is refused with 501. RANG is the same; before STOR it makes it
-//! a part of a file. REST then
-//! APPE is refused with 503: servers differ in what it means. After each of these the restart point is forgotten. The
-//! markers of MODE B are offsets, too: what a 110 tells, and what stands in a block of a marker, is for REST.
+//! TYPE I may still come; if it does not, the RETR or STOR that follows is refused with 501. RANG is the same; before STOR
+//! it makes it a part of a file. REST then APPE is refused with 503: servers differ in what it means. After each of these
+//! the restart point is forgotten. The markers of MODE B are offsets, too: what a 110 tells, and what stands in a block of
+//! a marker, is for REST.
 
 mod about;
 mod data;

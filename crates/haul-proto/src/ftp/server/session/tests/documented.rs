@@ -116,7 +116,7 @@ fn arguments(verb: &str) -> &'static [&'static str] {
     match verb {
         "TYPE" => &["I", "A", "E"],
         "STRU" => &["F", "R", "P"],
-        "MODE" => &["S", "B", "C"],
+        "MODE" => &["S", "B", "Z", "C"],
         "CSID" => &["Name=x; Version=1;"],
         "LANG" => &["", "en-GB", "fr"],
         "PORT" => &["192,0,2,7,200,10"],
@@ -194,7 +194,14 @@ fn outcomes(ask: &Ask) -> Vec<Outcome> {
     };
     let bad = match ask {
         Ask::Listen { .. } => vec![Trouble::CannotListen(why())],
-        Ask::MakeFolder(_) => vec![Trouble::Exists, Trouble::Denied, Trouble::NoSpace, Trouble::Local(why())],
+        Ask::MakeFolder(_) => vec![
+            Trouble::Exists,
+            Trouble::Denied,
+            Trouble::NoSpace,
+            // Its home is still being measured.
+            Trouble::Busy(why()),
+            Trouble::Local(why()),
+        ],
         Ask::Remove(_) | Ask::RemoveFolder(_) | Ask::Rename { .. } => {
             let mut bad = vec![
                 Trouble::NotFound,
@@ -204,12 +211,20 @@ fn outcomes(ask: &Ask) -> Vec<Outcome> {
                 Trouble::Local(why()),
             ];
             if matches!(ask, Ask::Rename { .. }) {
-                bad.push(Trouble::OtherMedium);
+                bad.extend([Trouble::OtherMedium, Trouble::NoSpace]);
             }
             bad
         }
-        Ask::Sum { .. } => vec![Trouble::NotAFile, Trouble::PastEnd { end: 1 }, Trouble::Local(why())],
-        Ask::AsciiSize(_) => vec![Trouble::TooLarge(why()), Trouble::NotFound, Trouble::Local(why())],
+        Ask::SetModified(..) | Ask::SetMode(..) => {
+            vec![Trouble::NotFound, Trouble::Denied, Trouble::Unfinished { at: 1 }, Trouble::Local(why())]
+        }
+        // An upload that is just coming to its end.
+        Ask::Sum { .. } => {
+            vec![Trouble::NotAFile, Trouble::PastEnd { end: 1 }, Trouble::Busy(why()), Trouble::Local(why())]
+        }
+        Ask::AsciiSize(_) => {
+            vec![Trouble::TooLarge(why()), Trouble::NotFound, Trouble::Busy(why()), Trouble::Local(why())]
+        }
         Ask::Transfer(Transfer { what: What::Retrieve(_), .. }) => {
             vec![
                 Trouble::NotFound,
@@ -341,6 +356,15 @@ fn the_page_has_a_row_for_each_command() {
     known.sort_unstable();
     assert_eq!(documented, known);
     assert!(rows.values().all(|(_, source)| !source.is_empty()));
+}
+
+#[test]
+fn the_page_names_what_may_be_said_before_a_login() {
+    let told = PAGE.lines().find_map(|line| line.split_once("Before a login there are only ")).unwrap().1;
+    let words = told.split(|letter: char| !letter.is_ascii_uppercase());
+    let told: BTreeSet<&str> = words.filter(|word| !word.is_empty()).collect();
+    let open = VERBS.iter().filter(|verb| verb.open && verb.is_done());
+    assert_eq!(told, open.map(|verb| verb.name).collect());
 }
 
 #[test]

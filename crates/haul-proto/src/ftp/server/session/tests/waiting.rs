@@ -1,7 +1,7 @@
 //! What is heard while something is under way, and what waits.
 
 use super::*;
-use crate::ftp::server::step::Transferred;
+use crate::ftp::server::step::{StoreWish, Transferred, What};
 
 /// An upload is running.
 fn running() -> Driven {
@@ -106,6 +106,30 @@ fn abor_waits_until_a_transfer_has_begun() {
     ftp.session.complete(Outcome::Transferred(Transferred::Aborted { at: None }));
     assert_eq!((ftp.code(), ftp.code()), (426, 226));
     ftp.quiet();
+}
+
+#[test]
+fn what_was_said_of_the_next_transfer_ends_with_abor_rein_and_auth() {
+    for (line, declared) in [("ABOR", Some(9)), ("REIN", None), ("AUTH TLS", None)] {
+        let mut ftp = Driven::on(Tls::Offered);
+        ftp.log_in();
+        assert_eq!((ftp.says("TYPE I"), ftp.says("ALLO 9"), ftp.says("REST 5")), (200, 200, 350));
+        ftp.passive();
+        assert_eq!(ftp.asks(line), Ask::Unlisten, "{line}");
+        assert!([220, 226, 234].contains(&ftp.code()));
+        if line == "AUTH TLS" {
+            assert_eq!(ftp.session.poll(), Some(Step::Secure));
+            ftp.session.secured();
+        }
+        if line != "ABOR" {
+            ftp.log_in();
+            assert_eq!(ftp.says("TYPE I"), 200);
+        }
+        ftp.passive();
+        let Ask::Transfer(transfer) = ftp.asks("STOR a") else { panic!("{line}") };
+        let expected = What::Store { path: path("a"), wish: StoreWish::Anew, declared };
+        assert_eq!(transfer.what, expected, "{line}");
+    }
 }
 
 #[test]
