@@ -1,7 +1,8 @@
 //! A session that hears anything and is told anything, in any order: each reply is whole, one question is open at a time,
 //! and nothing comes after the end.
 //!
-//! The input is a script: `L` and a line up to LF is heard; any other byte is an outcome or an event.
+//! The input is a script: `L` and a line up to LF is heard, `S` stops the server, `C` is a certificate that was shown; any
+//! other byte is an outcome.
 #![no_main]
 
 use haul_core::Modified;
@@ -9,8 +10,8 @@ use haul_proto::ftp::{
     ReplyParser,
     block::Marker,
     server::{
-        Ask, Hosted, Incomplete, Listed, Login, May, Outcome, Step, Sum, SumValue, Terms, Tls, Transferred, Trouble,
-        line::Line, session::Session,
+        Ask, Hosted, Incomplete, Listed, Login, May, Outcome, Ranges, Step, StoreWish, Sum, SumValue, Terms, Tls,
+        Transfer, Transferred, Trouble, What, line::Line, session::Session,
     },
 };
 use libfuzzer_sys::fuzz_target;
@@ -35,8 +36,13 @@ fn answer(ask: &Ask, byte: u8) -> Outcome {
         return Outcome::Refused(Trouble::Local("\r\n226 x\u{ff}".into()));
     }
     match ask {
-        Ask::Login { .. } if byte % 2 == 0 => Outcome::Login(Login::No),
-        Ask::Login { .. } => Outcome::Login(Login::Welcome { banner: "a\nb".into() }),
+        Ask::Login { .. } | Ask::Recognise { .. } => Outcome::Login(match byte % 8 {
+            1 => Login::No,
+            2 => Login::Barred { why: "a\nb".into() },
+            3 => Login::Never { why: "\r\n".into() },
+            _ => Login::Welcome { banner: "a\nb".into() },
+        }),
+        Ask::Host(_) if byte % 3 == 0 => Outcome::Host(Hosted::NotThatOfTls),
         Ask::Host(_) if byte % 2 == 0 => Outcome::Host(Hosted::Unknown),
         Ask::Host(_) => Outcome::Host(Hosted::Here { banner: "a\nb".into() }),
         Ask::Listen { .. } => Outcome::Listening(([192, 0, 2, 1], 4000).into()),
@@ -47,16 +53,24 @@ fn answer(ask: &Ask, byte: u8) -> Outcome {
         Ask::Space(_) => Outcome::Space(None),
         Ask::Who => Outcome::Who(vec!["211 End.\r\n".into()]),
         Ask::Figures => Outcome::Figures("a\nb".into()),
+        Ask::Ranges(_) => {
+            Outcome::Ranges(Ranges { upload: "a\r\n226 x".into(), size: Some(0), there: vec![(0, 0), (9, u64::MAX)] })
+        }
+        Ask::Transfer(Transfer { what: What::Store { wish: StoreWish::Range { .. }, .. }, .. }) => {
+            Outcome::StartedPart { upload: "a\r\n226 x".into() }
+        }
         Ask::Transfer(_) => Outcome::Started { size: Some(1), name: Some(b"\n".to_vec()) },
         _ => Outcome::Done,
     }
 }
 
 fn ended(byte: u8) -> Transferred {
-    match byte % 4 {
+    match byte % 6 {
         0 => Transferred::Complete("done".into()),
         1 => Transferred::Kept { at: 5, why: Incomplete::Short { declared: 9 } },
         2 => Transferred::Aborted { at: Some(5) },
+        3 => Transferred::Part { kept: Some((0, 0)), upload: "a\r\n".into(), why: Some(Incomplete::Full) },
+        4 => Transferred::Kept { at: u64::MAX, why: Incomplete::Stopping },
         _ => Transferred::Failed(Trouble::NoSpace),
     }
 }
@@ -109,11 +123,13 @@ fuzz_target!(|input: (u8, &[u8])| {
             script = script.get(end + 1..).unwrap_or_default();
         } else if *byte == b'S' {
             session.stop("a\nb");
+        } else if *byte == b'C' {
+            session.certified();
         } else {
             match std::mem::replace(&mut owed, Owed::Nothing) {
                 Owed::Answer(ask) => {
                     let outcome = answer(&ask, *byte);
-                    let begun = matches!(outcome, Outcome::Started { .. });
+                    let begun = matches!(outcome, Outcome::Started { .. } | Outcome::StartedPart { .. });
                     session.complete(outcome);
                     owed = if begun { Owed::End } else { Owed::Nothing };
                 }

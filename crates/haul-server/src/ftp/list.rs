@@ -70,7 +70,7 @@ impl Wanted {
     }
 
     fn asks_for_dot(&self) -> bool {
-        self.letters.first() == Some(&b'.')
+        self.pattern.as_ref().is_some_and(Pattern::asks_for_dot)
     }
 }
 
