@@ -138,7 +138,7 @@ impl ClientCertificates {
 
     /// A certificate for a client of this common name.
     pub fn of(&self, name: &str) -> ClientCertificate {
-        self.signed(Self::params(name, &[]))
+        self.signed(&Self::params(name, &[]))
     }
 
     /// One that is good from the first day of one year to that of another.
@@ -146,19 +146,19 @@ impl ClientCertificates {
         let mut params = Self::params(name, &[]);
         params.not_before = rcgen::date_time_ymd(from, 1, 1);
         params.not_after = rcgen::date_time_ymd(to, 1, 1);
-        self.signed(params)
+        self.signed(&params)
     }
 
     /// One that is for servers, and for no client.
     pub fn for_a_server(&self, name: &str) -> ClientCertificate {
         let mut params = Self::params(name, &[]);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        self.signed(params)
+        self.signed(&params)
     }
 
     /// One that has another name beside its common name.
     pub fn also_called(&self, name: &str, other: &str) -> ClientCertificate {
-        self.signed(Self::params(name, &[other.to_owned()]))
+        self.signed(&Self::params(name, &[other.to_owned()]))
     }
 
     fn params(name: &str, others: &[String]) -> CertificateParams {
@@ -168,7 +168,7 @@ impl ClientCertificates {
         params
     }
 
-    fn signed(&self, params: CertificateParams) -> ClientCertificate {
+    fn signed(&self, params: &CertificateParams) -> ClientCertificate {
         let key = KeyPair::generate().expect("a key");
         let signed = params.signed_by(&key, &self.authority).expect("a certificate");
         // Several may have one name.

@@ -125,7 +125,7 @@ fn what_a_newer_haul_wrote_is_left_alone() {
     drop(other);
     let before = std::fs::read(&path).unwrap();
     let refused = SqliteLedger::open(folder.path());
-    assert!(matches!(refused, Err(StoreError::NewerFormat { version: 5, .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::NewerFormat { version: 6, .. })), "{refused:?}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
