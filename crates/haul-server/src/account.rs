@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use haul_core::TreePath;
 pub use haul_core::receiving::Completion;
 
-use crate::accounts::Bounds;
+use crate::accounts::{Bounds, throttle::whose};
 
 /// What an account may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,5 +86,11 @@ impl Account {
     /// Whose unfinished uploads are this account's.
     pub fn owner(&self) -> String {
         self.anonymous.map_or_else(|| self.name.clone(), |address| format!("anonymous@{address}"))
+    }
+
+    /// With whom it shares what a user may have, sessions and bandwidth. Who has no name shares it with its address, of
+    /// IPv6 with its /64: whoever has one address there has all of them.
+    pub(crate) fn shares(&self) -> String {
+        self.anonymous.map_or_else(|| self.name.clone(), |address| format!("anonymous@{}", whose(address)))
     }
 }

@@ -10,7 +10,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use haul_testkit::{Caller, Finished, Haul, HttpCaller, Serve, Served, http_caller::Answer, real::peer};
+use haul_testkit::{
+    Caller, Finished, Haul, HaulProcess, HttpCaller, Serve, Served, http_caller::Answer, real::peer,
+};
 
 use scene::{
     SOON,
@@ -200,6 +202,57 @@ fn all_doors_together_have_so_many_sessions_in_all_and_for_an_address() {
         drop(std::net::TcpStream::connect(served.addr()).unwrap());
     }
     wait_until(|| login("127.0.0.1", &served, "a", "secret") == 230);
+}
+
+/// curl over HTTP, as in [`curl_ftp`]: what the answer's first line and fields are.
+fn curl_http(served: &Served, place: &Place, from: &str) -> Option<Finished> {
+    let url = format!("http://{}/f", served.http_addr());
+    let args = ["-q", "-sS", "-D", "-", "-o", "/dev/null", "-u", "a:secret", "--interface", from];
+    Some(Haul::new(peer("curl")?).args(args).arg(url).dir(place.dir()).run())
+}
+
+/// A curl that takes its time at a door, until `file` has its first bytes: it is a session as long as it runs.
+fn slow_curl(url: &str, place: &Place, file: &str) -> Option<HaulProcess> {
+    let args = ["-q", "-sS", "-u", "a:secret", "--limit-rate", "16k", "-o", file];
+    let process = Haul::new(peer("curl")?).args(args).arg(url).dir(place.dir()).spawn();
+    wait_until(|| fs::metadata(place.local(file)).is_ok_and(|found| found.len() > 0));
+    Some(process)
+}
+
+#[test]
+fn clients_at_either_door_are_told_that_all_doors_together_have_as_many_as_they_may() {
+    let place = Place::new();
+    let limits = format!("[limits]\nsessions = 3\nsessions_per_address = 2\n{}", users(""));
+    let served = serve(&place, &limits).start();
+    fs::write(place.far("large"), vec![1; 64 << 20]).unwrap();
+    // One at each door: neither of them is full by itself.
+    let Some(ftp) = slow_curl(&format!("ftp://{}/large", served.addr()), &place, "1") else { return };
+    let http = slow_curl(&format!("http://{}/large", served.http_addr()), &place, "2").unwrap();
+    let words = "421 Too many are connected from your address";
+    let told = curl_ftp(&served, &place, "a:secret").unwrap();
+    assert!(told.code != Some(0) && told.stderr.contains(words), "{}", told.stderr);
+    if let Some(told) = lftp(&served, &place, "a,secret") {
+        assert!(told.code != Some(0) && told.stderr.contains(words), "{}", told.stderr);
+    }
+    let heard = |from: &str| String::from_utf8(curl_http(&served, &place, from).unwrap().stdout).unwrap();
+    let may_try_again = |told: &str| told.to_ascii_lowercase().contains("\r\nretry-after: ");
+    let told = heard("127.0.0.1");
+    assert!(told.starts_with("HTTP/1.1 429 ") && may_try_again(&told), "{told}");
+    // A third one comes from elsewhere, and then there is no place for a fourth, at whichever door.
+    let third = held_by(&served, "127.0.0.2");
+    let told = heard("127.0.0.3");
+    assert!(told.starts_with("HTTP/1.1 503 ") && may_try_again(&told), "{told}");
+    let told = curl_ftp(&served, &place, "a:secret").unwrap();
+    assert!(told.stderr.contains("421 Too many are connected; try again later"), "{}", told.stderr);
+    // What one door gives back the other has.
+    ftp.kill_9();
+    wait_until(|| heard("127.0.0.3").starts_with("HTTP/1.1 200 "));
+    http.kill_9();
+    wait_until(|| curl_ftp(&served, &place, "a:secret").unwrap().code == Some(0));
+    if let Some(end) = lftp(&served, &place, "a,secret") {
+        assert_eq!((end.code, &end.stdout[..]), (Some(0), &b"x"[..]), "{}", end.stderr);
+    }
+    drop(third);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::{
 };
 
 use haul_testkit::{
-    Caller, Content, HttpCaller, KeptPort, Served,
+    Caller, Content, HttpCaller, KeptPort, Serve, Served,
     caller::connect_from,
     real::{Haproxy, peer},
     served::{PASSWORD, USER},
@@ -23,7 +23,7 @@ use haul_testkit::{
 use scene::{
     SOON,
     http::{OWNER, request},
-    served::Place,
+    served::{Place, hash_of},
 };
 
 const CONTENT: Content = Content::new(1, 300_000);
@@ -137,6 +137,91 @@ fn limits_and_failed_logins_are_the_clients_and_not_the_proxys() {
         let mut third = Caller::over(connected(served.addr(), &first("192.0.2.1:3")));
         third.reply().code == 220 && refused(&mut third)
     });
+}
+
+/// What a client hears at both doors: the code of FTP's greeting, or of the reply to PASS where it may say one, and
+/// HTTP's status.
+fn heard(served: &Served, from: &str, fields: &[&str]) -> (u16, u16) {
+    let mut caller = Caller::over(connected(served.addr(), &second(from)));
+    let mut code = caller.reply().code;
+    if code == 220 {
+        caller.says("USER a", 331);
+        code = caller.asks("PASS secret").code;
+    }
+    drop(caller);
+    let mut caller = HttpCaller::over(connected(served.http_addr(), &second(from)));
+    (code, caller.asks(request("GET", "/f", fields, None)).status())
+}
+
+#[test]
+fn networks_of_ipv6_are_heeded_at_each_door() {
+    let place = Place::new();
+    fs::write(place.far("f"), "x").unwrap();
+    let config = format!(
+        "{TRUSTED}[limits]\nnetworks = [\"2001:db8::/47\", \"2001:db8:ffff::1\", \"192.0.2.0/24\"]\n\
+         [anonymous]\naccess = \"off\"\n\
+         [[user]]\nname = \"a\"\npassword = \"{}\"\nnetworks = [\"2001:db8:1::/48\"]\n",
+        hash_of("secret")
+    );
+    let served = Serve::without_user(env!("CARGO_BIN_EXE_haul"), place.root()).config(&config).http().start();
+    for (from, expected) in [
+        // Of everybody's networks and of this user's own.
+        ("[2001:db8:1::1]:1", (230, 200)),
+        ("[2001:db8:1:ffff:ffff:ffff:ffff:ffff]:1", (230, 200)),
+        // Of everybody's alone: the last address before and the first one in the other half of the /47.
+        ("[2001:db8:0:ffff:ffff:ffff:ffff:ffff]:1", (530, 403)),
+        ("[2001:db8:ffff::1]:1", (530, 403)),
+        // An address of IPv4 is that, whatever it is written in.
+        ("[::ffff:192.0.2.1]:1", (530, 403)),
+        // Of none.
+        ("[2001:db8:2::]:1", (421, 403)),
+        ("[2001:db8:ffff::2]:1", (421, 403)),
+        ("[::1]:1", (421, 403)),
+        ("[::ffff:192.0.3.1]:1", (421, 403)),
+    ] {
+        assert_eq!(heard(&served, from, &[OWNER]), expected, "{from}");
+    }
+}
+
+#[test]
+fn a_64_of_ipv6_is_one_address_to_all_limits_at_each_door() {
+    let place = Place::new();
+    fs::write(place.far("f"), "x").unwrap();
+    let config = format!(
+        "{TRUSTED}[limits]\nsessions_per_address = 3\n[anonymous]\nsessions = 2\n[login]\nfailures = 2\n"
+    );
+    let served = place.serve().config(&config).http().start();
+    let web = |from: &str| HttpCaller::over(connected(served.http_addr(), &second(from)));
+    let get = |fields: &[&str]| request("GET", "/f", fields, None);
+    // Three addresses of one network, at both doors: one more is one too many, from a fourth.
+    let one = caller(&served, &second("[2001:db8:0:1::1]:1"));
+    let mut two = web("[2001:db8:0:1::2]:1");
+    two.asks(get(&[OWNER])).expect(200);
+    let three = caller(&served, &second("[2001:db8:0:1:ffff::3]:1"));
+    assert_eq!(heard(&served, "[2001:db8:0:1:8000::4]:1", &[OWNER]), (421, 429));
+    // The network beside it is another one, and IPv4 has single addresses.
+    assert_eq!(heard(&served, "[2001:db8:0:2::1]:1", &[OWNER]), (230, 200));
+    drop((one, two, three));
+    scene::wait_until(|| heard(&served, "[2001:db8:0:1:8000::4]:1", &[OWNER]) == (230, 200));
+    // Those without a name share what one of them may have.
+    let mut one = web("[2001:db8:0:3::1]:1");
+    one.asks(get(&[])).expect(200);
+    let mut two = caller(&served, &second("[2001:db8:0:3::2]:1"));
+    two.logs_in("anonymous", "me");
+    web("[2001:db8:0:3::3]:1").asks(get(&[])).expect(429);
+    web("[2001:db8:0:4::3]:1").asks(get(&[])).expect(200);
+    web("[2001:db8:0:3::3]:1").asks(get(&[OWNER])).expect(200);
+    drop((one, two));
+    scene::wait_until(|| web("[2001:db8:0:3::3]:1").asks(get(&[])).status() == 200);
+    // Who guesses is refused whatever address of the network is used next, over HTTP as over FTP.
+    for from in ["[2001:db8:0:5::1]:1", "[2001:db8:0:5:1::1]:1"] {
+        let mut guessing = caller(&served, &second(from));
+        guessing.says("USER a", 331);
+        guessing.says("PASS wrong", 530);
+    }
+    let (ftp, http) = heard(&served, "[2001:db8:0:5:2::1]:1", &[OWNER]);
+    assert!(ftp != 230 && http != 200, "{ftp} {http}");
+    assert_eq!(heard(&served, "[2001:db8:0:6::1]:1", &[OWNER]), (230, 200));
 }
 
 #[test]

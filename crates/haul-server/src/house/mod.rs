@@ -169,12 +169,12 @@ impl House {
     /// Counts a session as this account's, unless that has as many as it may.
     pub(crate) fn belongs(&self, place: &Place, account: &Account) -> Result<(), Full> {
         let most = account.bounds.sessions.or(self.terms().limits.sessions_per_user);
-        place.is_of(&account.owner(), &self.tally, most)
+        place.is_of(&account.shares(), &self.tally, most)
     }
 
     /// The pace of a session of this account.
     pub(crate) fn pace(&self, account: &Account) -> Arc<Pace> {
-        self.gates.session(&account.owner(), account.bounds.rates)
+        self.gates.session(&account.shares(), account.bounds.rates)
     }
 
     /// Has a session on one of the threads.
