@@ -29,14 +29,23 @@ impl Certificate {
     /// # Errors
     /// Where one cannot be read or has nothing of the kind in it; which, and why.
     pub fn from_files(chain: &Path, key: &Path) -> Result<Self, ServerError> {
-        let read = CertificateDer::pem_file_iter(chain).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-        let certificates = read.map_err(|error| wrong(chain, &error, "a certificate"))?;
-        if certificates.is_empty() {
-            return Err(wrong(chain, &Error::NoItemsFound, "a certificate"));
-        }
+        let certificates = Self::chain_from_file(chain)?;
         let secret =
             PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, &error, "a private key"))?;
         Ok(Self { chain: certificates, key: secret })
+    }
+
+    /// Only the certificates.
+    ///
+    /// # Errors
+    /// As [`Self::from_files`].
+    pub fn chain_from_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, ServerError> {
+        let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let certificates = read.map_err(|error| wrong(path, &error, "a certificate"))?;
+        if certificates.is_empty() {
+            return Err(wrong(path, &Error::NoItemsFound, "a certificate"));
+        }
+        Ok(certificates)
     }
 
     /// One for these names, made now, signed by itself.

@@ -482,8 +482,9 @@ fn a_program_is_run_in_no_sandbox_and_the_log_says_so_or_the_server_does_not_sta
     assert!(line.ends_with(r#"sandbox none="the hook \"ear\" runs a program""#), "{line}");
     drop(served);
     let end =
-        place.serve().config(&format!("[process]\nsandbox = \"required\"\n{hook}")).run().expect_code(7);
-    let why = "process.sandbox is required, and there is none: the hook \"ear\" runs a program";
+        place.serve().config(&format!("[process]\nsandbox = \"required\"\n{hook}")).run().expect_code(2);
+    let why =
+        "serve.toml:2: process.sandbox: is required, and there is none: the hook \"ear\" runs a program";
     assert!(end.stderr.contains(why), "{}", end.stderr);
 }
 
@@ -510,18 +511,21 @@ fn mistakes_in_hooks_are_told_with_line_and_reason() {
         ("[[hook]]\ncommand = [\"/bin/sh\"]".to_owned(), "wrong.toml:1: hook.name: is missing"),
         (
             format!("[[hook]]\nname = \"a\"\n{program}\nurl = \"http://a/\""),
-            ":1: hook.url: there is a command already",
+            ":4: hook.url: there is a command already: it is one or the other (hook.command in line 3)",
         ),
         (format!("[[hook]]\nname = \"a\"\n{program}\non = [\"done\"]"), ":4: hook.on: \"done\" is none of"),
-        (format!("[[hook]]\nname = \"a\"\n{program}\non = []"), ":1: hook.on: is empty"),
+        (format!("[[hook]]\nname = \"a\"\n{program}\non = []"), ":4: hook.on: is empty"),
         (
             format!("[[hook]]\nname = \"a\"\n{program}\ndirection = \"up\""),
             ":4: hook.direction: \"up\" is none of",
         ),
-        (format!("[[hook]]\nname = \"a\"\n{program}\nsecret_file = \"s\""), "hook.secret_file: is for a url"),
+        (
+            format!("[[hook]]\nname = \"a\"\n{program}\nsecret_file = \"s\""),
+            ":4: hook.secret_file: is for a url",
+        ),
         (
             format!("[[hook]]\nname = \"a\"\n{program}\n[[hook]]\nname = \"a\"\n{program}"),
-            ":4: hook.name: \"a\" is there twice",
+            ":5: hook.name: \"a\" is there twice (hook.name in line 2)",
         ),
         (format!("[[hook]]\nname = \"a\"\n{program}\nretries = -1"), ":4: hook.retries: is a whole number"),
         (

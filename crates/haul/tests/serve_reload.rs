@@ -61,6 +61,225 @@ fn a_file_that_became_wrong_changes_nothing() {
     assert!(enters(&served, "ann", "first"));
 }
 
+/// Settings that cannot be, and what is told of each behind the file's name: the line, the key that is at fault, why, and
+/// the line of what it contradicts. HASH is a good one; `/R` is a folder, `/L` another one, with files in it.
+const WRONG: &[(&str, &str)] = &[
+    ("dir = \"/R\"\n[ftp\n", ":2: "),
+    ("dir = \"/R\"\ndir = \"/L\"\n", ":2: duplicate key"),
+    (
+        "dir = \"/R\"\nstate = \"/R/state\"\n",
+        ":2: state: /R/state lies in the folder that is served, where clients could fetch it: choose one outside, or \
+         below .haul (dir in line 1)",
+    ),
+    (
+        "dir = \"/R\"\n[log]\nxferlog = \"/R/logs/xferlog\"\n",
+        ":3: log.xferlog: /R/logs/xferlog lies in the folder",
+    ),
+    ("dir = \"/R\"\n[log]\naudit = \"/R/audit\"\n", "or below .haul (dir in line 1)"),
+    (
+        "dir = \"/R\"\n[log]\nxferlog = \"/L/link/x\"\n",
+        ":3: log.xferlog: /L/link/x lies in the folder that is served",
+    ),
+    (
+        "dir = \"/R\"\nstate = \"/L/disk/.haul\"\n[[mount]]\npath = \"/m\"\ndir = \"/L/disk\"\n\
+         [log]\nxferlog = \"/L/disk/.haul/x\"\naudit = \"/L/disk/audit\"\n",
+        ":8: log.audit: /L/disk/audit lies in the folder that is served, where clients could fetch it: choose one \
+         outside, or below .haul (mount.dir in line 5)",
+    ),
+    (
+        "dir = \"/R\"\n[log]\naudit = \"/L/log\"\nxferlog = \"/L/log\"\n",
+        ":3: log.audit: /L/log is the xferlog, and has lines of another kind (log.xferlog in line 4)",
+    ),
+    (
+        "dir = \"/R\"\n[http]\nlisten = \"off\"\n[ftp]\nlisten = \"off\"\n",
+        ":5: ftp.listen: is off, and so is every other door: there is nothing to serve at (http.listen in line 3)",
+    ),
+    (
+        "dir = \"/R\"\n[ftp]\nlisten = \"127.0.0.1:2121\"\n[http]\nlisten = \":2121\"\n",
+        ":5: http.listen: :2121 is where ftp.listen listens already (ftp.listen in line 3)",
+    ),
+    (
+        "dir = \"/R\"\n[metrics]\nlisten = \"127.0.0.1:9\"\n[http]\nlisten = \"127.0.0.1:9\"\n",
+        ":3: metrics.listen: 127.0.0.1:9 is where http.listen listens already (http.listen in line 5)",
+    ),
+    (
+        "dir = \"/R\"\n[tls]\nmode = \"required\"\n",
+        ":3: tls.mode: needs a certificate: tls.cert and tls.key, or tls.self_signed",
+    ),
+    ("dir = \"/R\"\n[ftp]\nlisten_tls = \":990\"\n", ":3: ftp.listen_tls: needs a certificate"),
+    ("dir = \"/R\"\n[http]\nlisten_tls = \":443\"\n", ":3: http.listen_tls: needs a certificate"),
+    ("dir = \"/R\"\n[tls]\nclient_ca = \"/L/good.pem\"\n", ":3: tls.client_ca: needs a certificate"),
+    (
+        "dir = \"/R\"\n[tls]\ncert = \"/L/good.pem\"\n",
+        ":2: tls.key: is missing beside tls.cert (tls.cert in line 3)",
+    ),
+    (
+        "dir = \"/R\"\n[tls]\nself_signed = true\ncert = \"/L/good.pem\"\nkey = \"/L/good.key\"\n",
+        ":3: tls.self_signed: there is a certificate already: it is one or the other (tls.cert in line 4, tls.key in \
+         line 5)",
+    ),
+    (
+        "dir = \"/R\"\n[tls]\nkey = \"/L/good.key\"\ncert = \"/L/empty\"\n",
+        ":4: tls.cert: /L/empty has no certificate in it",
+    ),
+    (
+        "dir = \"/R\"\n[tls]\nkey = \"/L/empty\"\ncert = \"/L/good.pem\"\n",
+        ":3: tls.key: /L/empty has no private key in it",
+    ),
+    (
+        "dir = \"/R\"\n[tls]\nkey = \"/L/other.key\"\ncert = \"/L/good.pem\"\n",
+        ":4: tls.cert: /L/good.pem with /L/other.key: ",
+    ),
+    ("dir = \"/R\"\n[tls]\nkey = \"/L/other.key\"\ncert = \"/L/good.pem\"\n", " (tls.key in line 3)"),
+    (
+        "dir = \"/R\"\n[tls]\nself_signed = true\nclient_ca = \"/L/empty\"\n",
+        ":4: tls.client_ca: /L/empty has no certificate in it",
+    ),
+    (
+        "dir = \"/R\"\n[[host]]\nnames = [\"a\"]\n[[host]]\nnames = [\"b\"]\ncert = \"/L/good.pem\"\nkey = \"/L/good.key\"\n",
+        ":6: host.cert: there is none for whoever names no host",
+    ),
+    (
+        "dir = \"/R\"\n[tls]\nself_signed = true\n[[host]]\nnames = [\"a\"]\n[[host]]\nnames = [\"b\"]\n\
+         cert = \"/L/good.pem\"\nkey = \"/L/none\"\n",
+        ":9: host.key: /L/none: No such file",
+    ),
+    (
+        "dir = \"/R\"\n[tls]\nself_signed = true\n[[host]]\nnames = [\"a\"]\n[[host]]\nnames = [\"b\"]\n\
+         cert = \"/L/good.pem\"\nkey = \"/L/other.key\"\n",
+        ":8: host.cert: /L/good.pem with /L/other.key: ",
+    ),
+    (
+        "dir = \"/R\"\n[[host]]\nnames = [\"a\", \"b\"]\n[[host]]\nnames = [\n\"c\",\n\"B\"]\n",
+        ":7: host.names: \"B\" is there twice (host.names in line 3)",
+    ),
+    ("dir = \"/R\"\n[process]\ngroup = \"files\"\n", ":3: process.group: needs process.user beside it"),
+    (
+        "dir = \"/R\"\n[ftp]\npassive_ports = \"1000-2000\"\n[process]\nuser = \"4711\"\ngroup = \"4711\"\n",
+        ":3: ftp.passive_ports: only root can listen at ports below 1024, and the server is process.user by then \
+         (process.user in line 5)",
+    ),
+    (
+        "dir = \"/R\"\n[process]\nsandbox = \"required\"\n[[hook]]\nname = \"far\"\nurl = \"http://a/\"\n\
+         [[hook]]\nname = \"near\"\ncommand = [\"/bin/sh\"]\n",
+        ":3: process.sandbox: is required, and there is none: the hook \"near\" runs a program (hook.command in line 9)",
+    ),
+    (
+        "dir = \"/R\"\n[[hook]]\nname = \"far\"\nurl = \"http://a/\"\n\
+         [[hook]]\nname = \"near\"\nurl = \"http://a/\"\nsecret_file = \"/L/none\"\n",
+        ":8: hook.secret_file: \"near\": /L/none: No such file",
+    ),
+    (
+        "dir = \"/R\"\n[[hook]]\nname = \"a\"\nurl = \"http://a/\"\ncommand = [\"/bin/sh\"]\n",
+        ":4: hook.url: there is a command already: it is one or the other (hook.command in line 5)",
+    ),
+    (
+        "dir = \"/R\"\n[[user]]\nname = \"ann\"\npassword = \"HASH\"\n[[user]]\npassword = \"HASH\"\nname = \"ann\"\n",
+        ":7: user.name: \"ann\" is there twice (user.name in line 3)",
+    ),
+    (
+        "dir = \"/R\"\n[[user]]\nname = \"ann\"\npassword = \"HASH\"\n\
+         [[user]]\nname = \"ben\"\npassword = \"HASH\"\ncertificates = [\"CN=ben\"]\n",
+        ":8: user.certificates: nobody vouches for any: tls.client_ca is missing",
+    ),
+    (
+        "dir = \"/R\"\n[[user]]\nname = \"ann\"\npassword = \"HASH\"\n[[user.folder]]\npath = \"/a/b\"\npermissions = \"r\"\n\
+         [[user.folder]]\npath = \"a/b/\"\npermissions = \"rw\"\n",
+        ":9: user.folder.path: \"a/b/\" is there twice (user.folder.path in line 6)",
+    ),
+    (
+        "dir = \"/R\"\n[anonymous]\naccess = \"off\"\n",
+        ":3: anonymous.access: is off, and there is no user: nobody could come in",
+    ),
+    (
+        "dir = \"/R\"\n[[mount]]\npath = \"/m\"\ndir = \"/L/disk\"\n[[mount]]\npath = \"m/\"\ndir = \"/L/more\"\n",
+        ":6: mount.path: \"m/\" is there twice (mount.path in line 3)",
+    ),
+    (
+        "dir = \"/R\"\n[[mount]]\npath = \"/m\"\ndir = \"/L/disk\"\n[[mount]]\npath = \"/n\"\ndir = \"/L/disk/inside\"\n",
+        ":7: mount.dir: /L/disk/inside and /L/disk lie in each other (mount.dir in line 4)",
+    ),
+    (
+        "dir = \"/R\"\n[[mount]]\npath = \"/m\"\ndir = \"/R/m\"\n",
+        ":4: mount.dir: /R/m and /R lie in each other (dir in line 1)",
+    ),
+];
+
+#[test]
+fn each_mistake_has_its_line_and_that_of_what_it_contradicts_and_changes_nothing() {
+    let place = Place::new();
+    let (good, other) = (Certificates::for_loopback(), Certificates::for_loopback());
+    std::fs::copy(good.cert_pem_path(), place.local("good.pem")).unwrap();
+    std::fs::copy(good.key_pem_path(), place.local("good.key")).unwrap();
+    std::fs::copy(other.key_pem_path(), place.local("other.key")).unwrap();
+    std::fs::write(place.local("empty"), "").unwrap();
+    for folder in [place.local("disk/inside"), place.local("more"), place.far("logs"), place.far("m")] {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    std::os::unix::fs::symlink(place.root(), place.local("link")).unwrap();
+    let hash = hash_of("first");
+    let real = |text: &str| {
+        let text = text.replace("/R", place.root().to_str().unwrap());
+        text.replace("/L", place.dir().to_str().unwrap()).replace("HASH", &hash)
+    };
+    let file = place.local("serve.toml");
+    let haul = || Haul::new(env!("CARGO_BIN_EXE_haul")).args(["serve", "--config"]).arg(&file);
+    let doors = "[ftp]\nlisten = \"127.0.0.1:0\"\n[http]\nlisten = \"off\"\n";
+    std::fs::write(&file, real(&format!("dir = \"/R\"\n{doors}{}", user("ann", "first")))).unwrap();
+    haul().arg("--check").run().expect_code(0);
+    let server = haul().spawn();
+    let opened = server.wait_for_output_line(|line| line.starts_with("listening ftp "), PATIENCE);
+    let at = opened.trim_start_matches("listening ftp ").parse().unwrap();
+    let mut inside = Caller::binary(at, "ann", "first");
+    for (number, (text, told)) in WRONG.iter().enumerate() {
+        std::fs::write(&file, real(text)).unwrap();
+        let told = real(told);
+        let told = if told.starts_with(':') { format!("serve.toml{told}") } else { told };
+        let checked = haul().arg("--check").run().expect_code(2);
+        assert!(checked.stderr.contains(&told), "{told}\n{}", checked.stderr);
+        server.hang_up();
+        let refused = || {
+            let log = server.stderr();
+            log.lines()
+                .filter(|line| line.contains("everything stays as it was"))
+                .nth(number)
+                .map(str::to_owned)
+        };
+        scene::wait_until(|| refused().is_some());
+        let (said, told) = (refused().unwrap(), told.replace('"', "\\\""));
+        assert!(said.contains(&told), "{told}\n{said}");
+    }
+    // Whoever is in stays in, and the old settings hold.
+    inside.says("NOOP", 200);
+    Caller::binary(at, "ann", "first").says("NOOP", 200);
+    assert!(!server.stderr().contains(" reloaded"));
+    // What is below the reserved name is no client's.
+    std::fs::write(&file, real("dir = \"/R\"\nstate = \"/R/.haul/s\"\n[log]\nxferlog = \"/R/.HAUL/x\"\n"))
+        .unwrap();
+    std::fs::create_dir_all(place.far(".HAUL")).unwrap();
+    haul().arg("--check").run().expect_code(0);
+}
+
+#[test]
+fn what_is_not_there_has_the_line_of_its_own_table() {
+    let place = Place::new();
+    let file = place.local("serve.toml");
+    let users = format!("{}{}home = \"/nowhere\"\n", user("ann", "first"), user("ben", "first"));
+    std::fs::write(&file, users).unwrap();
+    let end = serve(place.root()).arg("--config").arg(&file).arg("--check").run().expect_code(2);
+    assert!(
+        end.stderr.contains("serve.toml:7: user.home: \"ben\": there is no folder /nowhere"),
+        "{}",
+        end.stderr
+    );
+    // Who is another one on the command line has no line.
+    let other = serve(place.root()).arg("--config").arg(&file).args(["--user", "ben:x", "--check"]);
+    other.run().expect_code(0);
+    std::fs::write(&file, "[process]\numask = \"022\"\nuser = \"nobody-of-this-name\"\n").unwrap();
+    let end = serve(place.root()).arg("--config").arg(&file).arg("--check").run().expect_code(7);
+    assert!(end.stderr.contains("serve.toml:3: process.user: there is no user"), "{}", end.stderr);
+}
+
 #[test]
 fn what_is_on_its_way_goes_on_over_a_reload_and_its_user_may_be_gone_by_then() {
     const CONTENT: Content = Content::new(1, 3_000_000);

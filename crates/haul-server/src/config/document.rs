@@ -70,7 +70,7 @@ impl<'a> Document<'a> {
             let at = self.line(&item.span());
             match item.into_inner() {
                 DeValue::Table(entries) => {
-                    self.lines.note(format!("{}{name}", from.prefix), at);
+                    self.lines.note(format!("{}{name}", from.prefix), from.line, at);
                     let prefix = format!("{}{name}.", from.prefix);
                     tables.push(Table { prefix, entries, line: Some(at) });
                 }
@@ -88,6 +88,58 @@ impl<'a> Document<'a> {
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         self.shown(from, key, true, parse)
+    }
+
+    /// As [`Self::text`], of a key that has another value in each table.
+    pub(super) fn once<T: ToString>(
+        &mut self,
+        from: &mut Table<'a>,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let mut given = String::new();
+        let value = self.text(from, key, |text| {
+            text.clone_into(&mut given);
+            parse(text)
+        })?;
+        let line = self.lines.within(&format!("{}{key}", from.prefix), from.line)?;
+        self.is_new(from, key, &given, &value, line).then_some(value)
+    }
+
+    /// As [`Self::texts`], of a key that has no value twice, in whichever tables.
+    pub(super) fn each_once<T: ToString>(
+        &mut self,
+        from: &mut Table<'a>,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
+        let listed = self.listed(from, key, parse).into_iter();
+        listed
+            .filter_map(|(value, text, line)| self.is_new(from, key, &text, &value, line).then_some(value))
+            .collect()
+    }
+
+    /// Whether a key has not had this value before; else that is a mistake.
+    fn is_new(
+        &mut self,
+        from: &Table<'a>,
+        key: &str,
+        given: &str,
+        value: &impl ToString,
+        line: usize,
+    ) -> bool {
+        let key = format!("{}{key}", from.prefix);
+        let before = self.lines.claim(&key, value.to_string(), from.line, line);
+        if before.is_some() {
+            let what = format!("{given:?} is there twice");
+            self.problems.push(Problem::of(&key, what).at(Some(line)).beside_at(&key, before));
+        }
+        before.is_none()
+    }
+
+    /// What values a key has had in tables of this one is forgotten.
+    pub(super) fn anew(&mut self, table: &Table<'a>, key: &str) {
+        self.lines.release(&format!("{}{key}", table.prefix));
     }
 
     /// As [`Self::text`], but what was given is never shown.
@@ -149,6 +201,16 @@ impl<'a> Document<'a> {
         key: &str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Vec<T> {
+        self.listed(from, key, parse).into_iter().map(|(value, ..)| value).collect()
+    }
+
+    /// The same, each as it was given, with its line.
+    fn listed<T>(
+        &mut self,
+        from: &mut Table<'a>,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<(T, String, usize)> {
         let Some((value, line)) = self.take(from, key) else { return Vec::new() };
         let DeValue::Array(items) = value else {
             self.wrong(line, from, key, "is a list of texts: write them in [ ]".to_owned());
@@ -159,7 +221,7 @@ impl<'a> Document<'a> {
             let at = self.line(&item.span());
             match item.into_inner() {
                 DeValue::String(text) => match parse(&text) {
-                    Ok(value) => texts.push(value),
+                    Ok(value) => texts.push((value, text.into_owned(), at)),
                     Err(why) => self.wrong(at, from, key, format!("{text:?} {why}")),
                 },
                 _ => self.wrong(at, from, key, "is a list of texts: write each in quotes".to_owned()),
@@ -173,10 +235,27 @@ impl<'a> Document<'a> {
         table.entries.contains_key(key)
     }
 
-    /// A mistake of a table as a whole.
+    /// A mistake of a key that was read already, or of the table as a whole where it has no such key.
     pub(super) fn refuse(&mut self, table: &Table<'a>, key: &str, what: impl Into<String>) {
-        let key = format!("{}{key}", table.prefix);
-        self.problems.push(Problem::new(table.line, Some(key), what.into()));
+        self.contradicts(table, key, &[], what);
+    }
+
+    /// As [`Self::refuse`], of a key that does not fit to others of its table.
+    pub(super) fn contradicts(
+        &mut self,
+        table: &Table<'a>,
+        key: &str,
+        others: &[&str],
+        what: impl Into<String>,
+    ) {
+        let full = |key: &str| format!("{}{key}", table.prefix);
+        let line = self.lines.within(&full(key), table.line).or(table.line);
+        let problem = Problem::of(&full(key), what).at(line);
+        let problem = others.iter().fold(problem, |problem, other| {
+            let (other, line) = (full(other), self.lines.within(&full(other), table.line));
+            problem.beside_at(&other, line)
+        });
+        self.problems.push(problem);
     }
 
     /// A whole number in this range.
@@ -227,7 +306,7 @@ impl<'a> Document<'a> {
         let value = value.into_inner();
         // Of a list of tables each has its own.
         if !matches!(&value, DeValue::Array(items) if items.iter().any(|item| item.get_ref().is_table())) {
-            self.lines.note(format!("{}{key}", from.prefix), line);
+            self.lines.note(format!("{}{key}", from.prefix), from.line, line);
         }
         Some((value, line))
     }

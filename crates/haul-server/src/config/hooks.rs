@@ -9,7 +9,7 @@ use std::{
 use super::{
     Problem,
     document::{Document, Table},
-    resolve::path,
+    file::path,
     value,
 };
 use crate::{
@@ -32,13 +32,7 @@ const DIRECTIONS: [(&str, Direction); 2] = [("received", Direction::Received), (
 pub(super) fn read<'a>(document: &mut Document<'a>, root: &mut Table<'a>, folder: &Path) -> Vec<Hook> {
     let mut hooks: Vec<Hook> = Vec::new();
     for mut table in document.tables(root, "hook") {
-        let hook = one(document, &mut table, folder);
-        if let Some(hook) = &hook
-            && hooks.iter().any(|earlier| earlier.name == hook.name)
-        {
-            document.refuse(&table, "name", format!("{:?} is there twice", hook.name));
-        }
-        hooks.extend(hook);
+        hooks.extend(one(document, &mut table, folder));
         document.finish(table);
     }
     hooks
@@ -48,7 +42,7 @@ fn one<'a>(document: &mut Document<'a>, table: &mut Table<'a>, folder: &Path) ->
     document.demand(table, "name");
     let says_on = document.has(table, "on");
     let to = to(document, table, folder);
-    let name = document.text(table, "name", name);
+    let name = document.once(table, "name", name);
     let mut on = document.texts(table, "on", |text| value::one_of(text, &OUTCOMES));
     if !says_on {
         on.push(Outcome::Complete);
@@ -80,7 +74,8 @@ fn to<'a>(document: &mut Document<'a>, table: &mut Table<'a>, folder: &Path) -> 
     let secret = document.text(table, "secret_file", |text| path(folder, text));
     match (is_command, is_url) {
         (true, true) => {
-            document.refuse(table, "url", "there is a command already: it is one or the other");
+            let words = "there is a command already: it is one or the other";
+            document.contradicts(table, "url", &["command"], words);
             None
         }
         (false, false) => {
@@ -88,7 +83,8 @@ fn to<'a>(document: &mut Document<'a>, table: &mut Table<'a>, folder: &Path) -> 
             None
         }
         (true, false) if has_secret => {
-            document.refuse(table, "secret_file", "is for a url: a command is told nothing that is signed");
+            let words = "is for a url: a command is told nothing that is signed";
+            document.contradicts(table, "secret_file", &["command"], words);
             None
         }
         (true, false) => command(document, table, words, folder),

@@ -1,16 +1,21 @@
 //! What a server is told: a TOML file, and over it the options of the command line, become one [`Config`] in which
 //! nothing contradicts anything else.
 //!
-//! All that is wrong is told at once, with key and line. What each key means stands in docs/configuration.md. The
-//! world is looked at only by [`Config::check`].
+//! All that is wrong is told at once, with key and line: what a key cannot be while the file is read (`file`), what does
+//! not fit together once options are laid over it (`fit`), and what is not there (`world`). What each key
+//! means stands in docs/configuration.md. The world is looked at only by [`Config::check`].
 
+mod accounts;
 mod document;
+mod file;
+mod fit;
 mod flags;
 mod hooks;
 mod lines;
 mod problem;
 mod resolve;
 mod value;
+mod world;
 
 use std::{
     net::Ipv4Addr,
@@ -205,121 +210,19 @@ impl Config {
         resolve::resolve(file, flags)
     }
 
+    /// A mistake that is found out later, about this key, which does not fit to those beside it: with its lines. Of keys
+    /// in tables that may be several, `number` says in which of them.
+    pub fn wrong(&self, key: &str, beside: &[&str], number: Option<usize>, what: String) -> Problems {
+        let line = |key: &str| self.lines.nth(key, number?);
+        let problem = Problem::of(key, what).at(line(key));
+        let problem = beside.iter().fold(problem, |problem, key| problem.beside_at(key, line(key)));
+        self.lines.told(vec![problem])
+    }
+
     /// Whether somebody may write: then there is state.
     pub fn anybody_writes(&self) -> bool {
         self.anonymous.writes() || self.users.iter().any(User::writes)
     }
-
-    /// Looks at the world: whether the folders and files are there that this speaks of.
-    pub fn check(&self) -> Result<(), Problems> {
-        let mut list = Vec::new();
-        if !self.dir.is_dir() {
-            list.push(Problem::of("dir", format!("{} is no folder", self.dir.display())));
-        } else if let (Some(dir), Some(state)) = (real(&self.dir), real(&self.state))
-            && resolve::is_served(&dir, &state)
-        {
-            list.push(resolve::served_state(&self.state));
-        }
-        self.check_mounts(&mut list);
-        if let Some(Tls { certificate: Certificate::Files { cert, key }, .. }) = &self.tls {
-            for (name, file) in [("tls.cert", cert), ("tls.key", key)] {
-                if let Err(why) = std::fs::File::open(file) {
-                    list.push(Problem::of(name, format!("{}: {why}", file.display())));
-                }
-            }
-        }
-        for (cert, key) in self.hosts.iter().filter_map(|host| host.certificate.as_ref()) {
-            for (name, file) in [("host.cert", cert), ("host.key", key)] {
-                if let Err(why) = std::fs::File::open(file) {
-                    list.push(Problem::of(name, format!("{}: {why}", file.display())));
-                }
-            }
-        }
-        if let Some(clients) = self.tls.as_ref().and_then(|tls| tls.clients.as_deref())
-            && let Err(why) = std::fs::File::open(clients)
-        {
-            list.push(Problem::of("tls.client_ca", format!("{}: {why}", clients.display())));
-        }
-        for (name, file) in [("log.xferlog", &self.log.xferlog), ("log.audit", &self.log.audit)] {
-            let folder = file.as_deref().map(|file| match file.parent() {
-                Some(folder) if folder != Path::new("") => folder,
-                _ => Path::new("."),
-            });
-            if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-                list.push(Problem::of(name, format!("{} is no folder", folder.display())));
-            }
-        }
-        list.extend(self.hooks.iter().filter_map(hooks::unfit));
-        if list.is_empty() { Ok(()) } else { Err(self.lines.told(list)) }
-    }
-
-    /// Folders that are served twice would have two that stage and sweep in them.
-    fn check_mounts(&self, list: &mut Vec<Problem>) {
-        let mut served: Vec<PathBuf> = real(&self.dir).into_iter().collect();
-        for (number, Mount { path, dir }) in self.mounts.iter().enumerate() {
-            let wrong = |key: &str, what: String| {
-                let line = self.lines.nth(key, number);
-                Problem { line, ..Problem::of(key, what) }
-            };
-            let Some(folder) = real(dir).filter(|folder| folder.is_dir()) else {
-                list.push(wrong("mount.dir", format!("{} is no folder", dir.display())));
-                continue;
-            };
-            let twice = served.iter().find(|other| folder.starts_with(other) || other.starts_with(&folder));
-            if let Some(other) = twice {
-                let what = format!("{} and {} lie in each other", dir.display(), other.display());
-                list.push(wrong("mount.dir", what));
-            }
-            if real(&self.state).is_some_and(|state| resolve::is_served(&folder, &state)) {
-                list.push(resolve::served_state(&self.state));
-            }
-            served.push(folder);
-            let above = path.parent().unwrap_or_default();
-            if !self.folder_of(&above).is_some_and(|folder| folder.is_dir()) {
-                let what = format!("there is no folder {above} for {path} to be shown in");
-                list.push(wrong("mount.path", what));
-            }
-        }
-    }
-
-    /// The folder of this machine that is served there.
-    fn folder_of(&self, path: &TreePath) -> Option<PathBuf> {
-        let around = self.mounts.iter().filter(|mount| path.is_within(&mount.path));
-        let (at, dir) = around
-            .max_by_key(|mount| mount.path.as_bytes().len())
-            .map_or((TreePath::ROOT, &self.dir), |mount| (mount.path.clone(), &mount.dir));
-        let inside = path.moved(&at, &TreePath::ROOT)?;
-        Some(dir.join(inside.to_string().trim_start_matches('/')))
-    }
-
-    /// Homes that are not there. Whose home it is comes in all the same, finds nothing, and may be helped by whoever
-    /// makes the folder; nobody else is concerned.
-    pub fn absent_homes(&self) -> Problems {
-        let anonymous = match &self.anonymous {
-            Anonymous::On { home, .. } => Some(("anonymous.home", None, home)),
-            Anonymous::Off => None,
-        };
-        let users = self.users.iter().map(|user| ("user.home", Some(&user.name), &user.home));
-        let hosts = self.hosts.iter().map(|host| ("host.home", host.names.first(), &host.home));
-        let absent = users.chain(anonymous).chain(hosts).filter(|(_, _, home)| {
-            !self.folder_of(home).is_some_and(|folder| folder.is_dir()) && self.dir.is_dir()
-        });
-        let told = absent.map(|(key, name, home)| {
-            let whose = name.map(|name| format!("{name:?}: ")).unwrap_or_default();
-            let dir = self.dir.display();
-            Problem::of(key, format!("{whose}there is no folder {home} in {dir}"))
-        });
-        self.lines.told(told.collect())
-    }
-}
-
-/// Where a path leads, though the end of it may not be there yet.
-fn real(path: &Path) -> Option<PathBuf> {
-    let path = std::path::absolute(path).ok()?;
-    path.ancestors().find_map(|there| {
-        let rest = path.strip_prefix(there).ok()?;
-        Some(there.canonicalize().ok()?.join(rest))
-    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! What is wrong with a configuration: all of it, in plain words, each with its key and its line.
+//! What is wrong with a configuration: all of it, in plain words, each with its key and its line, and with those of what
+//! it contradicts.
 
 use std::{fmt, path::PathBuf};
 
@@ -11,16 +12,39 @@ pub struct Problem {
     pub key: Option<String>,
     /// What is wrong with it.
     pub what: String,
+    /// The keys that it does not fit to, with their lines.
+    pub beside: Vec<(String, Option<usize>)>,
 }
 
 impl Problem {
-    pub(super) fn new(line: Option<usize>, key: Option<String>, what: String) -> Self {
-        Self { line, key, what }
+    /// About nothing that has a key.
+    pub fn in_words(what: String) -> Self {
+        Self { line: None, key: None, what, beside: Vec::new() }
     }
 
-    /// About one option or key that has no line.
+    pub(super) fn new(line: Option<usize>, key: Option<String>, what: String) -> Self {
+        Self { line, key, what, beside: Vec::new() }
+    }
+
+    /// About one option or key that has no line, or one that is still to be found.
     pub(super) fn of(key: &str, what: impl Into<String>) -> Self {
-        Self { line: None, key: Some(key.to_owned()), what: what.into() }
+        Self::new(None, Some(key.to_owned()), what.into())
+    }
+
+    /// The same in this line.
+    pub(super) fn at(self, line: Option<usize>) -> Self {
+        Self { line, ..self }
+    }
+
+    /// The same, which does not fit to this key.
+    pub(super) fn beside(self, key: &str) -> Self {
+        self.beside_at(key, None)
+    }
+
+    /// The same, which does not fit to this key in this line.
+    pub(super) fn beside_at(mut self, key: &str, line: Option<usize>) -> Self {
+        self.beside.push((key.to_owned(), line));
+        self
     }
 }
 
@@ -29,7 +53,10 @@ impl fmt::Display for Problem {
         if let Some(key) = &self.key {
             write!(f, "{key}: ")?;
         }
-        f.write_str(self.what.trim_end())
+        f.write_str(self.what.trim_end())?;
+        let placed = |(key, line): &(String, Option<usize>)| Some(format!("{key} in line {}", (*line)?));
+        let beside: Vec<_> = self.beside.iter().filter_map(placed).collect();
+        if beside.is_empty() { Ok(()) } else { write!(f, " ({})", beside.join(", ")) }
     }
 }
 

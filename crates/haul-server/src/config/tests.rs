@@ -390,7 +390,7 @@ fn the_manual_names_every_key_and_no_other() {
         "metrics",
     ]
     .map(str::to_owned);
-    let known: BTreeSet<_> = resolve::keys().into_iter().filter(|key| !tables.contains(key)).collect();
+    let known: BTreeSet<_> = file::keys().into_iter().filter(|key| !tables.contains(key)).collect();
     assert_eq!(named, known);
 }
 

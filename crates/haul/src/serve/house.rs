@@ -206,7 +206,10 @@ impl Made {
     ) -> Result<(Option<Protected>, Option<String>), Unserved> {
         let Some(tls) = &config.tls else { return Ok((None, None)) };
         let (certificate, fingerprint) = match &tls.certificate {
-            From::Files { cert, key } => (Certificate::from_files(cert, key)?, None),
+            From::Files { cert, key } => (
+                certificate_of(config, ["tls.cert", "tls.key"], None, (cert.as_path(), key.as_path()))?,
+                None,
+            ),
             From::SelfSigned => self.once()?,
         };
         let reuse = match config.ftp.tls_reuse {
@@ -215,18 +218,19 @@ impl Made {
             TlsReuse::Off => Reuse::Off,
         };
         let required = tls.mode == TlsMode::Required;
-        let clients = tls.clients.as_deref().map(ClientAuthority::from_file).transpose()?;
+        let clients = tls.clients.as_deref().map(ClientAuthority::from_file).transpose();
+        let clients = clients.map_err(|error| wrong(config, "tls.client_ca", &[], None, error))?;
         let clients = clients.as_ref();
         let protected = http::Protection::asking(&certificate, required, clients).and_then(|http| {
             let until = certificate.until();
             let ftp = Protection::asking(certificate.chain, certificate.key, reuse, required, clients)?;
             Ok((ftp, http, until))
         });
-        let protected = protected.map_err(|error| match (&tls.certificate, error) {
-            (From::Files { cert, key }, ServerError::Setting(what)) => {
-                ServerError::Setting(format!("{} with {}: {what}", cert.display(), key.display()))
+        let protected = protected.map_err(|error| match &tls.certificate {
+            From::Files { cert, key } => {
+                wrong(config, "tls.cert", &["tls.key"], None, of_both(error, (cert.as_path(), key.as_path())))
             }
-            (_, error) => error,
+            From::SelfSigned => error.into(),
         })?;
         let (ftp, http, until) = protected;
         let hosts = hosts_of(config)?;
@@ -258,18 +262,17 @@ pub(crate) struct Protected {
 
 /// What the server is called besides, with the certificates.
 fn hosts_of(config: &Config) -> Result<Hosts, Unserved> {
-    let host = |host: &VirtualHost| {
-        let read = host.certificate.as_ref().map(|(cert, key)| Certificate::from_files(cert, key));
-        let whose = |error| match (&host.certificate, error) {
-            (Some((cert, key)), ServerError::Setting(what)) => {
-                ServerError::Setting(format!("{} with {}: {what}", cert.display(), key.display()))
-            }
-            (_, error) => error,
-        };
-        Host::new(host.names.clone(), host.banner.clone(), read.transpose()?, host.home.clone())
-            .map_err(whose)
+    let host = |(number, host): (usize, &VirtualHost)| {
+        const KEYS: [&str; 2] = ["host.cert", "host.key"];
+        let files = host.certificate.as_ref().map(|(cert, key)| (cert.as_path(), key.as_path()));
+        let read = files.map(|files| certificate_of(config, KEYS, Some(number), files)).transpose()?;
+        let home = host.home.clone();
+        Host::new(host.names.clone(), host.banner.clone(), read, home).map_err(|error| match files {
+            Some(files) => wrong(config, KEYS[0], &KEYS[1..], Some(number), of_both(error, files)),
+            None => error.into(),
+        })
     };
-    Ok(config.hosts.iter().map(host).collect::<Result<Vec<_>, ServerError>>()?.into())
+    Ok(config.hosts.iter().enumerate().map(host).collect::<Result<Vec<_>, Unserved>>()?.into())
 }
 
 /// The homes of all who may have only so much there, at each host.
@@ -277,6 +280,37 @@ fn measured_homes(accounts: &Accounts, config: &Config) -> Vec<TreePath> {
     let homes = accounts.measured_homes();
     let hosts = || config.hosts.iter().map(|host| &host.home).chain([&TreePath::ROOT]);
     homes.iter().flat_map(|home| hosts().filter_map(|host| home.moved(&TreePath::ROOT, host))).collect()
+}
+
+/// A certificate and its key from files that these keys name.
+fn certificate_of(
+    config: &Config,
+    [cert_key, key_key]: [&str; 2],
+    number: Option<usize>,
+    (cert, key): (&Path, &Path),
+) -> Result<Certificate, Unserved> {
+    Certificate::from_files(cert, key).map_err(|error| {
+        let at_fault = if Certificate::chain_from_file(cert).is_err() { cert_key } else { key_key };
+        wrong(config, at_fault, &[], number, error)
+    })
+}
+
+/// Of a certificate and a key which are good each for itself.
+fn of_both(error: ServerError, (cert, key): (&Path, &Path)) -> ServerError {
+    match error {
+        ServerError::Setting(what) => {
+            ServerError::Setting(format!("{} with {}: {what}", cert.display(), key.display()))
+        }
+        error => error,
+    }
+}
+
+/// A setting that is wrong has the line of its key.
+fn wrong(config: &Config, key: &str, beside: &[&str], number: Option<usize>, error: ServerError) -> Unserved {
+    match error {
+        ServerError::Setting(what) => config.wrong(key, beside, number, what).into(),
+        error => error.into(),
+    }
 }
 
 fn terms(config: &Config, protected: Option<Protected>) -> Result<Terms, Unserved> {

@@ -20,14 +20,19 @@ pub(super) struct Identity {
     groups: Vec<u32>,
 }
 
-/// Who the settings name, if anybody; in words where there is none such.
-pub(super) fn of(process: &Process) -> Result<Option<Identity>, String> {
+/// A key that names nobody of this machine, and why.
+type Unknown = (&'static str, String);
+
+/// Who the settings name, if anybody.
+pub(super) fn of(process: &Process) -> Result<Option<Identity>, Unknown> {
     let Some(user) = &process.user else { return Ok(None) };
-    let read = |path: &str| fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"));
+    let read = |path: &str| {
+        fs::read_to_string(path).map_err(|error| ("process.user", format!("cannot read {path}: {error}")))
+    };
     find(user, process.group.as_deref(), &read("/etc/passwd")?, &read("/etc/group")?).map(Some)
 }
 
-fn find(user: &str, group: Option<&str>, passwd: &str, groups: &str) -> Result<Identity, String> {
+fn find(user: &str, group: Option<&str>, passwd: &str, groups: &str) -> Result<Identity, Unknown> {
     let number = user.parse().ok();
     // name:password:uid:gid:…
     let known = passwd.lines().find_map(|line| {
@@ -37,9 +42,10 @@ fn find(user: &str, group: Option<&str>, passwd: &str, groups: &str) -> Result<I
         (name == user || number == Some(uid)).then_some((name, uid, gid))
     });
     let uid = known.map(|(_, uid, _)| uid).or(number);
-    let uid = uid.ok_or_else(|| format!("process.user: there is no user {user:?} in /etc/passwd"))?;
+    let unknown = || ("process.user", format!("there is no user {user:?} in /etc/passwd"));
+    let uid = uid.ok_or_else(unknown)?;
     if uid == 0 {
-        return Err("process.user: that is root, who may do everything".to_owned());
+        return Err(("process.user", "that is root, who may do everything".to_owned()));
     }
     // name:password:gid:members
     let all = || {
@@ -52,7 +58,7 @@ fn find(user: &str, group: Option<&str>, passwd: &str, groups: &str) -> Result<I
     let found = |wanted: &str| {
         let by_name = all().find(|(name, ..)| *name == wanted).map(|(_, gid, _)| gid);
         let gid = by_name.or_else(|| wanted.parse().ok());
-        gid.ok_or_else(|| format!("process.group: there is no group {wanted:?} in /etc/group"))
+        gid.ok_or_else(|| ("process.group", format!("there is no group {wanted:?} in /etc/group")))
     };
     let (gid, more) = match (group, known) {
         (Some(group), _) => (found(group)?, Vec::new()),
@@ -67,7 +73,7 @@ fn find(user: &str, group: Option<&str>, passwd: &str, groups: &str) -> Result<I
             )
         }
         (None, None) => {
-            return Err(format!("process.group: {user} is not in /etc/passwd, so it must be named"));
+            return Err(("process.group", format!("{user} is not in /etc/passwd, so it must be named")));
         }
     };
     Ok(Identity { name: user.to_owned(), user: uid, group: gid, groups: more })
@@ -98,7 +104,7 @@ mod tests {
     const GROUPS: &str =
         "root:x:0:\nhaul:x:980:\nfiles:x:500:ann,haul\ntls:x:501:haul\nother:x:502:haulier\n";
 
-    fn identity(user: &str, group: Option<&str>) -> Result<(u32, u32, Vec<u32>), String> {
+    fn identity(user: &str, group: Option<&str>) -> Result<(u32, u32, Vec<u32>), Unknown> {
         find(user, group, PASSWD, GROUPS).map(|it| (it.user, it.group, it.groups))
     }
 

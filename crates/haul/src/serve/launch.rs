@@ -17,7 +17,7 @@ use super::{
     Unserved,
     entrance::{self, Entrance},
     house::{Made, Protected},
-    identity::{self, Identity},
+    identity::Identity,
     sandbox::{self, Reach},
     systemd::{self, Notify},
 };
@@ -51,7 +51,7 @@ impl Launch {
     pub(super) fn of(config: &Config, file: Option<&Path>) -> Result<Self, Unserved> {
         let notify = Arc::new(Notify::from_environment().map_err(Unserved::Local)?);
         let handed = systemd::sockets().map_err(Unserved::Local)?;
-        let identity = identity::of(&config.process).map_err(Unserved::Local)?;
+        let identity = super::identity(config)?;
         if let Some(bits) = config.process.umask {
             umask(Mode::from_raw_mode(bits));
         }

@@ -72,7 +72,7 @@ impl From<ServerError> for Unserved {
     fn from(error: ServerError) -> Self {
         match error {
             ServerError::Setting(what) => {
-                Self::Settings(Problems { file: None, list: vec![Problem { line: None, key: None, what }] })
+                Self::Settings(Problems { file: None, list: vec![Problem::in_words(what)] })
             }
             error => Self::Local(error.to_string()),
         }
@@ -103,8 +103,8 @@ pub(crate) fn run(args: ServeArgs) -> u8 {
         Err(unserved) => return refused(&screen, &unserved),
     };
     if check {
-        if let Err(what) = identity::of(&config.process) {
-            return refused(&screen, &Unserved::Local(what));
+        if let Err(unserved) = identity(&config) {
+            return refused(&screen, &unserved);
         }
         // The certificate is read as well: a file that is there may still be none.
         let absent = config.absent_homes();
@@ -133,6 +133,12 @@ pub(crate) fn run(args: ServeArgs) -> u8 {
     // A disk that hangs keeps nobody here: what was told to clients is safe already.
     runtime.shutdown_background();
     code
+}
+
+/// Who the server is to become, if anybody. Where this machine has no such user that is told with its line.
+fn identity(config: &Config) -> Result<Option<identity::Identity>, Unserved> {
+    let found = identity::of(&config.process);
+    found.map_err(|(key, what)| Unserved::Local(config.wrong(key, &[], None, what).to_string()))
 }
 
 fn refused(screen: &Screen, unserved: &Unserved) -> u8 {
