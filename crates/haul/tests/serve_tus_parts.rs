@@ -4,11 +4,11 @@
 
 mod scene;
 
-use haul_testkit::{Content, disk::SmallDisk};
+use haul_testkit::{Content, Serve, disk::SmallDisk};
 
 use scene::{
     MIB,
-    served::{Place, part, received, serve},
+    served::{Place, hash_of, part, received, serve},
     tus::{BYTES, Tus, V1, filename, location, unseen},
     wait_until,
 };
@@ -202,4 +202,63 @@ fn where_there_is_no_room_for_the_whole_that_is_said_and_the_parts_stay() {
     std::fs::remove_file(&other).unwrap();
     joined(ann, "f.bin", &urls).expect(201);
     content.assert_file_is(&there);
+}
+
+#[test]
+fn a_quota_has_parts_and_what_is_made_of_them_once() {
+    let place = Place::new();
+    let user =
+        format!("[[user]]\nname = \"a\"\npassword = \"{}\"\nquota_bytes = \"30M\"\n", hash_of("secret"));
+    let serve = Serve::without_user(env!("CARGO_BIN_EXE_haul"), place.root()).config(&user).http();
+    let mut served = serve.start();
+    let ann = Tus::owner(served.http_addr());
+    let left = || {
+        let told = ann.asks("OPTIONS", "/f.bin", &[], b"").head.number("Tus-Max-Size");
+        told.unwrap() / MIB
+    };
+    let content = Content::new(2, 24 * MIB);
+    let parts = || -> Vec<String> {
+        let pieces = (0..3).map(|number| part(content, number * 8 * MIB, (number + 1) * 8 * MIB));
+        pieces.map(|piece| part_of(ann, &piece)).collect()
+    };
+    fn all(urls: &[String]) -> Vec<&str> {
+        urls.iter().map(String::as_str).collect()
+    }
+    let urls = parts();
+    assert_eq!(left(), 6);
+    // More than they are has to find room: the first one a second time does not.
+    let twice = [all(&urls), vec![&urls[0]]].concat();
+    let refused = joined(ann, "f.bin", &twice).expect(507);
+    assert!(refused.text().contains("your quota is used up"), "{}", refused.text());
+    assert_eq!((left(), place.staged()), (6, 3));
+    // Ended in the middle, by a server that is killed or a client that goes, nothing of it stays, and the parts do.
+    let gone = place.far("f.bin");
+    let ends_half_way = |end: &mut dyn FnMut()| {
+        let concat = format!("Upload-Concat: final;{}", all(&urls).join(" "));
+        let mut caller = ann.caller();
+        caller.sends(ann.head("POST", "/-/tus", &[V1, &concat, &filename("f.bin")]));
+        wait_until(|| place.hidden() >= 9 * MIB || gone.exists());
+        end();
+        drop(caller);
+    };
+    let mut running = Some(served);
+    ends_half_way(&mut || running = running.take().map(haul_testkit::Served::killed_and_started_again));
+    served = running.unwrap();
+    if gone.exists() {
+        // It was faster.
+        return;
+    }
+    assert_eq!((left(), place.staged()), (6, 3));
+    ends_half_way(&mut || {});
+    wait_until(|| left() == 6 && (place.staged() == 3 || gone.exists()));
+    if !gone.exists() {
+        joined(ann, "f.bin", &all(&urls)).expect(201);
+    }
+    content.assert_file_is(&gone);
+    wait_until(|| place.staged() == 0);
+    assert_eq!(left(), 6);
+    // Counted anew it is the same.
+    served.process().hang_up();
+    served.process().wait_for_line(|line| line.contains(" reloaded"), scene::SOON);
+    assert_eq!(left(), 6);
 }

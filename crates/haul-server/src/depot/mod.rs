@@ -47,6 +47,7 @@ use std::{
 
 use haul_store::{Durability, Ledger, MemoryLedger, Meta, Store};
 
+pub(crate) use self::quota::Joining;
 use self::{beginning::Readers, pending::Finished, quota::Quotas, seats::Seats};
 use crate::{ServerError, account::Account, hooks::Hooks};
 

@@ -112,6 +112,26 @@ impl Depot {
         Ok(told.collect())
     }
 
+    /// Drops what the last server has left of these uploads, before anybody comes in: those whose notes are such. How
+    /// many.
+    pub(crate) async fn drop_noted(
+        self: &Arc<Self>,
+        such: impl Fn(&[u8]) -> bool,
+    ) -> Result<usize, ServerError> {
+        let mut dropped = 0;
+        if self.rules.in_place {
+            return Ok(dropped);
+        }
+        for (key, record) in self.ledger.within(&TreePath::ROOT).await? {
+            if such(&record.note)
+                && let Some(sitting) = self.sit_if_free(&key)
+            {
+                dropped += usize::from(self.drop_unfinished(&sitting.seat.key).await?);
+            }
+        }
+        Ok(dropped)
+    }
+
     /// Gives an unfinished upload up, whosever it is. Who has received nothing for as long as the rules say is ended.
     pub async fn give_up(self: &Arc<Self>, of: &Remaining) -> Result<GivenUp, ServerError> {
         let key = of.key();

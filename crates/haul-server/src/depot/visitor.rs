@@ -1,12 +1,13 @@
 //! The tree as one account sees it: what may be looked at. What may be changed is in `changes`, what is sent to it in
 //! `receiving`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use haul_core::{BadPath, TreePath};
 use haul_store::{Meta, Reading, UploadKey};
+use tokio::time::timeout;
 
-use super::{Depot, Names, Peek, Seen, seats::Phase, told::Told, unfinished};
+use super::{Depot, Names, Peek, Seen, quota::Parts, seats::Phase, told::Told, unfinished};
 use crate::{
     ServerError,
     account::{Account, Permissions},
@@ -22,10 +23,15 @@ pub struct Visitor {
     told: Arc<Told>,
     /// What it uploads has no place in the tree.
     pub(super) aside: bool,
+    /// Of what it is put together.
+    pub(super) joins: Option<Parts>,
     pace: Option<Arc<Pace>>,
     /// From where it comes.
     whence: Option<Whence>,
 }
+
+/// Who waits for a turn to take bytes says so often that it is there: more often than anybody takes for silence.
+const BEAT: Duration = Duration::from_millis(500);
 
 /// What stands behind the owner of uploads without a place: no account's name has a colon in it.
 pub(super) const ASIDE: &str = ":part";
@@ -37,7 +43,7 @@ impl Visitor {
     }
 
     pub(super) fn new(depot: Arc<Depot>, account: Arc<Account>) -> Self {
-        Self { depot, account, told: Arc::default(), aside: false, pace: None, whence: None }
+        Self { depot, account, told: Arc::default(), aside: false, joins: None, pace: None, whence: None }
     }
 
     /// The same, whose bytes go at this pace.
@@ -66,6 +72,19 @@ impl Visitor {
     pub(crate) async fn pass(&self, way: Way, bytes: u64) {
         if let Some(pace) = &self.pace {
             pace.pass(way, bytes).await;
+        }
+    }
+
+    /// Waits until so many bytes that came may be taken. Meanwhile `waits` says again and again that they are there: who
+    /// is held up here is not silent.
+    pub(crate) async fn pass_up(&self, bytes: u64, waits: impl Fn()) {
+        if self.piece(Way::Up).is_none() {
+            return;
+        }
+        waits();
+        let mut passing = std::pin::pin!(self.pass(Way::Up, bytes));
+        while timeout(BEAT, &mut passing).await.is_err() {
+            waits();
         }
     }
 
@@ -237,10 +256,14 @@ impl Visitor {
         if !self.account.may_at(path).write {
             return Err(ServerError::Denied);
         }
-        let space = self.depot.store.space(&self.place(path)?).await?;
-        Ok(match (space, self.left()) {
+        Ok(match (self.free(path).await?, self.left()) {
             (Some(space), Some(left)) => Some(space.min(left)),
             (space, left) => space.or(left),
         })
+    }
+
+    /// The same by the medium alone, whatever this account may have of it.
+    pub(crate) async fn free(&self, path: &TreePath) -> Result<Option<u64>, ServerError> {
+        Ok(self.depot.store.space(&self.place(path)?).await?)
     }
 }

@@ -50,3 +50,16 @@ pub(crate) use digest::Digests;
 pub use door::{Door, Kind};
 pub use settings::{Limits, Settings, Times};
 pub use tls::Protection;
+
+use std::sync::Arc;
+
+use crate::{ServerError, depot::Depot};
+
+/// Drops what a server that was killed has left half-way of its own work at these doors; before one is opened. How many
+/// uploads.
+///
+/// # Errors
+/// Where what is known of unfinished uploads cannot be read or changed.
+pub async fn put_in_order(depot: &Arc<Depot>) -> Result<usize, ServerError> {
+    upload::tus::drop_half(depot).await
+}

@@ -79,6 +79,7 @@ impl Household {
             Some(ledger) => Depot::open(store, ledger, config.uploads).await?,
             None => Depot::read_only(store),
         };
+        http::put_in_order(&depot).await?;
         let hooks = match ledger {
             Some(ledger) => {
                 let mounts = config.mounts.iter().map(|mount| (mount.path.clone(), mount.dir.clone()));

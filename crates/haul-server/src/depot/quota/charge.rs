@@ -8,7 +8,10 @@ use std::sync::{
 use haul_core::TreePath;
 use haul_store::UploadKey;
 
-use super::{Depot, Quota, Visitor, book::Held};
+use super::{
+    Depot, Quota, Visitor,
+    book::{Book, Held, Parts},
+};
 use crate::ServerError;
 
 /// The number of the next upload; 0 is that of all that nobody has received since the server was started.
@@ -22,9 +25,39 @@ pub(in super::super) struct Charge {
     own: Option<(TreePath, Quota)>,
     /// As it begins.
     begins: Held,
+    /// Of what it is put together.
+    parts: Option<Parts>,
+}
+
+/// A file is being put together: what its parts count for it does not count for as well. Ends with this.
+pub(crate) struct Joining {
+    depot: Arc<Depot>,
+    key: UploadKey,
+    parts: Parts,
+}
+
+impl Drop for Joining {
+    fn drop(&mut self) {
+        self.depot.quotas.book().part_from(&self.key, &self.parts);
+    }
 }
 
 impl Visitor {
+    /// The same one, whose upload to there is put together from these parts without a place; and until when that is so.
+    pub(crate) fn joining<'a>(
+        &self,
+        path: &TreePath,
+        parts: impl Iterator<Item = &'a TreePath>,
+    ) -> Result<(Self, Joining), ServerError> {
+        let (key, aside) = (self.key(&self.place(path)?), self.aside());
+        let keys = parts.map(|part| Ok(aside.key(&aside.place(part)?)));
+        let keys = keys.collect::<Result<std::collections::HashSet<_>, ServerError>>()?;
+        let parts: Parts = keys.into_iter().collect();
+        let mut joins = self.clone();
+        joins.joins = Some(Arc::clone(&parts));
+        Ok((joins, Joining { depot: Arc::clone(self.depot()), key, parts }))
+    }
+
     /// What an upload to there will count for; `None` where nobody counts. One whose size is known and that would find no
     /// room is refused before its first byte.
     pub(in super::super) async fn charge(
@@ -40,7 +73,8 @@ impl Visitor {
         quotas.ready(&key.path).await?;
         let upload = NEXT.fetch_add(1, Ordering::Relaxed);
         let begins = Held { upload, len: 0, replaces, aside: self.is_aside() };
-        let charge = Charge { depot: Arc::clone(self.depot()), key: key.clone(), own: self.own(), begins };
+        let (depot, parts) = (Arc::clone(self.depot()), self.joins.clone());
+        let charge = Charge { depot, key: key.clone(), own: self.own(), begins, parts };
         if charge.fits(size.unwrap_or(0)) { Ok(Some(charge)) } else { Err(ServerError::OverQuota) }
     }
 }
@@ -51,19 +85,31 @@ impl Charge {
     }
 
     fn fits(&self, len: u64) -> bool {
-        let book = self.depot.quotas.book();
-        let more = book.beyond(&self.key, self.of(len));
-        self.own.as_ref().is_none_or(|(home, quota)| book.takes(home, *quota, more))
+        self.has_room(&self.depot.quotas.book(), self.of(len))
+    }
+
+    /// Whether it may begin so.
+    fn has_room(&self, book: &Book, now: Held) -> bool {
+        let parts = self.parts.as_deref().unwrap_or_default();
+        self.own.as_ref().is_none_or(|(home, quota)| {
+            book.takes(home, *quota, book.beyond_joined(home, &self.key, now, parts))
+        })
     }
 
     /// It begins, with so many bytes; what had its name until now counts no longer.
     pub(in super::super) fn open(&self, len: u64) -> Result<(), ServerError> {
         let mut book = self.depot.quotas.book();
-        let (now, own) = (self.of(len), self.own.as_ref());
-        if own.is_some_and(|(home, quota)| !book.takes(home, *quota, book.beyond(&self.key, now))) {
+        let now = self.of(len);
+        if !self.has_room(&book, now) {
             return Err(ServerError::OverQuota);
         }
-        book.set(&self.key, Some(now));
+        match &self.parts {
+            Some(parts) => book.join(&self.key, now, parts),
+            None => {
+                book.part(&self.key);
+                book.set(&self.key, Some(now));
+            }
+        }
         Ok(())
     }
 
@@ -75,9 +121,10 @@ impl Charge {
             return more;
         };
         let whole = Held { len: held.len.max(len.saturating_add(more)), ..held };
-        let wanted = u64::try_from(book.beyond(&self.key, whole).bytes).unwrap_or(0);
-        let room = self.own.as_ref().map_or(u64::MAX, |(home, quota)| book.room(home, *quota));
-        let missing = wanted.saturating_sub(room);
+        let missing = self.own.as_ref().map_or(0, |(home, quota)| {
+            let wanted = u64::try_from(book.beyond(home, &self.key, whole).bytes).unwrap_or(0);
+            wanted.saturating_sub(book.room(home, *quota))
+        });
         book.set(&self.key, Some(Held { len: whole.len.saturating_sub(missing), ..whole }));
         more.saturating_sub(missing)
     }
@@ -100,6 +147,7 @@ impl Charge {
         let mut book = self.depot.quotas.book();
         if book.held(&self.key).is_some_and(|held| held.upload == self.begins.upload) {
             book.set(&self.key, None);
+            book.part(&self.key);
         }
     }
 }

@@ -22,8 +22,10 @@ use haul_core::TreePath;
 use haul_store::{Kind, Meta, UploadKey};
 use tokio::{sync::Notify, time::timeout};
 
+pub(super) use book::Parts;
 use book::{Amount, Book};
 pub(super) use charge::Charge;
+pub(crate) use charge::Joining;
 
 use super::{Depot, Visitor};
 use crate::{ServerError, accounts::Quota};
@@ -70,6 +72,7 @@ impl Quotas {
     /// An upload is a file now, of so many bytes, and in the place of another one of that size.
     pub(super) fn published(&self, key: &UploadKey, len: u64, replaced: Option<u64>) {
         let Some(mut book) = self.in_use() else { return };
+        book.spend(key);
         book.set(key, None);
         let bytes = signed(len) - signed(replaced.unwrap_or(0));
         book.changed(&key.path, Amount { bytes, files: i64::from(replaced.is_none()) });
@@ -80,6 +83,7 @@ impl Quotas {
     pub(super) fn dropped(&self, key: &UploadKey) {
         if let Some(mut book) = self.in_use() {
             book.set(key, None);
+            book.part(key);
         }
     }
 
@@ -213,7 +217,7 @@ impl Visitor {
             return Ok(());
         };
         let now = book.held(key).map(|held| held.replacing(size));
-        let takes = now.is_none_or(|now| book.takes(&home, quota, book.beyond(key, now)));
+        let takes = now.is_none_or(|now| book.takes(&home, quota, book.beyond(&home, key, now)));
         if takes { Ok(()) } else { Err(ServerError::OverQuota) }
     }
 }

@@ -3,7 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use super::*;
-use crate::accounts::{Bounds, Quota};
+use crate::{
+    accounts::{Bounds, Quota},
+    depot::Joining,
+};
 
 fn limited(quota: Quota) -> Account {
     Account { bounds: Arc::new(Bounds { quota, ..Bounds::default() }), ..account("ann") }
@@ -134,4 +137,109 @@ async fn what_was_on_its_way_when_a_quota_came_counts_when_it_is_there() {
     let ann = server.visitor(of_bytes(100_000));
     published(on_its_way.settle(DataEnd::Clean, Control::Alive).await);
     assert_eq!(ann.left(), Some(40_000));
+}
+
+/// Parts of what is put together later, complete.
+async fn parts(ann: &Visitor, parts: &[(&str, u64)]) {
+    for (name, len) in parts {
+        kept(send_declared(&ann.aside(), name, Wish::Anew, Some(*len), *len).await.keep().await);
+    }
+}
+
+/// Begins to put them together.
+fn joining(ann: &Visitor, name: &str, parts: &[&str]) -> (Visitor, Joining) {
+    let parts: Vec<_> = parts.iter().map(|part| path(part)).collect();
+    ann.joining(&path(name), parts.iter()).unwrap()
+}
+
+async fn give_up(visitor: &Visitor, name: &str) {
+    let pending = visitor.pending(&path(name)).await.unwrap().unwrap();
+    assert!(visitor.cancel(&path(name), &pending.id).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_is_put_together_from_parts_counts_once() {
+    let bench = Bench::new();
+    let server = bench.start(RULES).await;
+    counted(&server, &[""]).await;
+    let ann = server.visitor(limited(Quota { bytes: Some(100_000), files: Some(1) }));
+    parts(&ann, &[("a", 30_000), ("b", 30_000)]).await;
+    assert_eq!(ann.left(), Some(40_000));
+    // A part that is named twice is there twice in the end.
+    let (joins, once) = joining(&ann, "f", &["a", "b", "a"]);
+    let over = joins.receive(&path("f"), Wish::Anew, Some(150_000)).await;
+    assert!(matches!(over, Err(ServerError::OverQuota)));
+    assert_eq!(ann.left(), Some(40_000));
+    let mut whole = joins.receive(&path("f"), Wish::Anew, Some(90_000)).await.unwrap();
+    for (end, left) in [(20_000, 40_000), (60_000, 40_000), (70_000, 30_000), (90_000, 10_000)] {
+        whole.append(content(whole.offset(), end).into()).await.unwrap();
+        assert_eq!(ann.left(), Some(left), "{end}");
+    }
+    published(whole.settle(DataEnd::Clean, Control::Alive).await);
+    // In the same moment the parts are nothing any more, though they are still there.
+    assert_eq!(ann.left(), Some(10_000));
+    drop(once);
+    for part in ["a", "b"] {
+        give_up(&ann.aside(), part).await;
+        assert_eq!(ann.left(), Some(10_000));
+    }
+    server.depot.recount().await.unwrap();
+    assert_eq!(ann.left(), Some(10_000));
+    // What takes the place of a file counts for the difference.
+    parts(&ann, &[("a", 10_000)]).await;
+    let (joins, _once) = joining(&ann, "f", &["a"]);
+    published(complete(&joins, "f", Wish::Anew, 10_000).await);
+    give_up(&ann.aside(), "a").await;
+    assert_eq!(ann.left(), Some(90_000));
+}
+
+#[tokio::test]
+async fn what_was_not_put_together_leaves_its_parts_to_count() {
+    let bench = Bench::new();
+    let server = bench.start(RULES).await;
+    counted(&server, &[""]).await;
+    let ann = server.visitor(of_bytes(100_000));
+    parts(&ann, &[("a", 60_000), ("b", 30_000)]).await;
+    let (joins, once) = joining(&ann, "f", &["a", "b"]);
+    let mut whole = joins.receive(&path("f"), Wish::Anew, Some(90_000)).await.unwrap();
+    whole.append(content(0, 40_000).into()).await.unwrap();
+    assert_eq!(ann.left(), Some(10_000));
+    // What stands for one file does not stand for another one as well.
+    let (others, _twice) = joining(&ann, "g", &["a", "b"]);
+    let over = others.receive(&path("g"), Wish::Anew, Some(90_000)).await;
+    assert!(matches!(over, Err(ServerError::OverQuota)));
+    // It breaks off, and nobody finds room that is not there, whatever is dropped first.
+    kept(whole.settle(DataEnd::Unclean, Control::Gone).await);
+    assert_eq!(ann.left(), Some(10_000));
+    give_up(&ann, "f").await;
+    assert_eq!(ann.left(), Some(10_000));
+    drop(once);
+    assert_eq!(ann.left(), Some(10_000));
+    // Now they can be put together to another one; and a part that goes meanwhile no longer stands for it.
+    let (joins, once) = joining(&ann, "g", &["a", "b"]);
+    let mut whole = joins.receive(&path("g"), Wish::Anew, Some(90_000)).await.unwrap();
+    whole.append(content(0, 50_000).into()).await.unwrap();
+    give_up(&ann.aside(), "a").await;
+    assert_eq!(ann.left(), Some(50_000), "30000 of b, and 20000 beyond that");
+    drop(once);
+    assert_eq!(ann.left(), Some(20_000));
+    drop(whole);
+    server.depot.at_rest().await;
+    assert_eq!(ann.left(), Some(20_001), "but for the byte that is held back");
+}
+
+#[tokio::test]
+async fn parts_in_another_home_do_not_stand_for_what_comes_into_this_one() {
+    let bench = Bench::new();
+    std::fs::create_dir(bench.root().join("sub")).unwrap();
+    let server = bench.start(RULES).await;
+    counted(&server, &["", "sub"]).await;
+    let ann = server.visitor(of_bytes(100_000));
+    let bob = server.visitor(Account { home: path("sub"), ..of_bytes(50_000) });
+    parts(&ann, &[("a", 60_000)]).await;
+    assert_eq!((ann.left(), bob.left()), (Some(40_000), Some(50_000)));
+    let (joins, _once) = joining(&ann, "sub/f", &["a"]);
+    let whole = send_declared(&joins, "sub/f", Wish::Anew, Some(60_000), 40_000).await;
+    assert_eq!((ann.left(), bob.left()), (Some(40_000), Some(10_000)));
+    drop(whole);
 }

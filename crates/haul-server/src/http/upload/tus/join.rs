@@ -8,6 +8,7 @@ use haul_proto::http::{
     upload_state::UploadState,
 };
 use http::{HeaderValue, StatusCode};
+use tokio::runtime::Handle;
 
 use super::{
     super::{
@@ -17,14 +18,15 @@ use super::{
             request::Client,
             trouble::{Answered, Trouble},
         },
-        Resource,
+        Note, Resource,
     },
     create::created,
     refused,
     take::ended,
 };
 use crate::{
-    depot::{Announced, Beginning, Named, Order, Visitor},
+    ServerError,
+    depot::{Announced, Beginning, Depot, Joining, Named, Order, Visitor},
     metrics::Dialect,
 };
 
@@ -38,7 +40,7 @@ struct Part {
 }
 
 /// Puts a file together from its parts, and drops them when it is there. Ended in the middle, also with the server, it
-/// can be asked for again: nothing of it is seen until then.
+/// can be asked for again: nothing of it is seen until then, and nothing stays of what was put together so far.
 pub(super) async fn join(
     client: &Arc<Client>,
     visitor: &Visitor,
@@ -57,34 +59,101 @@ pub(super) async fn join(
     }
     let length = parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.length));
     let length = length.ok_or_else(|| refused(&Refusal::TooLarge { max: u64::MAX }))?;
-    if visitor.space(&path).await?.is_some_and(|room| length > room) {
+    // What the medium has room for; a quota has the parts already, and asks for no more than the whole is beyond them.
+    if visitor.free(&path).await?.is_some_and(|room| length > room) {
         let words = "there is no room for all parts together";
         return Err(Trouble::new(StatusCode::INSUFFICIENT_STORAGE, words));
     }
+    let (visitor, joining) = visitor.joining(&path, parts.iter().map(|part| &part.resource.path))?;
     let order = Order { announced: Announced::Whole(length), ..order };
-    let receiving = receive::begin(client, visitor, &path, order, Dialect::Tus).await?;
-    let mut arriving = Arriving::new(client, visitor, &path, receiving, Dialect::Tus);
+    let receiving = receive::begin(client, &visitor, &path, order, Dialect::Tus).await?;
+    let mut arriving = Arriving::new(client, &visitor, &path, receiving, Dialect::Tus);
     let id = arriving.name().await?.ok_or_else(|| refused(&Refusal::NoSuchPart))?;
     let whole = Resource { id, path, part: false };
     let location = HeaderValue::try_from(whole.url());
     let location = location.map_err(|_| Trouble::not_found())?;
-    for part in &parts {
-        if let Err(trouble) = copy(&aside, part, &mut arriving).await {
-            // The parts are still there: what was put together so far is worth nothing.
-            drop(arriving);
-            if let Err(error) = visitor.cancel(&whole.path, &whole.id).await {
-                tracing::warn!(path = %whole.path, %error, "what was put together half-way is still there");
+    let half = HalfWay(Some(Joined { visitor: visitor.clone(), aside, whole, parts, joining }));
+    let put_together = async {
+        for part in half.parts() {
+            copy(&visitor.aside(), part, &mut arriving).await?;
+        }
+        ended(arriving, Some(length)).await
+    };
+    let put_together = put_together.await;
+    half.end(put_together.is_ok()).await;
+    Ok(created(&visitor, &location, put_together?))
+}
+
+/// A file that is being put together. However that ends, either it is there and its parts are dropped, or they are still
+/// there, and what was put together so far is worth nothing.
+struct Joined {
+    visitor: Visitor,
+    aside: Visitor,
+    whole: Resource,
+    parts: Vec<Part>,
+    /// Until the one or the other is dropped.
+    joining: Joining,
+}
+
+/// The same while it is done: somebody who goes away in the middle leaves nothing of it.
+struct HalfWay(Option<Joined>);
+
+impl Joined {
+    /// `is_there`: it surely is; else that is found out.
+    async fn end(self, is_there: bool) {
+        let Self { visitor, aside, whole, parts, joining } = self;
+        let became = if is_there { Ok(None) } else { visitor.named(&whole.path, &whole.id).await.map(Some) };
+        match became {
+            Ok(None | Some(Named::Published(_))) => {
+                for Part { resource: Resource { path, id, .. }, .. } in &parts {
+                    if let Err(error) = aside.cancel_soon(path, id).await {
+                        tracing::warn!(%path, %error, "a part that was put in its place is still there");
+                    }
+                }
             }
-            return Err(trouble);
+            Ok(Some(Named::Unfinished(_))) => {
+                if let Err(error) = visitor.cancel(&whole.path, &whole.id).await {
+                    tracing::warn!(path = %whole.path, %error, "what was put together half-way is still there");
+                }
+            }
+            Ok(Some(Named::Gone | Named::Unknown)) => {}
+            Err(error) => {
+                tracing::warn!(path = %whole.path, %error, "what was put together half-way may be still there");
+            }
+        }
+        drop(joining);
+    }
+}
+
+impl HalfWay {
+    fn parts(&self) -> &[Part] {
+        self.0.as_ref().map_or(&[], |joined| &joined.parts)
+    }
+
+    async fn end(mut self, is_there: bool) {
+        // In a task, to its end, whoever goes away meanwhile.
+        if let Some(joined) = self.0.take()
+            && let Err(error) = tokio::spawn(joined.end(is_there)).await
+        {
+            tracing::warn!(%error, "parts of a file that was put together may be still there");
         }
     }
-    let state = ended(arriving, Some(length)).await?;
-    for Part { resource, .. } in &parts {
-        if let Err(error) = aside.cancel_soon(&resource.path, &resource.id).await {
-            tracing::warn!(path = %resource.path, %error, "a part that was put in its place is still there");
+}
+
+impl Drop for HalfWay {
+    fn drop(&mut self) {
+        if let (Some(joined), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(joined.end(false));
         }
     }
-    Ok(created(visitor, &location, state))
+}
+
+/// Drops what a server that was killed has left half-way put together: its parts are there.
+///
+/// # Errors
+/// Where what is known of unfinished uploads cannot be read or changed.
+pub(in crate::http) async fn drop_half(depot: &Arc<Depot>) -> Result<usize, ServerError> {
+    depot.drop_noted(|note| Note::read(note).concat.is_some()).await
 }
 
 /// The answer that the same request has had.

@@ -37,6 +37,8 @@ use crate::{
     metrics::Reason,
 };
 
+pub(in super::super) use join::drop_half;
+
 /// Where uploads are created.
 pub(in super::super) const PATH: &str = "/-/tus";
 /// Who sends and has sent nothing for so long is most likely dead.
