@@ -18,6 +18,7 @@ use scene::{
     MIB, SOON,
     http::{OWNER, STRANGER, request},
     served::{OTHERS_PASSWORD, Place, hash_of, owner, stranger},
+    tus::Tus,
 };
 
 /// Slower than so much of what a rate comes to is no longer the rate.
@@ -272,6 +273,55 @@ fn a_rate_that_changes_holds_for_what_runs_and_a_wrong_one_changes_nothing() {
     caller.hears(226);
     http.read_exact(&mut vec![0; 50 << 20]).unwrap();
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[test]
+fn an_upload_that_is_held_up_is_not_silent_and_nobody_takes_it_over() {
+    let place = Place::new();
+    // Of four uploads each has its turn every four seconds, twice as long as somebody is waited for who is silent.
+    let served = serve(&place, &users("up = \"1K\"")).start();
+    let bytes = vec![7; 3 << 10];
+    let staged = |count: usize| {
+        scene::wait_until(|| {
+            let there = fs::read_dir(place.far(".haul/staging")).into_iter().flatten().flatten();
+            let begun = there.filter(|file| file.metadata().is_ok_and(|found| found.len() > 0)).count();
+            begun == count
+        });
+    };
+    let mut ftp = owner(served.addr());
+    let mut data = ftp.data();
+    ftp.says("STOR ftp", 150);
+    data.sends(&bytes);
+    let ann = Tus::owner(served.http_addr());
+    let url = ann.creates("/", "tus", 3 << 10);
+    let mut tus = ann.begins(&url, 0, 3 << 10, &[], &bytes);
+    let mut puts = ["/http", "/more"].map(|path| {
+        let mut caller = HttpCaller::to(served.http_addr());
+        caller.sends(request("PUT", path, &[OWNER], Some(&bytes)));
+        caller
+    });
+    staged(4);
+    // Newcomers wait for as long as somebody may be silent, and go.
+    let put = request("PUT", "/http", &[OWNER], Some(b"new"));
+    let other = std::thread::spawn({
+        let at = served.http_addr();
+        move || HttpCaller::to(at).asks(put).status()
+    });
+    let mut newcomer = owner(served.addr());
+    newcomer.says("PASV", 227);
+    newcomer.says("STOR ftp", 450);
+    assert_eq!(other.join().unwrap(), 409);
+    // Who asks how far it is ends nobody.
+    assert!(ann.offset(&url) < 3 << 10);
+    data.finish();
+    ftp.hears(226);
+    for put in &mut puts {
+        put.answer("PUT").expect(201);
+    }
+    tus.answer("PATCH").expect(204);
+    for name in ["ftp", "http", "more", "tus"] {
+        assert_eq!(fs::read(place.far(name)).unwrap(), bytes, "{name}");
+    }
 }
 
 #[test]

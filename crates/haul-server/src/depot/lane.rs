@@ -342,6 +342,14 @@ impl Lane {
         Ok(taken.then)
     }
 
+    /// Bytes are there, and wait until they may be taken: nobody is to take them for a client that is silent.
+    pub(crate) fn waits(&self) {
+        if let Some(seam) = &self.seam {
+            // Where all is over the next bytes are refused.
+            let _ = seam.woven.received(seam.number);
+        }
+    }
+
     /// Nothing comes for the moment: what came is made safe in time all the same. To be called every few seconds.
     pub async fn rest(&mut self) -> Result<(), ServerError> {
         Ok(self.seam()?.woven.keep_safe().await?)

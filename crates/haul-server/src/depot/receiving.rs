@@ -270,6 +270,13 @@ impl Receiving {
         told.unwrap_or(0)
     }
 
+    /// Bytes are there, and wait until they may be taken: nobody is to take them for a client that is silent.
+    pub(crate) fn waits(&self) {
+        if let Some(sitting) = &self.sitting {
+            sitting.seat.received();
+        }
+    }
+
     /// Makes it an unfinished upload now, also without a byte, and tells its name; `None` where uploads go in place and
     /// have none.
     pub async fn name(&mut self) -> Result<Option<String>, ServerError> {

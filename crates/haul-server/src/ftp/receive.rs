@@ -215,7 +215,7 @@ impl Pouring<'_> {
             let ended = tokio::select! {
                 biased;
                 why = halt(halted) => Some(why),
-                () = self.visitor.pass(Way::Up, self.buffer.len() as u64) => None,
+                () = self.visitor.pass_up(self.buffer.len() as u64, || self.receiving.waits()) => None,
             };
             if let Err(ending) = self.hand_over().await {
                 return Some(ending);

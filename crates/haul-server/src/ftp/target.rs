@@ -49,6 +49,14 @@ impl Target {
         }
     }
 
+    /// Bytes are there, and wait until they may be taken.
+    pub(super) fn waits(&self) {
+        match self {
+            Self::Whole(receiving) => receiving.waits(),
+            Self::Lane(lane) => lane.waits(),
+        }
+    }
+
     /// Nothing comes for the moment.
     pub(super) async fn rest(&mut self) -> Result<(), ServerError> {
         match self {

@@ -204,7 +204,7 @@ impl Arriving {
         {
             let some = piece.split_to(piece.len().min(most));
             // Memory of its own, which who is not limited does not hold.
-            Box::pin(self.visitor.pass(Way::Up, some.len() as u64)).await;
+            Box::pin(self.visitor.pass_up(some.len() as u64, || self.receiving.waits())).await;
             self.take(some).await?;
         }
         if piece.is_empty() { Ok(()) } else { self.take(piece).await }
