@@ -287,6 +287,41 @@ fn what_is_unfinished_is_told_to_its_owner_and_nobody_else() {
     assert!(nameless.status() == 401 || nameless.text().trim() == "[]", "{nameless:?}");
 }
 
+#[test]
+fn a_path_in_a_query_is_encoded_as_queries_are() {
+    let place = Place::new();
+    std::fs::create_dir(place.far("in a")).unwrap();
+    let served = place.serve().http().start();
+    let (addr, ftp) = (served.http_addr(), served.addr());
+    for (at, name) in ["a b", "a+b", "a&path=b", "100%", "100%25", "#?=;", "\u{fc}"].into_iter().enumerate() {
+        let kept = left_unfinished(ftp, &format!("in a/{name}"), &part(NEW, 0, 1000 + at as u64));
+        // Every byte of it, and only what would mean something else in a query.
+        let every: String = format!("/in a/{name}").bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let needed = name.replace('%', "%25").replace('+', "%2B").replace('&', "%26").replace('#', "%23");
+        let needed = format!("/in+a/{}", needed.replace(' ', "+").replace('\u{fc}', "%C3%BC"));
+        for query in [every, needed] {
+            let told = listed(addr, &query);
+            assert_eq!((told.len(), told[0]["offset"].as_u64()), (1, Some(kept)), "{name} {query}: {told:?}");
+            // What is told are paths of URLs.
+            let url = told[0]["url"].as_str().unwrap();
+            assert_eq!(offset_of(addr, url), Some(kept), "{name}: {url}");
+            assert!(url.ends_with(told[0]["path"].as_str().unwrap()), "{told:?}");
+        }
+    }
+    assert_eq!(listed(addr, "%2Fin%20a%2f").len(), 7);
+    assert_eq!(listed(addr, "/in%20a").len(), 7);
+    assert_eq!(listed(addr, "in+a").len(), 7, "paths begin at the root in any case");
+    for bad in ["/a%00b", "/..%2fa", "/a//.haul/b"] {
+        let refused = Ask::new("GET", &format!("/-/uploads?path={bad}")).to(addr);
+        assert!((400..500).contains(&refused.status()), "{bad}: {}", refused.text());
+    }
+}
+
+/// How far the upload of a URL is.
+fn offset_of(addr: std::net::SocketAddr, url: &str) -> Option<u64> {
+    Ask::new("HEAD", url).to(addr).head.number("Upload-Offset")
+}
+
 /// How an upload is begun, and how it is gone on with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dialect {
