@@ -200,7 +200,8 @@ impl Book {
             (Some(now), None) => drop(book.held.insert(key.clone(), now)),
             (None, _) => drop(book.held.remove(key)),
         };
-        if self.joined.contains_key(key) || self.whole.contains_key(key) {
+        let concerned = || self.joined.contains_key(key) || self.whole.contains_key(key);
+        if !self.joined.is_empty() && concerned() {
             let keys: Vec<_> = std::iter::once(key).chain(self.whole.get(key)).cloned().collect();
             self.change(&keys, store);
             return;
