@@ -5,10 +5,10 @@
 
 mod scene;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Instant};
 
 use haul_testkit::{
-    Caller, Content,
+    Caller, Content, HaulProcess,
     caller::{Data, Reply},
     served::{PASSWORD, USER},
     tls::{Certificates, Version},
@@ -16,6 +16,7 @@ use haul_testkit::{
 
 use scene::{
     MIB,
+    figures::{Figures, told_at},
     served::{Place, owner, part, stranger, wait_until_taken},
     wait_until,
 };
@@ -290,6 +291,42 @@ fn a_client_that_leaves_all_answers_untaken_costs_no_memory_and_no_time() {
     assert_eq!(end.code, 226, "{end:?}");
     assert!((1..=3000).contains(&told), "{told}");
     assert_eq!(std::fs::metadata(place.far("f")).unwrap().len(), 3000);
+}
+
+/// Calls of a process that have written something, where the system counts them.
+fn writes_of(process: &HaulProcess) -> Option<u64> {
+    let counted = std::fs::read_to_string(format!("/proc/{}/io", process.id())).ok()?;
+    counted.lines().find_map(|line| line.strip_prefix("syscw: "))?.parse().ok()
+}
+
+#[test]
+fn a_flood_of_markers_is_neither_a_flood_of_writes_nor_of_syncs() {
+    let place = Place::new();
+    let served = place.serve().args(["--metrics", "127.0.0.1:0"]).start();
+    let at = told_at(&served);
+    let mut caller = in_blocks(served.addr());
+    let many = 150_000;
+    let wire = [block(0, b"x"), marker("m")].concat().repeat(many);
+    let mut data = begins(&mut caller, "STOR f");
+    let (began, before) = (Instant::now(), writes_of(served.process()));
+    data.sends(&wire);
+    data.sends(&marker("last"));
+    // The last one is answered, as soon as nothing more comes.
+    let last = format!("110 MARK last = {many}\r\n");
+    while caller.reply().text != last {}
+    let (took, after) = (began.elapsed(), writes_of(served.process()));
+    let syncs = Figures::at(at, "/metrics").of("haul_sync_seconds_count{what=\"file\"}") as u128;
+    data.sends(&END);
+    caller.hears(226);
+    assert_eq!(std::fs::metadata(place.far("f")).unwrap().len(), many as u64);
+    // Twice a second, and once each time that the client, on a slow machine, seems to have fallen quiet.
+    let most = 4 + took.as_millis() / 500 + took.as_millis() / 20;
+    assert!(syncs <= most, "{syncs} syncs in {took:?}");
+    if let (Some(before), Some(after)) = (before, after) {
+        // As many as it was read in pieces, and some for the ledger at each sync.
+        let most = many as u64 / 10 + 100 * syncs as u64;
+        assert!(after - before < most, "{} writes", after - before);
+    }
 }
 
 #[test]

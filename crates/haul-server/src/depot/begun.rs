@@ -5,6 +5,8 @@ use std::{path::PathBuf, time::Instant};
 use haul_store::{Lease, Staged, StoreError};
 use tokio::task::JoinHandle;
 
+use super::upload::ASKED_AGAIN;
+
 /// What there is of it after its first byte.
 pub(super) struct Begun {
     pub(super) staged: Box<dyn Staged>,
@@ -38,6 +40,12 @@ impl Begun {
     pub(super) fn new(staged: Box<dyn Staged>, lease: Option<Lease>, saved: bool, durable: u64) -> Self {
         let now = Instant::now();
         Self { staged, lease, saved, since: now, synced: now, durable, lost: false, beside: None }
+    }
+
+    /// Whether it was made safe so lately that nobody's wish makes it be again. Whoever is the first to wish it has all
+    /// that came made safe.
+    pub(super) fn was_just_synced(&self) -> bool {
+        self.synced > self.since && self.synced.elapsed() < ASKED_AGAIN
     }
 
     pub(super) async fn sync(&mut self) -> Result<(), StoreError> {

@@ -1,18 +1,14 @@
 //! Places of an upload that its client has marked, to go on from there if need be: what is before them is made safe soon,
-//! and then told.
+//! and then told. However many are marked, what is not waited for is made safe now and then only.
 
 use haul_store::StoreError;
 
 use super::upload::Upload;
 
 impl Upload {
-    /// The client has marked the place where it is.
-    pub(super) fn mark(&mut self) {
-        self.marked = self.end();
-    }
-
-    /// How much may be told, of which the last mark is to be a part soon: with `wait` it is.
-    pub(super) async fn safe_mark(&mut self, wait: bool) -> Result<u64, StoreError> {
+    /// The client has marked this place. How much may be told, of which the mark is to be a part soon: with `wait` it is.
+    pub(super) async fn safe_mark(&mut self, mark: u64, wait: bool) -> Result<u64, StoreError> {
+        self.marked = self.marked.max(mark);
         loop {
             let Some(begun) = &mut self.begun else { return Ok(self.start()) };
             begun.look_beside(false).await?;
@@ -20,7 +16,7 @@ impl Upload {
             if told >= self.marked {
                 return Ok(told);
             }
-            if begun.beside.is_none() {
+            if begun.beside.is_none() && (wait || !begun.was_just_synced()) {
                 let end = begun.staged.len();
                 self.sync_beside(end);
             }

@@ -363,23 +363,15 @@ impl Receiving {
         }
     }
 
-    /// The client marks where it is now, to go on from there if need be: once that is safe it is never held back, since
-    /// this client knows that its end is still to be told.
-    pub async fn mark(&mut self) -> Result<(), ServerError> {
+    /// The client has marked a place that it has reached, to go on from there if need be: once that is safe it is never
+    /// held back, since this client knows that its end is still to be told.
+    ///
+    /// How many bytes may be told: with `wait` all up to the mark, and without it those are made safe soon, at most twice
+    /// a second. To be asked again until they are. May be dropped.
+    pub async fn safe_mark(&mut self, mark: u64, wait: bool) -> Result<u64, ServerError> {
         let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
         match &mut *sitting.seat.turn.lock().await {
-            Phase::Open(upload) => upload.mark(),
-            Phase::Busy | Phase::Lanes(_) | Phase::Over => return Err(fenced(sitting).into()),
-        }
-        Ok(())
-    }
-
-    /// How many bytes may be told: with `wait` all up to the last [`Self::mark`], and without it those are being made
-    /// safe. To be asked again until they are. May be dropped.
-    pub async fn safe_mark(&mut self, wait: bool) -> Result<u64, ServerError> {
-        let sitting = self.sitting.as_ref().ok_or(ServerError::Busy)?;
-        match &mut *sitting.seat.turn.lock().await {
-            Phase::Open(upload) => Ok(upload.safe_mark(wait).await?),
+            Phase::Open(upload) => Ok(upload.safe_mark(mark, wait).await?),
             Phase::Busy | Phase::Lanes(_) | Phase::Over => Err(fenced(sitting).into()),
         }
     }

@@ -35,7 +35,7 @@ use crate::ServerError;
 pub(super) const SYNC_AFTER: Duration = Duration::from_secs(5);
 /// … or so many bytes.
 pub(super) const SYNC_BYTES: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
-/// Who asks how far it is has it made safe, if that was not done for so long.
+/// Who asks how far it is, or marks a place, has it made safe, if that was not done for so long.
 pub(super) const ASKED_AGAIN: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_millis(500) };
 /// An upload is remembered after so long …
 const SAVE_AFTER: Duration = Duration::from_millis(200);
@@ -374,8 +374,7 @@ impl Upload {
     /// that only watches.
     pub(super) async fn catch_up(&mut self) -> Result<(), StoreError> {
         let Some(begun) = &mut self.begun else { return Ok(()) };
-        // Whoever is the first to ask hears of all that came.
-        if begun.synced > begun.since && begun.synced.elapsed() < ASKED_AGAIN {
+        if begun.was_just_synced() {
             return Ok(());
         }
         begun.look_beside(true).await?;

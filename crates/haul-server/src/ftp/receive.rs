@@ -18,7 +18,7 @@ use haul_proto::ftp::server::{
     wire::{Incoming, Taken},
 };
 use haul_store::{Assent, Then};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{
     data::{Came, Stream},
@@ -45,6 +45,9 @@ const LARGEST_PIECE: usize = 256 << 10;
 const SOON: Duration = Duration::from_millis(2);
 /// … and no longer than this.
 const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// A client that sends nothing for so long may wait to be told what of its marks is safe.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// While nothing comes it is seen to so often that what came is made safe.
 const LOOK_AFTER: Duration = Duration::from_secs(2);
@@ -320,20 +323,25 @@ impl Pouring<'_> {
             return append(self.receiving, wire.freeze()).await;
         }
         let mut rest = &wire[..];
+        // However small what came is cut, it is appended in one.
+        let mut file = Vec::with_capacity(rest.len().min(LARGEST_PIECE) + 1);
         loop {
-            let mut file = Vec::with_capacity(rest.len().min(LARGEST_PIECE) + 1);
-            let taken = self.incoming.take(&mut rest, &mut file, LARGEST_PIECE);
-            // What came before something wrong is kept with the rest.
-            append(self.receiving, file.into()).await?;
-            match taken.map_err(|wrong| incomplete(Incomplete::Malformed(wrong.words())))? {
-                Taken::Marker(marker) => {
-                    self.marks.add(marker, self.receiving).await.map_err(|error| failed(&error))?;
+            match self.incoming.take(&mut rest, &mut file, LARGEST_PIECE) {
+                Ok(Taken::Marker(marker)) => {
+                    self.marks.add(marker, self.receiving.offset() + file.len() as u64);
                 }
+                Ok(Taken::Enough) => append(self.receiving, std::mem::take(&mut file).into()).await?,
                 // What stands behind the end is found out.
-                Taken::Enough | Taken::End => {}
-                Taken::All => break,
+                Ok(Taken::End) => {}
+                Ok(Taken::All) => break,
+                Err(wrong) => {
+                    // What came before it is kept with the rest.
+                    append(self.receiving, file.into()).await?;
+                    return Err(incomplete(Incomplete::Malformed(wrong.words())));
+                }
             }
         }
+        append(self.receiving, file.into()).await?;
         self.marks.tell(self.receiving, false).await.map_err(|error| failed(&error))
     }
 
@@ -381,7 +389,7 @@ impl Pouring<'_> {
 }
 
 /// Waits for bytes, as long as that may take; what came before is made safe meanwhile, and where that was marked it is
-/// told.
+/// told soon.
 async fn quiet<T>(
     stall: Duration,
     (receiving, marks): (&mut Target, &mut Marks),
@@ -395,7 +403,7 @@ async fn quiet<T>(
             tokio::select! {
                 biased;
                 came = timeout(left.min(LOOK_AFTER), &mut coming) => came,
-                told = marks.tell(receiving, true) => {
+                told = told_soon(receiving, marks) => {
                     told.map_err(|error| failed(&error))?;
                     continue;
                 }
@@ -409,6 +417,12 @@ async fn quiet<T>(
             Err(_) => receiving.rest().await.map_err(|error| failed(&error))?,
         }
     }
+}
+
+/// Tells all marks, after a pause: whose bytes go on has them told when what came is made safe anyway.
+async fn told_soon(receiving: &mut Target, marks: &mut Marks) -> Result<(), ServerError> {
+    sleep(PAUSE).await;
+    marks.tell(receiving, true).await
 }
 
 fn incomplete(why: Incomplete) -> Ending {

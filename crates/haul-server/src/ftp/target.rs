@@ -65,18 +65,10 @@ impl Target {
         }
     }
 
-    /// The client marks where it is now. A lane knows no marks.
-    pub(super) async fn mark(&mut self) -> Result<(), ServerError> {
+    /// How many bytes may be told to a client that has marked this place. A lane knows no marks.
+    pub(super) async fn safe_mark(&mut self, mark: u64, wait: bool) -> Result<u64, ServerError> {
         match self {
-            Self::Whole(receiving) => receiving.mark().await,
-            Self::Lane(_) => Ok(()),
-        }
-    }
-
-    /// How many bytes may be told to a client that marks.
-    pub(super) async fn safe_mark(&mut self, wait: bool) -> Result<u64, ServerError> {
-        match self {
-            Self::Whole(receiving) => receiving.safe_mark(wait).await,
+            Self::Whole(receiving) => receiving.safe_mark(mark, wait).await,
             Self::Lane(_) => Ok(0),
         }
     }
