@@ -30,6 +30,21 @@ pub(crate) trait Watching {
     fn is_over(&self) -> bool;
 }
 
+/// How bytes of a file lie on a connection.
+pub(crate) trait Laying {
+    /// Sends up to `count` bytes of a file from `at` on, which moves; how many. 0 is the end of the file.
+    fn send(&mut self, socket: &impl Socket, file: &File, at: &mut u64, count: usize) -> io::Result<usize>;
+}
+
+/// As they are.
+pub(crate) struct Bare;
+
+impl Laying for Bare {
+    fn send(&mut self, socket: &impl Socket, file: &File, at: &mut u64, count: usize) -> io::Result<usize> {
+        sys::send_file(socket, file, at, count)
+    }
+}
+
 /// Why bytes stopped.
 pub(crate) enum Broken {
     /// The connection.
@@ -46,14 +61,14 @@ pub(crate) fn is_unsupported(error: &io::Error) -> bool {
 /// What a thread does for one client at a time: sends from `at` on, which moves. The socket's calls wait meanwhile.
 pub(crate) fn turn(
     stream: &impl Socket,
-    file: &File,
+    (file, laying): (&File, &mut impl Laying),
     at: &mut u64,
     to: u64,
     watching: &(impl Watching + ?Sized),
 ) -> Result<(), Broken> {
     let began = Instant::now();
     while *at < to && began.elapsed() < TURN && !watching.is_over() {
-        if short_burst(stream, file, at, to, watching)? {
+        if short_burst(stream, (file, laying), at, to, watching)? {
             continue;
         }
         if !sys::wait_writable(stream, SHORT_WAIT) {
@@ -61,7 +76,7 @@ pub(crate) fn turn(
         }
         // It took a whole buffer in no time.
         if let Ok(waiting) = sys::Waiting::within(stream, SHORT_WAIT * 4) {
-            long_bursts(&waiting, file, at, to, watching, began)?;
+            long_bursts(&waiting, (file, laying), at, to, watching, began)?;
         }
     }
     Ok(())
@@ -70,7 +85,7 @@ pub(crate) fn turn(
 /// Sends until the client is slower than it was, or others have their turn.
 fn long_bursts(
     waiting: &sys::Waiting<'_, impl Socket>,
-    file: &File,
+    (file, laying): (&File, &mut impl Laying),
     at: &mut u64,
     to: u64,
     watching: &(impl Watching + ?Sized),
@@ -78,7 +93,7 @@ fn long_bursts(
 ) -> Result<(), Broken> {
     while *at < to && began.elapsed() < TURN && !watching.is_over() {
         let count = usize::try_from(to - *at).unwrap_or(LONG_BURST).min(LONG_BURST);
-        match waiting.send_file(file, at, count) {
+        match laying.send(waiting.socket(), file, at, count) {
             Ok(0) => return Err(Broken::Shrunk),
             Ok(sent) => {
                 watching.sent(sent);
@@ -97,13 +112,13 @@ fn long_bursts(
 /// Sends what can be sent without waiting; `false` where the client must take some of it first.
 fn short_burst(
     stream: &impl Socket,
-    file: &File,
+    (file, laying): (&File, &mut impl Laying),
     at: &mut u64,
     to: u64,
     watching: &(impl Watching + ?Sized),
 ) -> Result<bool, Broken> {
     let count = usize::try_from(to - *at).unwrap_or(BURST).min(BURST);
-    match sys::send_file(stream, file, at, count) {
+    match laying.send(stream, file, at, count) {
         Ok(0) => Err(Broken::Shrunk),
         Ok(sent) => {
             watching.sent(sent);

@@ -10,10 +10,11 @@ use tokio::{io::Interest, task::spawn_blocking, time::timeout};
 use super::{
     data::{Ending, Stream},
     figures::Figures,
+    in_blocks::Laid,
     retrieve::Stopped,
 };
 use crate::{
-    by_system::{Broken, LITTLE, Watching, turn},
+    by_system::{Broken, LITTLE, Laying as _, Watching, turn},
     depot::Visitor,
     pace::Way,
     sys,
@@ -38,10 +39,11 @@ impl From<Broken> for Stopped {
     }
 }
 
-/// Which bytes of what go where.
+/// Which bytes of what go where, and how.
 pub(super) struct Sending<'a> {
     pub(super) file: &'a Arc<File>,
     pub(super) to: u64,
+    pub(super) laid: Laid,
     pub(super) visitor: &'a Visitor,
     pub(super) figures: &'a Arc<Figures>,
     /// The longest time without a byte.
@@ -66,8 +68,8 @@ fn give_back(lent: TcpStream) -> io::Result<Stream> {
 }
 
 /// Sends from `at` on, which moves with what was sent.
-pub(super) async fn send(ending: &mut Ending, sending: &Sending<'_>, at: &mut u64) -> Result<(), Stopped> {
-    let &Sending { file, to, visitor, figures, stall } = sending;
+pub(super) async fn send(ending: &mut Ending, sending: Sending<'_>, at: &mut u64) -> Result<(), Stopped> {
+    let Sending { file, to, mut laid, visitor, figures, stall } = sending;
     // Up to where a limited transfer may send.
     let mut granted = 0;
     while *at < to {
@@ -86,18 +88,18 @@ pub(super) async fn send(ending: &mut Ending, sending: &Sending<'_>, at: &mut u6
             None => to,
         };
         if to - *at <= LITTLE {
-            little(stream, file, at, to, figures)?;
+            little(stream, (file, &mut laid), at, to, figures)?;
             continue;
         }
         let lent = lend(ending).map_err(Stopped::Wire)?;
         let (file, figures, mut moving) = (Arc::clone(file), Arc::clone(figures), *at);
         let turned = spawn_blocking(move || {
-            let sent = turn(&lent, &file, &mut moving, to, figures.as_ref());
-            (lent, moving, sent.map_err(Stopped::from))
+            let sent = turn(&lent, (&file, &mut laid), &mut moving, to, figures.as_ref());
+            (lent, laid, moving, sent.map_err(Stopped::from))
         });
-        let (lent, moved, sent) =
+        let (lent, back, moved, sent) =
             turned.await.map_err(|_| Stopped::Wire(io::ErrorKind::Interrupted.into()))?;
-        *at = moved;
+        (*at, laid) = (moved, back);
         ending.stream = Some(give_back(lent).map_err(Stopped::Wire)?);
         sent?;
     }
@@ -107,13 +109,13 @@ pub(super) async fn send(ending: &mut Ending, sending: &Sending<'_>, at: &mut u6
 /// Sends the last of it, without waiting.
 fn little(
     stream: &tokio::net::TcpStream,
-    file: &File,
+    (file, laid): (&File, &mut Laid),
     at: &mut u64,
     to: u64,
     figures: &Figures,
 ) -> Result<(), Stopped> {
     let few = usize::try_from(to - *at).unwrap_or(usize::MAX);
-    match stream.try_io(Interest::WRITABLE, || sys::send_file(stream, file, at, few)) {
+    match stream.try_io(Interest::WRITABLE, || laid.send(stream, file, at, few)) {
         Ok(0) => Err(Stopped::Shrunk),
         Ok(sent) => {
             figures.add(sent);

@@ -17,6 +17,7 @@ mod decrypt;
 mod door;
 mod entry;
 mod figures;
+mod in_blocks;
 mod list;
 mod marks;
 mod receive;

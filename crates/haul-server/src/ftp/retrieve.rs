@@ -4,7 +4,7 @@
 
 use std::{fs::File, io, sync::Arc, time::Duration};
 
-use haul_proto::ftp::server::{Form, Retrieve, Shape, Transferred, Trouble, wire::Outgoing};
+use haul_proto::ftp::server::{Form, Mode, Retrieve, Shape, Transferred, Trouble, wire::Outgoing};
 use haul_store::{Body, Kind, Reading};
 use tokio::task::spawn_blocking;
 
@@ -12,6 +12,7 @@ use super::{
     by_system::{self, Sending},
     data::{Ending, Stream},
     figures::Figures,
+    in_blocks::{InBlocks, Laid},
     trouble::trouble,
 };
 use crate::{ServerError, by_system::is_unsupported, depot::Visitor, pace::Way, sys};
@@ -112,11 +113,11 @@ async fn pass(
     stall: Duration,
 ) -> Result<(), Stopped> {
     let mut at = leaving.from;
-    if let (true, Body::File(file)) = (shape.is_plain(), &leaving.reading.body)
+    if let (Some(laid), Body::File(file)) = (laid(shape, at, figures), &leaving.reading.body)
         && ending.bare().is_some()
     {
-        let sending = Sending { file, to: leaving.to, visitor, figures, stall };
-        let sent = by_system::send(ending, &sending, &mut at).await;
+        let sending = Sending { file, to: leaving.to, laid, visitor, figures, stall };
+        let sent = by_system::send(ending, sending, &mut at).await;
         match sent {
             Err(Stopped::Wire(error)) if is_unsupported(&error) => {}
             sent => return sent,
@@ -126,6 +127,15 @@ async fn pass(
         return Err(Stopped::Wire(io::ErrorKind::NotConnected.into()));
     };
     by_pieces(leaving, (stream, at), visitor, (shape, outgoing), figures, stall).await
+}
+
+/// How the system sends it from here on, where it can.
+fn laid(shape: Shape, from: u64, figures: &Arc<Figures>) -> Option<Laid> {
+    match shape.mode {
+        Mode::Stream if shape.keeps_bytes() => Some(Laid::Bare),
+        Mode::Block if shape.keeps_bytes() => Some(Laid::InBlocks(InBlocks::new(from, figures))),
+        Mode::Stream | Mode::Block | Mode::Deflate(_) => None,
+    }
 }
 
 async fn by_pieces(

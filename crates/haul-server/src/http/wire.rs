@@ -31,7 +31,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::interim::{self, Interim};
 use crate::{
-    by_system::{Broken, LITTLE, Watching, by_hand, is_unsupported, turn},
+    by_system::{Bare, Broken, LITTLE, Watching, by_hand, is_unsupported, turn},
     pace::{Pace, Way},
     sys,
 };
@@ -88,7 +88,7 @@ impl Stretch {
     fn send(&mut self, stream: &TcpStream, unaided: &AtomicBool) -> Result<(), Broken> {
         let Self { file, at, to, watching, .. } = self;
         if !unaided.load(Ordering::Relaxed) {
-            match turn(stream, file, at, *to, &**watching) {
+            match turn(stream, (file, &mut Bare), at, *to, &**watching) {
                 Err(Broken::Wire(error)) if is_unsupported(&error) => unaided.store(true, Ordering::Relaxed),
                 ended => return ended,
             }

@@ -152,6 +152,11 @@ pub(crate) fn write_now(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     Ok(rustix::net::send(socket, bytes, rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL)?)
 }
 
+/// Writes some bytes that are to travel with what is sent next; it waits where the socket does.
+pub(crate) fn write_before(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(socket, bytes, rustix::net::SendFlags::MORE | rustix::net::SendFlags::NOSIGNAL)?)
+}
+
 /// A socket whose calls wait, on this thread, while this is had; it never waited before and does not after.
 pub(crate) struct Waiting<'a, S: AsFd>(&'a S);
 
@@ -163,9 +168,9 @@ impl<'a, S: AsFd> Waiting<'a, S> {
         Ok(Self(socket))
     }
 
-    /// As [`send_file`], and waits where no more can be sent: fewer than `count` where that took too long.
-    pub(crate) fn send_file(&self, file: &File, offset: &mut u64, count: usize) -> io::Result<usize> {
-        send_file(self.0, file, offset, count)
+    /// The socket: what sends fewer bytes than it was given has waited too long.
+    pub(crate) fn socket(&self) -> &S {
+        self.0
     }
 }
 

@@ -16,6 +16,11 @@ pub(crate) fn write_now<S>(_socket: S, _bytes: &[u8]) -> io::Result<usize> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// The session writes.
+pub(crate) fn write_before<S>(_socket: S, _bytes: &[u8]) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Whether the system sends files by itself.
 pub(crate) const SENDS_FILES: bool = false;
 
@@ -120,7 +125,7 @@ impl<'a, S> Waiting<'a, S> {
     }
 
     /// Never.
-    pub(crate) fn send_file(&self, _file: &File, _offset: &mut u64, _count: usize) -> io::Result<usize> {
+    pub(crate) fn socket(&self) -> &S {
         match self.0 {}
     }
 }
