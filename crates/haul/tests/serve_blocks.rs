@@ -329,6 +329,90 @@ fn a_flood_of_markers_is_neither_a_flood_of_writes_nor_of_syncs() {
     }
 }
 
+/// A file in blocks of all sizes, with markers: the wire, and where they stand. The last bytes are in the block that is
+/// the end.
+fn of_all_sizes(content: Content, from: u64) -> (Vec<u8>, Vec<u64>) {
+    let sizes = [65_535, 61_440, 65_535, 16_384, 16_383, 0, 50_000, 1, 300, 65_535];
+    let (mut wire, mut marks, mut at) = (Vec::new(), Vec::new(), from);
+    for size in sizes.iter().cycle() {
+        let to = at + size;
+        if to >= content.size() {
+            wire.extend(block(64, &part(content, at, content.size())));
+            return (wire, marks);
+        }
+        wire.extend(block(0, &part(content, at, to)));
+        if at >> 22 != to >> 22 {
+            wire.extend(marker(&to.to_string()));
+            marks.push(to);
+        }
+        at = to;
+    }
+    (wire, marks)
+}
+
+#[test]
+fn a_fast_upload_in_blocks_of_all_sizes_is_what_was_sent_in_the_clear_and_within_tls() {
+    let (place, certificates) = (Place::new(), Certificates::for_loopback());
+    let (cert, key) = (certificates.cert_pem_path(), certificates.key_pem_path());
+    let served = place.serve().arg("--tls-cert").arg(cert).arg("--tls-key").arg(key).start();
+    let content = Content::new(6, 30 * MIB + 12_345);
+    let config = certificates.client_config(None);
+    for mut caller in [owner(served.addr()), Caller::protected(served.addr(), config, USER, PASSWORD)] {
+        caller.says("MODE B", 200);
+        let (wire, marks) = of_all_sizes(content, 0);
+        let mut data = begins(&mut caller, "STOR f");
+        data.sends(&wire);
+        for mark in marks {
+            marked(&mut caller, &mark.to_string(), mark);
+        }
+        caller.hears(226);
+        drop(data);
+        content.assert_file_is(place.far("f"));
+        // Cut within the bytes of a block; gone on with from there; and what stands behind the end is found.
+        let cut =
+            [blocks(&part(content, 0, 20 * MIB)), block(0, &part(content, 20 * MIB, 21 * MIB - 1_000_000))];
+        let cut = cut.concat();
+        let mut data = begins(&mut caller, "STOR g");
+        data.sends(&cut[..cut.len() - 3]);
+        data.finish();
+        assert_eq!(caller.reply().code, 426);
+        let there = 21 * MIB - 1_000_000 - 3;
+        assert_eq!(caller.size("g"), Some(there - 1));
+        for behind in [&b"\0"[..], &END, &[0; 200]] {
+            caller.says(&format!("REST {}", there - 1), 350);
+            let (wire, _) = of_all_sizes(content, there - 1);
+            let mut data = begins(&mut caller, "STOR g");
+            let (most, last) = wire.split_at(wire.len() - 10);
+            data.sends(most);
+            wait_until_taken(&data);
+            // In one segment.
+            data.sends(&[last, behind].concat());
+            let end = ends(&mut caller);
+            assert_eq!(end.code, 451, "{end:?}");
+            drop(data);
+        }
+        assert!(!place.far("g").exists());
+        caller.says(&format!("REST {}", there - 1), 350);
+        let mut data = begins(&mut caller, "STOR g");
+        data.sends(&of_all_sizes(content, there - 1).0);
+        assert_eq!(ends(&mut caller).code, 226);
+        drop(data);
+        content.assert_file_is(place.far("g"));
+        caller.says("DELE g", 250);
+    }
+}
+
+/// The reply to the end, after whatever was told of markers.
+#[track_caller]
+fn ends(caller: &mut Caller) -> Reply {
+    loop {
+        let reply = caller.reply();
+        if reply.code != 110 {
+            return reply;
+        }
+    }
+}
+
 #[test]
 fn abor_ends_an_upload_in_blocks_and_keeps_what_came() {
     let place = Place::new();

@@ -155,9 +155,15 @@ impl Decoder {
         self.left = self.left.saturating_sub(count);
     }
 
-    /// How many bytes can be read at least before a block's own bytes begin: whoever wants those elsewhere reads no more.
+    /// How many bytes of a header come next; 0 within a block, and where [`Self::next`] tells something first.
     pub fn short_of(&self) -> usize {
-        if self.pending & MARKER != 0 { self.left } else { HEADER - self.came }
+        if self.left > 0 || self.pending != 0 || self.ended { 0 } else { HEADER - self.came }
+    }
+
+    /// Reads bytes of a header, at most [`Self::short_of`], and none behind it, so that what is there may be taken
+    /// elsewhere. What it says, and whether it is one, is told by [`Self::next`].
+    pub fn take_header(&mut self, mut bytes: &[u8]) {
+        let _ = self.begun(&mut bytes);
     }
 
     /// Whether the end of the file was told.
@@ -184,7 +190,7 @@ impl Decoder {
         Ok(None)
     }
 
-    /// Reads a header; whether there is a whole one.
+    /// Reads a header; whether there is a whole one. What is wrong with it is told again if it is asked again.
     fn begun(&mut self, bytes: &mut &[u8]) -> Result<bool, Wrong> {
         while self.came < HEADER {
             let Some((first, rest)) = bytes.split_first() else { return Ok(false) };
@@ -201,11 +207,11 @@ impl Decoder {
         if descriptor & SUSPECT != 0 {
             return Err(Wrong::Suspect);
         }
-        (self.came, self.pending) = (0, descriptor);
-        self.left = u16::from_be_bytes([high, low]).into();
-        if descriptor & MARKER != 0 && !(1..=LONGEST_MARKER).contains(&self.left) {
+        let count = u16::from_be_bytes([high, low]).into();
+        if descriptor & MARKER != 0 && !(1..=LONGEST_MARKER).contains(&count) {
             return Err(Wrong::Marker);
         }
+        (self.came, self.pending, self.left) = (0, descriptor, count);
         Ok(true)
     }
 }
@@ -310,13 +316,29 @@ mod tests {
         assert_eq!((decoder.room(), decoder.short_of()), (0, HEADER));
         assert_eq!(decoder.next(&mut &b"\x40\x01"[..]), Ok(None));
         assert_eq!(decoder.short_of(), 1);
-        assert_eq!(decoder.next(&mut &b"\x02"[..]), Ok(None));
-        assert_eq!(decoder.room(), 258);
+        decoder.take_header(b"\x02");
+        assert_eq!((decoder.room(), decoder.short_of()), (258, 0));
         decoder.passed(257);
         assert_eq!(decoder.next(&mut &b"x"[..]), Ok(Some(Next::Content(b"x"))));
         assert!(!decoder.has_ended());
+        assert_eq!((decoder.room(), decoder.short_of()), (0, 0));
         assert_eq!(decoder.next(&mut &b""[..]), Ok(Some(Next::End)));
         assert!(decoder.has_ended());
+        // What a header says is told afterwards, and what is wrong with it as often as somebody asks.
+        for (header, told) in [
+            (b"\x10\0\0", Err(Wrong::Marker)),
+            (b"\x10\x01\0", Err(Wrong::Marker)),
+            (b"\x21\0\x01", Err(Wrong::Descriptor(0x21))),
+            (b"\x20\0\x01", Err(Wrong::Suspect)),
+            (b"\x40\0\0", Ok(Some(Next::End))),
+        ] {
+            let mut decoder = Decoder::default();
+            decoder.take_header(header);
+            assert_eq!((decoder.room(), decoder.short_of()), (0, 0));
+            assert_eq!(decoder.next(&mut &b""[..]), told);
+            let again = if told.is_err() { told } else { Err(Wrong::Behind) };
+            assert_eq!(decoder.next(&mut &b"x"[..]), again);
+        }
     }
 
     fn piece() -> impl Strategy<Value = Vec<u8>> {

@@ -17,6 +17,7 @@ mod decrypt;
 mod door;
 mod entry;
 mod figures;
+mod from_blocks;
 mod in_blocks;
 mod list;
 mod marks;

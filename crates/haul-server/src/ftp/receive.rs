@@ -13,9 +13,12 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use haul_proto::ftp::server::{
-    Incomplete, Shape, Transferred, Trouble,
-    wire::{Incoming, Taken},
+use haul_proto::ftp::{
+    block::Decoder,
+    server::{
+        Incomplete, Shape, Transferred, Trouble,
+        wire::{Incoming, Taken},
+    },
 };
 use haul_store::{Assent, Then};
 use tokio::time::{sleep, timeout};
@@ -23,6 +26,7 @@ use tokio::time::{sleep, timeout};
 use super::{
     data::{Came, Stream},
     figures::Figures,
+    from_blocks::is_large,
     marks::Marks,
     taking,
     target::Target,
@@ -189,11 +193,7 @@ impl Pouring<'_> {
         halted: &mut Halted,
         stall: Duration,
     ) -> Option<Ending> {
-        while self.room < LARGEST_PIECE
-            || !self.shape.is_plain()
-            || !sys::READS_ON_A_THREAD
-            || self.is_limited()
-        {
+        while !self.may_be_taken() {
             self.buffer.reserve(self.room());
             let read = match stream.read_on(&mut self.buffer).await {
                 Ok(Came::Nothing) => tokio::select! {
@@ -268,23 +268,50 @@ impl Pouring<'_> {
                 },
             }
             let before = self.receiving.offset();
-            let (then, back) = taking::turn(stream, self.receiving, self.figures).await;
-            let ending = match then {
-                Ok(Then::Enough | Then::Nothing) => None,
+            let decoder = self.incoming.bare_blocks().map(std::mem::take);
+            let turned = taking::turn(stream, decoder, self.receiving, self.figures).await;
+            let mut back = turned.stream;
+            let ending = match turned.then {
+                Ok(Then::Enough | Then::Nothing) => self.behind(turned.decoder, back.as_mut()).await,
                 Ok(Then::End) => Some(self.ended().await),
                 Ok(Then::Broken(_)) => Some(incomplete(Incomplete::Broken)),
                 Err(error) => Some(failed(&error)),
             };
             let slow = self.receiving.offset() - before < LARGEST_PIECE as u64;
             stream = match (ending, back) {
-                (None, Some(back)) if !slow => back,
+                (None, Some(back)) if !slow && self.may_be_taken() => back,
                 (ending, back) => {
-                    // A thread is not lent to who lets it wait.
-                    self.room = FIRST_PIECE;
+                    if slow {
+                        // A thread is not lent to who lets it wait.
+                        self.room = FIRST_PIECE;
+                    }
                     return (ending, back);
                 }
             };
         }
+    }
+
+    /// In MODE B: goes on with what stands behind the bytes that the store has taken.
+    async fn behind(&mut self, decoder: Option<Decoder>, stream: Option<&mut Stream>) -> Option<Ending> {
+        let (Some(blocks), Some(decoder)) = (self.incoming.bare_blocks(), decoder) else { return None };
+        let large = is_large(&decoder);
+        *blocks = decoder;
+        if let (Some(stream), false) = (stream, large) {
+            // What stands behind the end is to be found out. A connection that is broken has none.
+            let _ = stream.read_on(&mut self.buffer).await;
+        }
+        match self.hand_over().await {
+            Ok(()) if self.incoming.has_ended() => Some(self.ended().await),
+            handed => handed.err(),
+        }
+    }
+
+    /// Whether the store is to take what comes next itself.
+    fn may_be_taken(&mut self) -> bool {
+        self.room >= LARGEST_PIECE
+            && (self.shape.is_plain() || self.incoming.bare_blocks().is_some_and(|blocks| is_large(blocks)))
+            && sys::READS_ON_A_THREAD
+            && !self.is_limited()
     }
 
     fn is_limited(&self) -> bool {
