@@ -529,3 +529,29 @@ fn a_file_that_changed_behind_its_last_byte_is_not_published() {
     let ended = *complete(OnChange::Fail).next().unwrap_err();
     assert_eq!(ended, Action::Finish(Outcome::Changed("its date".into())));
 }
+
+#[test]
+fn what_an_answer_brought_that_is_not_to_be_relied_on_is_dropped() {
+    let unreliable = |asked: Asked| Event::Failed { lane: asked.lane, why: Trouble::Unreliable, retry_after: None };
+    // Nothing of it was taken: as any other failure.
+    let (mut script, asked) = streaming(one_lane(1), dated(5, file(MB)));
+    script.tell(unreliable(asked));
+    let again = script.next().unwrap();
+    assert_eq!(again.ask.from, 0);
+    script.part(again, dated(5, file(MB)));
+    script.bytes(again, 0, MB / 2);
+    // What the date vouches for, too: who brought wrong bytes may have done so before.
+    script.tell(unreliable(again));
+    assert_eq!(*script.next().unwrap_err(), Action::Reset(Reason::Unreliable));
+    script.tell(Event::ResetDone);
+    let anew = script.next().unwrap();
+    assert_eq!(anew.ask, Ask { from: 0, compare_to: 0, to: None });
+    script.part(anew, dated(5, file(MB)));
+    script.bytes(anew, 0, MB);
+    assert_eq!(*script.next().unwrap_err(), Action::Publish);
+    // What was handed over can't be taken back.
+    let (mut script, asked) = streaming(Plan { in_order: true, ..one_lane(1) }, dated(5, file(MB)));
+    script.bytes(asked, 0, MB / 2);
+    script.tell(unreliable(asked));
+    assert_eq!(*script.next().unwrap_err(), Action::Finish(Outcome::Unsafe));
+}

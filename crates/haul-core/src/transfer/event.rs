@@ -59,6 +59,9 @@ pub enum Trouble {
     Denied,
     /// Nothing that trying again could mend: a bad certificate, a redirect to somewhere unsafe.
     Fatal,
+    /// What this answer has brought was found not to be what it was taken for: not a byte of it is to be relied on, nor
+    /// of all that it lies among. Asked again, the far end answers in another way.
+    Unreliable,
 }
 
 /// Something that happened.
@@ -170,6 +173,8 @@ pub enum Reason {
     Changed(String),
     /// It can't be shown that what is there belongs to what the far end has.
     Unproven,
+    /// What an answer brought was found not to be what it was taken for ([`Trouble::Unreliable`]).
+    Unreliable,
 }
 
 /// How it ended.

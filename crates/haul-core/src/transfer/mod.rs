@@ -205,7 +205,12 @@ impl Transfer {
             Event::Failed { lane, why, retry_after } => {
                 if let Some(at) = self.find(lane) {
                     let lane = self.lanes.remove(at);
-                    self.failed(now, &lane, why, retry_after);
+                    if why == Trouble::Unreliable && lane.brought > 0 {
+                        self.put_back(&lane);
+                        self.reset(Reason::Unreliable);
+                    } else {
+                        self.failed(now, &lane, why, retry_after);
+                    }
                 }
             }
             Event::Written(range) => self.note_written(now, range),
@@ -431,7 +436,7 @@ impl Transfer {
             Reason::Changed(what) if over || self.plan.on_change == OnChange::Fail => {
                 self.end(Outcome::Changed(what));
             }
-            Reason::Unproven if over => self.end(Outcome::Unsafe),
+            Reason::Unproven | Reason::Unreliable if over => self.end(Outcome::Unsafe),
             reason => {
                 self.cancel_all();
                 self.actions.push_back(Action::Reset(reason));

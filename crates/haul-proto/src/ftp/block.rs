@@ -6,6 +6,8 @@
 
 use thiserror::Error;
 
+use super::digits;
+
 /// A record ends with this block.
 const RECORD: u8 = 128;
 /// The file ends with this block.
@@ -70,6 +72,11 @@ impl Marker {
     /// The name.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The offset that it stands for, of a sender that makes its markers by [`mark`]; `None`: it is a mere name.
+    pub fn offset(&self) -> Option<u64> {
+        digits::number(&self.0)
     }
 }
 
@@ -308,6 +315,13 @@ mod tests {
         assert_eq!(wrong(b"\x10\x01\0"), Wrong::Marker);
         assert_eq!(wrong(b"\x40\0\0\x40\0\0"), Wrong::Behind);
         assert_eq!(wrong(b"\x40\0\0\0\0\x01a"), Wrong::Behind);
+    }
+
+    #[test]
+    fn a_marker_is_an_offset_or_a_name() {
+        let offset = |name: &str| Marker::new(name).unwrap().offset();
+        assert_eq!(offset("1048576"), Some(1 << 20));
+        assert_eq!([offset("tape-3"), offset("-1"), offset("18446744073709551616")], [None; 3]);
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct FtpLink {
 #[derive(Debug)]
 struct Shared {
     to: SocketAddr,
+    /// A link of the right direction to a data port.
+    link: fn(SocketAddr) -> Link,
     data: Mutex<DataSettings>,
     links: Mutex<Vec<Link>>,
     controls: Mutex<Vec<TcpStream>>,
@@ -42,10 +44,20 @@ struct DataSettings {
 impl FtpLink {
     /// A link to the server at `to`, on a free port of its own; what is paced and cut is what goes up to the server.
     pub fn up_to(to: SocketAddr) -> Self {
+        Self::by(Link::up_to, to)
+    }
+
+    /// The same, where what is paced and cut is what comes down from the server.
+    pub fn to(to: SocketAddr) -> Self {
+        Self::by(Link::to, to)
+    }
+
+    fn by(link: fn(SocketAddr) -> Link, to: SocketAddr) -> Self {
         let port = Port::open();
         let addr = port.addr();
         let shared = Arc::new(Shared {
             to,
+            link,
             data: Mutex::default(),
             links: Mutex::default(),
             controls: Mutex::default(),
@@ -63,7 +75,7 @@ impl FtpLink {
         self.addr
     }
 
-    /// Bytes a second up each data connection; None for no limit.
+    /// Bytes a second on each data connection; None for no limit.
     pub fn rate(&self, rate: Option<u64>) -> &Self {
         self.shared.data.lock().unwrap().rate = rate;
         self
@@ -75,7 +87,7 @@ impl FtpLink {
         self
     }
 
-    /// Cuts each data connection once it has passed so many bytes up.
+    /// Cuts each data connection once it has passed so many bytes.
     pub fn cut_after(&self, bytes: u64, how: Cut) -> &Self {
         self.shared.data.lock().unwrap().cut = Some((bytes, how));
         self
@@ -86,7 +98,7 @@ impl FtpLink {
         self.shared.links.lock().unwrap().iter().map(Link::connections).sum()
     }
 
-    /// Bytes passed up over all data connections.
+    /// Bytes passed over all data connections.
     pub fn passed(&self) -> u64 {
         self.shared.links.lock().unwrap().iter().map(Link::passed).sum()
     }
@@ -159,7 +171,7 @@ impl Shared {
     }
 
     fn link_to(&self, data: SocketAddr) -> u16 {
-        let link = Link::up_to(data);
+        let link = (self.link)(data);
         let settings = self.data.lock().unwrap();
         let mut links = self.links.lock().unwrap();
         let own = settings.rate_of_first.filter(|(count, _)| links.len() < *count).map(|(_, rate)| rate);

@@ -196,7 +196,7 @@ impl<'a> Drive<'a> {
                 None => self.machine.handle(Instant::now(), Event::Durable),
             },
             Action::Reset(reason) => {
-                self.report.reset(&reason, &self.machine);
+                self.report.reset(&reason, &self.machine, self.last_failure.as_ref());
                 self.told_digest = None;
                 let subject = self.subject(None, &[]);
                 match &mut self.place {

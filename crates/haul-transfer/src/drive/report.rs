@@ -92,13 +92,18 @@ impl Report {
         self.tell(Notice::Progress(Progress { size: view.size, done, rate, lanes, held: view.held }));
     }
 
-    pub(super) fn reset(&mut self, reason: &Reason, machine: &Transfer) {
+    /// What is here is dropped; `last`: what failed last.
+    pub(super) fn reset(&mut self, reason: &Reason, machine: &Transfer, last: Option<&Failed>) {
         let dropped = machine.view().held.total();
         self.kept = 0;
         match reason {
             Reason::Changed(what) => self.tell(Notice::Changed { what: what.clone(), dropped }),
             Reason::Unproven => self.tell(Notice::Remark(format!(
                 "nothing proves that the {dropped} bytes that are here belong to the server's file: begun anew"
+            ))),
+            Reason::Unreliable => self.tell(Notice::Remark(format!(
+                "{}; the {dropped} bytes that are here are dropped: begun anew, in another way",
+                last.map_or("what came cannot be relied on", |failed| &failed.message)
             ))),
         }
     }
@@ -152,6 +157,10 @@ impl Report {
             Outcome::Paused => Failure::new(Kind::Interrupted, "interrupted"),
             Outcome::Changed(what) => Failure::new(Kind::Changed, format!("the remote file changed: {what}"))
                 .advise(if piped { PIPED } else { "use --restart to fetch the new one" }),
+            Outcome::Unsafe if last.is_some_and(|failed| failed.why == Trouble::Unreliable) => {
+                let message = last.map(|failed| failed.message.clone()).unwrap_or_default();
+                Failure::new(Kind::Unsafe, message).advise(if piped { PIPED } else { RESTART_OR_CHECK })
+            }
             Outcome::Unsafe => Failure::new(
                 Kind::Unsafe,
                 "nothing proves that what is here belongs to the server's file, so it cannot be continued safely",
@@ -171,7 +180,7 @@ fn gave_up(trouble: Trouble, last: Option<&Failed>) -> Failure {
         Trouble::Unreachable => {
             Failure::new(Kind::Network, message).advise("check the address, and run the same command again")
         }
-        Trouble::Broken | Trouble::Busy => Failure::new(Kind::Network, format!("gave up: {message}"))
+        Trouble::Broken | Trouble::Busy | Trouble::Unreliable => Failure::new(Kind::Network, format!("gave up: {message}"))
             .advise("run the same command again to go on"),
         Trouble::Denied | Trouble::Fatal => Failure::new(Kind::Refused, message),
     }

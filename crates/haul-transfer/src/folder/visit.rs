@@ -276,7 +276,7 @@ fn failure(error: &ListError, why: Trouble, tried: u32, shown: &str) -> Failure 
         Trouble::Unreachable => {
             Failure::new(Kind::Network, message).advise("check the address, and run the same command again")
         }
-        Trouble::Broken | Trouble::Busy => {
+        Trouble::Broken | Trouble::Busy | Trouble::Unreliable => {
             let gave_up = if tried > 0 { "gave up: " } else { "" };
             Failure::new(Kind::Network, format!("{gave_up}{message}")).advise("run the same command again")
         }

@@ -1,20 +1,29 @@
 //! One data connection (RFC 959 §3.2): bytes of a file or a list, in one direction, ended by its close.
 //!
 //! Reads go into a buffer of its own and leave it without a copy. Whether an end is the file's end is not known here:
-//! a FIN says little, a close_notify more, and the reply on the control connection has the last word.
+//! a FIN says little, a close_notify more, and the reply on the control connection has the last word. In MODE B the end
+//! is told among the bytes, and no other one counts.
 
 use std::{io, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use haul_proto::ftp::block::Wrong;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{FtpError, blocks::Blocks};
+use super::{
+    BadBlocks, FtpError,
+    blocks::Blocks,
+    from_blocks::{Came, FromBlocks},
+};
 use crate::connect::{Encryption, Stream};
 
 /// The most that is read at a time; larger pieces bring no more speed.
 const LARGEST_READ: usize = 256 << 10;
 /// The least, under a rate limit.
 const SMALLEST_READ: usize = 8 << 10;
+
+/// How long a server may take to close it once it told the file's end in blocks.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// An open data connection; dropping it closes it at once.
 #[derive(Debug)]
@@ -24,6 +33,8 @@ pub(crate) struct Data {
     most: usize,
     /// Bytes are sent in blocks.
     blocks: Option<Blocks>,
+    /// Bytes come in blocks.
+    from_blocks: Option<FromBlocks>,
 }
 
 /// What came next.
@@ -31,7 +42,7 @@ pub(crate) struct Data {
 pub(crate) enum Piece {
     /// Bytes, at least one.
     Bytes(Bytes),
-    /// The server closed it.
+    /// The server closed it, or told the end of the file.
     End {
         /// Nobody else can have closed it: false for TLS without close_notify.
         clean: bool,
@@ -42,7 +53,23 @@ impl Data {
     /// With pieces of up to `most` bytes.
     pub(super) fn new(stream: Stream, most: usize) -> Self {
         let most = most.clamp(SMALLEST_READ, LARGEST_READ);
-        Self { stream, buffer: BytesMut::new(), most, blocks: None }
+        Self { stream, buffer: BytesMut::new(), most, blocks: None, from_blocks: None }
+    }
+
+    /// What comes, from the byte `at` of the file on, comes in blocks.
+    pub(super) fn from_blocks(&mut self, at: u64) {
+        self.from_blocks = Some(FromBlocks::new(at));
+    }
+
+    /// Whether bytes came in blocks of which nothing has shown yet that they are where they belong: should the blocks
+    /// turn out to be none, these are not to be relied on.
+    pub(crate) fn is_unconfirmed(&self) -> bool {
+        self.from_blocks.as_ref().is_some_and(FromBlocks::is_unconfirmed)
+    }
+
+    /// Whether the server's restart markers are names and no offsets.
+    pub(crate) fn has_names(&self) -> bool {
+        self.from_blocks.as_ref().is_some_and(FromBlocks::has_names)
     }
 
     /// What is sent from here on, from the byte `at` of the file on, is sent in blocks, with restart markers where they
@@ -64,17 +91,49 @@ impl Data {
     /// The next bytes. May be dropped while it waits, without a loss.
     ///
     /// # Errors
-    /// `Data`, where the connection broke.
+    /// `Data`, where the connection broke. Of blocks `NoEnd`, `BadBlocks` and `Suspect` too.
     pub(crate) async fn read(&mut self) -> Result<Piece, FtpError> {
-        if self.buffer.capacity() < self.most / 8 {
-            self.buffer = BytesMut::with_capacity(self.most);
+        if self.from_blocks.is_some() {
+            return self.read_blocks().await;
         }
-        match self.stream.read_buf(&mut self.buffer).await {
+        match self.fill().await {
             Ok(1..) => Ok(Piece::Bytes(self.buffer.split().freeze())),
             Ok(_) => Ok(Piece::End { clean: true }),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Piece::End { clean: false }),
             Err(error) => Err(broke(&error)),
         }
+    }
+
+    async fn read_blocks(&mut self) -> Result<Piece, FtpError> {
+        while let Some(blocks) = &mut self.from_blocks {
+            let came = blocks.next(&mut self.buffer);
+            let ended = blocks.has_ended();
+            match came.map_err(|bad| bad_blocks(bad, blocks))? {
+                Some(Came::Bytes(bytes)) => return Ok(Piece::Bytes(bytes)),
+                Some(Came::End) => continue,
+                None => {}
+            }
+            if !ended {
+                match self.fill().await {
+                    Ok(1..) => continue,
+                    Ok(_) => return Err(FtpError::NoEnd),
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(FtpError::NoEnd),
+                    Err(error) => return Err(broke(&error)),
+                }
+            }
+            // Nothing may stand behind the end. The server may leave the connection open (RFC 959 §3.4).
+            if !matches!(tokio::time::timeout(PARTING, self.fill()).await, Ok(Ok(1..))) {
+                break;
+            }
+        }
+        Ok(Piece::End { clean: true })
+    }
+
+    async fn fill(&mut self) -> io::Result<usize> {
+        if self.buffer.capacity() < self.most / 8 {
+            self.buffer = BytesMut::with_capacity(self.most);
+        }
+        self.stream.read_buf(&mut self.buffer).await
     }
 
     /// Sends all of these bytes. May not be dropped in the middle, where the session is to be used again.
@@ -129,6 +188,13 @@ impl Data {
         let draining = async { while matches!(self.stream.read(&mut dropped).await, Ok(1..)) {} };
         let _ = tokio::time::timeout(patience, draining).await;
         Ok(())
+    }
+}
+
+fn bad_blocks(bad: BadBlocks, blocks: &FromBlocks) -> FtpError {
+    match bad {
+        BadBlocks::Wrong(Wrong::Suspect) => FtpError::Suspect { at: blocks.at() },
+        bad => FtpError::BadBlocks(bad),
     }
 }
 

@@ -9,6 +9,7 @@ use haul_proto::ftp::{
     reply::{BadReply, Class},
 };
 
+use super::BadBlocks;
 use crate::{connect::ConnectError, escape::escape};
 
 /// Why a dialogue came to nothing. Its text is made for a terminal: what a server said is escaped.
@@ -30,6 +31,18 @@ pub(crate) enum FtpError {
     Data {
         /// What it did.
         what: String,
+    },
+    /// The data connection was closed before the file's end was told, which is told in blocks.
+    #[error("the data connection ended before the file's end was told")]
+    NoEnd,
+    /// What came in blocks is not to be relied on.
+    #[error("the server's blocks (MODE B) cannot be relied on: {0}")]
+    BadBlocks(BadBlocks),
+    /// The server itself does not vouch for bytes that it sends in a block.
+    #[error("the server does not vouch for the bytes from {at} on: it marks their block as suspected of errors")]
+    Suspect {
+        /// The offset of the first of them.
+        at: u64,
     },
     /// No reply, or no data connection, for so long.
     #[error("the server said nothing for {seconds} s {doing}")]
@@ -105,6 +118,8 @@ impl FtpError {
             Self::BadReply(BadReply::NoCode(_)) if !let_in => Trouble::Fatal,
             Self::Broken { .. }
             | Self::Data { .. }
+            | Self::NoEnd
+            | Self::BadBlocks(_)
             | Self::Silent { .. }
             | Self::Unasked(_)
             | Self::NoRest(_)
@@ -117,7 +132,7 @@ impl FtpError {
                 400..500 => Trouble::Broken,
                 _ => Trouble::Denied,
             },
-            Self::NeedsAccount(_) => Trouble::Denied,
+            Self::NeedsAccount(_) | Self::Suspect { .. } => Trouble::Denied,
             Self::BadCommand(_) | Self::NoTls { .. } | Self::Injected | Self::Impossible(_) => Trouble::Fatal,
         }
     }

@@ -284,6 +284,11 @@ impl Session {
         Ok(mode)
     }
 
+    /// Whether the server has said that it has blocks, and has not refused them since.
+    pub(crate) fn has_blocks(&self) -> bool {
+        self.features().mode_b && !self.no_blocks
+    }
+
     /// So many bytes the server has said to be safe of what is being sent in blocks, and of nothing before that.
     pub(crate) fn safe(&self) -> u64 {
         self.safe

@@ -94,6 +94,25 @@ impl Session {
         Ok(started)
     }
 
+    /// Begins to fetch bytes, where `blocks` says so and the server has said that it has them in blocks.
+    ///
+    /// # Errors
+    /// As [`Session::start`].
+    pub(crate) async fn start_fetching(
+        &mut self,
+        rest: u64,
+        command: &Command,
+        blocks: bool,
+    ) -> Result<Started, FtpError> {
+        let blocks = blocks && self.has_blocks();
+        let mode = self.set_mode(if blocks { Mode::Block } else { Mode::Stream }).await?;
+        let mut started = self.start_in(mode, rest, command).await?;
+        if mode == Mode::Block {
+            started.data.from_blocks(rest);
+        }
+        Ok(started)
+    }
+
     async fn start_in(&mut self, mode: Mode, rest: u64, command: &Command) -> Result<Started, FtpError> {
         self.set_mode(mode).await?;
         let pending = self.data_way().await?;

@@ -79,7 +79,7 @@ pub async fn probe(client: &Client, url: &Url, limits: Limits, stop: &Stop) -> R
 fn refused(failed: Failed) -> Failure {
     let kind = match failed.why {
         Trouble::Denied | Trouble::Fatal => Kind::Refused,
-        Trouble::Unreachable | Trouble::Broken | Trouble::Busy => Kind::Network,
+        Trouble::Unreachable | Trouble::Broken | Trouble::Busy | Trouble::Unreliable => Kind::Network,
     };
     Failure::new(kind, failed.message)
 }

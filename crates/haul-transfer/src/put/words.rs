@@ -135,7 +135,7 @@ fn gave_up(trouble: Trouble, said: Option<&str>) -> Failure {
         Trouble::Unreachable => {
             Failure::new(Kind::Network, said).advise("check the address, and run the same command again")
         }
-        Trouble::Broken | Trouble::Busy => Failure::new(Kind::Network, format!("gave up: {said}"))
+        Trouble::Broken | Trouble::Busy | Trouble::Unreliable => Failure::new(Kind::Network, format!("gave up: {said}"))
             .advise("run the same command again to go on"),
         Trouble::Denied | Trouble::Fatal => Failure::new(Kind::Refused, said),
     }

@@ -3,8 +3,13 @@
 //! A server says nothing of the version in the answer itself, so it is asked before every transfer, on the very
 //! session that brings the bytes. That REST does what it says is shown once for each server: the last byte is asked
 //! for, and one byte must come.
+//!
+//! Where FEAT has MODE B bytes come in blocks, until these are found to be broken. In MODE B REST takes a marker of the
+//! server's (RFC 959 §3.5), and not an offset as in MODE S (RFC 3659 §5): of a server whose markers are offsets it is the
+//! same, which that last byte shows too; of one whose markers are names no more is asked in blocks.
 
 mod confirm;
+mod proof;
 
 use std::{
     sync::{
@@ -29,8 +34,9 @@ use super::{Failed, FtpIdle, OpenError, Opened, Source, Wish, ftp_body::FtpBody,
 use crate::{
     connect::Connector,
     escape::place,
-    ftp::{FtpError, FtpOptions, Piece, Place, Session, Started},
+    ftp::{FtpError, FtpOptions, Place, Session, Started},
 };
+use proof::{Proof, last_byte_alone};
 
 /// A date that is so many seconds old by our clock is older than a second by any server's that is not far off: no
 /// later change can bear it too.
@@ -51,6 +57,7 @@ pub(super) struct Known {
     /// Bytes came in this run.
     pub(super) sent: AtomicBool,
     rest: AtomicU8,
+    no_blocks: AtomicBool,
 }
 
 /// What REST does. The order is that of [`Known::rest`].
@@ -69,6 +76,17 @@ impl Known {
         let (last, often) = *misfits;
         *misfits = (at, if last == at { often + 1 } else { 1 });
         misfits.1 >= MOST_MISFITS
+    }
+
+    /// Whether bytes are wanted in blocks.
+    fn blocks(&self) -> bool {
+        !self.no_blocks.load(Relaxed)
+    }
+
+    /// No bytes are wanted in blocks any more.
+    pub(super) fn leave_blocks(&self, why: &str) {
+        tracing::debug!(why, "no MODE B any more");
+        self.no_blocks.store(true, Relaxed);
     }
 
     fn rest(&self) -> Rest {
@@ -165,12 +183,12 @@ impl FtpSource {
             && self.known.rest() == Rest::Untried
             && let Some(size) = seen.entity.size
         {
-            match last_byte_alone(session, &retr, size, self.options.patience).await? {
+            match self.prove(session, &retr, size).await? {
                 Proof::Works => self.known.learn_rest(Rest::Works),
                 Proof::Fails => self.known.learn_rest(Rest::Absent),
                 // It is the offset that is refused, if the whole is not.
                 Proof::Refused => {
-                    let started = session.start(0, &retr).await?;
+                    let started = self.start(session, 0, &retr).await?;
                     self.known.learn_rest(Rest::Absent);
                     return Ok((started, 0));
                 }
@@ -179,14 +197,41 @@ impl FtpSource {
         if self.known.rest() == Rest::Absent {
             from = 0;
         }
-        match session.start(from, &retr).await {
+        match self.start(session, from, &retr).await {
             Err(FtpError::NoRest(reply)) => {
                 tracing::debug!(%reply, "no REST");
                 self.known.learn_rest(Rest::Absent);
-                Ok((session.start(0, &retr).await?, 0))
+                Ok((self.start(session, 0, &retr).await?, 0))
             }
             started => Ok((started?, from)),
         }
+    }
+
+    /// Begins to fetch, in blocks where they are to be had, and else without them.
+    async fn start(&self, session: &mut Session, from: u64, retr: &Command) -> Result<Started, FtpError> {
+        if self.known.blocks() && session.has_blocks() {
+            match session.start_fetching(from, retr, true).await {
+                Err(FtpError::NoRest(_)) => self.known.leave_blocks("REST is refused with them"),
+                Err(error) if error.code() == 504 && session.is_usable() => {
+                    self.known.leave_blocks("a transfer is refused in them");
+                }
+                started => return started,
+            }
+        }
+        session.start(from, retr).await
+    }
+
+    /// Asks for the last byte, in blocks first, where the server has them.
+    async fn prove(&self, session: &mut Session, retr: &Command, size: u64) -> Result<Proof, FtpError> {
+        let patience = self.options.patience;
+        if self.known.blocks() && session.has_blocks() {
+            let proof = last_byte_alone(session, retr, size, true, patience).await?;
+            if proof == Proof::Works {
+                return Ok(proof);
+            }
+            self.known.leave_blocks("the last byte alone did not come in blocks");
+        }
+        last_byte_alone(session, retr, size, false, patience).await
     }
 
     /// Finds out whether REST is known at all, where the server does not say. The transfer itself begins with REST 0
@@ -325,54 +370,4 @@ fn is_old(date: Modified) -> bool {
 /// Whether the server has no such file, in its words.
 fn is_missing(error: &FtpError) -> bool {
     matches!(error, FtpError::Refused { command, reply } if command == "RETR" && reply.code().get() == 550)
-}
-
-/// What came of asking for the last byte.
-enum Proof {
-    /// One byte.
-    Works,
-    /// Something else, or REST was refused.
-    Fails,
-    /// REST was taken, and the transfer refused.
-    Refused,
-}
-
-/// Whether one byte comes where the last one is asked for.
-async fn last_byte_alone(
-    session: &mut Session,
-    retr: &Command,
-    size: u64,
-    patience: Duration,
-) -> Result<Proof, FtpError> {
-    let mut data = match session.start(size - 1, retr).await {
-        Ok(started) => started.data,
-        Err(FtpError::NoRest(_)) => return Ok(Proof::Fails),
-        Err(FtpError::Refused { command, .. }) if command == retr.verb() && session.is_usable() => {
-            return Ok(Proof::Refused);
-        }
-        Err(other) => return Err(other),
-    };
-    let mut count = 0;
-    let counting = async {
-        while let Piece::Bytes(bytes) = data.read().await? {
-            count += bytes.len();
-            if count > 1 {
-                break;
-            }
-        }
-        Ok::<_, FtpError>(())
-    };
-    // Nobody else watches over these bytes.
-    let doing = "when its last byte was asked for";
-    let silent = FtpError::Silent { doing, seconds: patience.as_secs() };
-    tokio::time::timeout(patience, counting).await.unwrap_or(Err(silent))?;
-    if count > 1 {
-        // A server that goes on from here is of use no longer than this session is.
-        session.release(data).await;
-        return Ok(Proof::Fails);
-    }
-    // Closed first: ProFTPD waits ten seconds for that before it answers.
-    drop(data);
-    let reply = session.finish_now().await?;
-    Ok(if count == 1 && reply.is_completion() { Proof::Works } else { Proof::Fails })
 }

@@ -3,6 +3,10 @@
 //! What reaches the file's end is held to it: the last piece is handed on only once the data connection has ended at
 //! SIZE and the server has said that it sent all (226). What is wanted no further is broken off, and the session is
 //! kept for the next one.
+//!
+//! In MODE B the end is told among the bytes: a connection that ends without it was cut, whatever the server says then.
+//! A server whose blocks turn out to be broken is asked for none any more. What it sent before may have been broken as
+//! well, and is not relied on, unless a restart marker has shown since that nobody had lost count.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -99,6 +103,41 @@ impl FtpBody {
         Ok(())
     }
 
+    /// Reading came to nothing: what that says of the server, and of what came before.
+    async fn broke(&mut self, error: &FtpError) -> Failed {
+        let unconfirmed = self.under_way.as_ref().is_some_and(|(_, data)| data.is_unconfirmed());
+        match error {
+            FtpError::NoEnd => self.cut().await,
+            FtpError::BadBlocks(_) => {
+                self.known.leave_blocks("they are broken");
+                let why = if unconfirmed { Trouble::Unreliable } else { Trouble::Broken };
+                Failed::new(why, error.to_string())
+            }
+            FtpError::Suspect { .. } => Failed::new(Trouble::Denied, error.to_string()),
+            error => broken(error),
+        }
+    }
+
+    /// The data connection ended, and the end of the file was not told in its blocks.
+    async fn cut(&mut self) -> Failed {
+        let Some((mut session, data)) = self.under_way.take() else { return broken(&FtpError::NoEnd) };
+        drop(data);
+        let reply = match session.finish(self.patience).await {
+            Ok(reply) => reply,
+            Err(error) => return broken(&error),
+        };
+        let done = reply.is_completion();
+        self.idle.put(session);
+        if !done {
+            return broken(&FtpError::Refused { command: "the transfer".into(), reply });
+        }
+        // It says that it sent all. Where all came, or it says so again and again, it never tells an end.
+        if self.size == Some(self.at) || self.known.is_hopeless(self.at) {
+            self.known.leave_blocks("they have no end");
+        }
+        broken(&FtpError::NoEnd)
+    }
+
     /// What came and what was told do not fit; that may be a change of the file, or the server's way.
     fn misfit(&self, at: u64, message: String) -> Failed {
         let why = if self.known.is_hopeless(at) { Trouble::Fatal } else { Trouble::Broken };
@@ -108,9 +147,10 @@ impl FtpBody {
     /// The last piece, once nothing follows it and the server has confirmed that.
     async fn last(&mut self, piece: Bytes) -> Result<Option<Bytes>, Failed> {
         let Some((_, data)) = &mut self.under_way else { return Ok(Some(piece)) };
-        match data.read().await.map_err(|error| broken(&error))? {
-            Piece::End { clean } => self.ended(clean).await?,
-            Piece::Bytes(more) => drop(self.taken(more)?),
+        match data.read().await {
+            Ok(Piece::End { clean }) => self.ended(clean).await?,
+            Ok(Piece::Bytes(more)) => drop(self.taken(more)?),
+            Err(error) => return Err(self.broke(&error).await),
         }
         Ok(Some(piece))
     }
@@ -121,13 +161,17 @@ impl Body for FtpBody {
         if self.is_full() {
             self.break_off();
         }
+        if self.under_way.as_ref().is_some_and(|(_, data)| data.has_names()) {
+            self.known.leave_blocks("its markers are names");
+        }
         let Some((session, data)) = &mut self.under_way else { return Ok(None) };
         if self.awake.elapsed() >= AWAKE {
             self.awake = Instant::now();
             session.keep_alive().await.map_err(|error| broken(&error))?;
         }
-        match data.read().await.map_err(|error| broken(&error))? {
-            Piece::Bytes(bytes) => {
+        match data.read().await {
+            Err(error) => Err(self.broke(&error).await),
+            Ok(Piece::Bytes(bytes)) => {
                 let piece = self.taken(bytes)?;
                 if self.size == Some(self.at) {
                     return self.last(piece).await;
@@ -137,7 +181,7 @@ impl Body for FtpBody {
                 }
                 Ok(Some(piece))
             }
-            Piece::End { clean } => {
+            Ok(Piece::End { clean }) => {
                 self.ended(clean).await?;
                 Ok(None)
             }

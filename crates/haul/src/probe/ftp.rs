@@ -31,6 +31,13 @@ pub(super) fn people(report: &FtpReport) -> String {
         found.extend(file(report));
     }
     found.push(("rest", rest(report, of_own)));
+    if report.blocks != Tried::Not {
+        let blocks = match &report.blocks {
+            Tried::Works => "works: the right bytes came, and the end of the file was told".to_owned(),
+            other => said(other),
+        };
+        found.push(("mode b", blocks));
+    }
     let Some(write) = &report.write else {
         let untried = "STOR, REST and STOR, APPE, checksums, MFMT, rename: not tried without --write";
         found.push(("uploads", untried.into()));
@@ -163,6 +170,8 @@ struct Findings<'a> {
     rest_at: u64,
     rest: Option<Outcome<'a>>,
     last_byte: Option<Outcome<'a>>,
+    /// MODE B, where FEAT has it.
+    blocks: Option<Outcome<'a>>,
     uploads: Option<Uploads<'a>>,
     resume: &'a str,
     why: &'a str,
@@ -246,6 +255,7 @@ pub(super) fn machine(report: &FtpReport) -> String {
         rest_at: report.rest_at,
         rest: outcome(&report.rest),
         last_byte: outcome(&report.last_byte),
+        blocks: outcome(&report.blocks),
         uploads: report.write.as_ref().map(uploads_for_programs),
         resume: word(report.verdict.resume),
         why: &report.verdict.why,

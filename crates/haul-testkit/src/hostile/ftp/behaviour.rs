@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use super::blocks::Blocks;
 use crate::content::Content;
 use crate::hostile::Which;
 use crate::socket::Cut;
@@ -71,6 +72,8 @@ pub struct FtpBehaviour {
     pub digests: Vec<String>,
     /// Whether they tell something wrong.
     pub digests_lie: bool,
+    /// How files are sent in MODE B, which FEAT has then; None: MODE changes nothing. Nothing is taken in blocks.
+    pub blocks: Option<Blocks>,
     /// Once so many bytes were sent in all, a file is replaced.
     pub replace_after: Option<(u64, Replacement)>,
     /// Nothing can be written: 550.
@@ -270,6 +273,7 @@ impl FtpBehaviour {
             lists: Lists::Proper,
             digests: Vec::new(),
             digests_lie: false,
+            blocks: None,
             replace_after: None,
             read_only: false,
             busy: None,
@@ -377,6 +381,12 @@ impl FtpBehaviour {
     pub fn digests(mut self, names: &[&str]) -> Self {
         self.digests.extend(names.iter().map(|name| name.to_ascii_uppercase()));
         self
+    }
+
+    /// With MODE B, in which files are sent so.
+    #[must_use]
+    pub fn blocks(self, blocks: Blocks) -> Self {
+        Self { blocks: Some(blocks), ..self }
     }
 
     /// With one more name in every listing.

@@ -9,10 +9,12 @@
 //! mod       the peer: accepts sessions, holds what they share
 //! session   one control connection: login, parameters, and which command goes where
 //! files     commands that need no data connection
+//! blocks    MODE B: a file in blocks, and what is wrong with them
 //! transfer  RETR, STOR, APPE, listings: the data path, with its cuts, stalls and lies
 //! ```
 
 mod behaviour;
+mod blocks;
 mod control;
 mod data;
 mod date;
@@ -38,6 +40,7 @@ pub use self::behaviour::{
     Append, Busy, Completion, Dates, FtpBehaviour, Instead, ListStyle, Lists, Passive, Replacement, Replies,
     Rest, Restart, Sizes,
 };
+pub use self::blocks::{Blocks, Fault, block, marker};
 pub use self::record::{FtpCommand, FtpTransfer, FtpVerb};
 
 use self::state::{Security, Shared};

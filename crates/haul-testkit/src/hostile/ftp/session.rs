@@ -29,6 +29,8 @@ pub(super) struct Session {
     pub(super) folder: String,
     /// TYPE I; FTP begins with TYPE A.
     pub(super) image: bool,
+    /// MODE B; FTP begins with MODE S.
+    pub(super) in_blocks: bool,
     /// The offset of the last REST, until a transfer takes it.
     pub(super) rest: u64,
     pub(super) rename_from: Option<String>,
@@ -64,6 +66,7 @@ fn begin(stream: TcpStream, number: usize, before: usize, shared: &Arc<Shared>) 
         logged_in: false,
         folder: "/".into(),
         image: false,
+        in_blocks: false,
         rest: 0,
         rename_from: None,
         meeting: None,
@@ -222,6 +225,7 @@ impl Session {
         if self.shared.security != Security::None {
             lines.extend(["AUTH TLS", "PBSZ", "PROT"].map(String::from));
         }
+        lines.extend(self.behaviour.blocks.as_ref().map(|_| "MODE B;MARK".into()));
         for digest in &self.behaviour.digests {
             lines.push(match digest.as_str() {
                 "HASH" => format!("HASH {}", self.algorithms()),
@@ -268,7 +272,11 @@ impl Session {
                 self.image = argument.to_ascii_uppercase().starts_with('I');
                 format!("200 TYPE {argument}")
             }
-            "MODE" | "STRU" | "ALLO" => format!("200 {command} {argument}"),
+            "MODE" => {
+                self.in_blocks = argument.eq_ignore_ascii_case("B");
+                format!("200 MODE {argument}")
+            }
+            "STRU" | "ALLO" => format!("200 {command} {argument}"),
             "REST" => self.restart_at(argument),
             "EPSV" | "PASV" => self.passive(command)?,
             "EPRT" => self.active(eprt_address(argument)),

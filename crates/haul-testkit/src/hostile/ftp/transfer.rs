@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::behaviour::{Append, Completion, Lists, Rest, Restart};
+use super::blocks::{Laid, Laying};
 use super::control::Heard;
 use super::listing::{self, Kind};
 use super::record::{FtpTransfer, FtpVerb, Progress};
@@ -75,6 +76,9 @@ impl Session {
             let busy = size.and_then(|_| state.busy());
             (size, state.tree.is_folder(parent(&path)) && !state.tree.is_folder(&path), busy)
         };
+        if self.in_blocks && self.behaviour.blocks.is_some() {
+            return self.say("504 nothing is taken in blocks");
+        }
         if self.behaviour.read_only || !has_folder {
             return self.say(&format!("553 {name} cannot be written"));
         }
@@ -276,20 +280,54 @@ impl Session {
 
     fn send_file(&mut self, data: &mut Wire, run: &mut Run, file: &File, from: u64) -> io::Result<End> {
         let (mut at, size) = (from, file.size());
+        let blocks = self.behaviour.blocks.as_ref().filter(|_| self.in_blocks);
+        let mut laying = blocks.map(|blocks| Laying::new(blocks, run.number, from, size));
         while at < size {
             let most = match self.gate(data, run)? {
                 Gate::Open(most) => most,
                 Gate::End(end) => return Ok(end),
             };
             let piece = file.read(at, most);
+            if let Some(laying) = &mut laying {
+                if self.send_laid(data, laying.lay(at, &piece))? {
+                    return Ok(End::Whole);
+                }
+                at += piece.len() as u64;
+                run.count(piece.len());
+                self.shared.lock().count_sent(piece.len() as u64);
+                continue;
+            }
             at += piece.len() as u64;
             let sent = if self.image { piece } else { to_lines(&piece) };
             data.write_all(&sent)?;
             run.count(sent.len());
             self.shared.lock().count_sent(sent.len() as u64);
         }
+        if let Some(laying) = &mut laying {
+            self.send_laid(data, laying.finish())?;
+            laying.part(data, || self.shared.is_stopped())?;
+        }
         data.flush()?;
         Ok(End::Whole)
+    }
+
+    /// Sends what was laid in blocks. Whether the transfer is over.
+    fn send_laid(&self, data: &mut Wire, laid: Laid) -> io::Result<bool> {
+        match laid {
+            Laid::Wire(wire) => data.write_all(&wire).map(|()| false),
+            Laid::Last(wire) => {
+                data.write_all(&wire)?;
+                data.flush().map(|()| true)
+            }
+            Laid::Endless(wire, bytes) => {
+                data.write_all(&wire)?;
+                let many = bytes.repeat((PIECE / 4).div_ceil(bytes.len().max(1)));
+                while !self.shared.is_stopped() {
+                    data.write_all(&many)?;
+                }
+                Err(ErrorKind::ConnectionAborted.into())
+            }
+        }
     }
 
     fn take_file(

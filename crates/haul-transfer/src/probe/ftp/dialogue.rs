@@ -132,9 +132,43 @@ impl Dialogue {
     ) -> Result<Fetched, FtpError> {
         let mut session = self.take_for_data().await?;
         let patience = self.options.patience;
-        let brought = brought(&mut session, &mut self.noticed, (command, from, most), patience).await;
+        let started = begun(&mut session, &mut self.noticed, (command, from)).await;
+        let brought = match started {
+            Ok(started) => brought(&mut session, started, (command, most), patience).await,
+            Err(error) => Err(error),
+        };
         self.session = Some(session);
         brought
+    }
+
+    /// Whether the server says that it has blocks (MODE B).
+    pub(super) async fn says_blocks(&mut self) -> bool {
+        let Ok(session) = self.take().await else { return false };
+        let says = session.features().mode_b;
+        self.session = Some(session);
+        says
+    }
+
+    /// The first bytes of a file from an offset on, in blocks; `None`: the server refuses these.
+    pub(super) async fn fetch_in_blocks(
+        &mut self,
+        path: &[u8],
+        from: u64,
+        most: usize,
+    ) -> Result<Option<Fetched>, FtpError> {
+        let retr = Command::retr(path)?;
+        let mut session = self.take_for_data().await?;
+        let patience = self.options.patience;
+        let brought = match session.start_fetching(from, &retr, true).await {
+            Ok(started) => {
+                self.noticed.note(session.way(), started.data.encryption().as_ref());
+                brought(&mut session, started, (&retr, most), patience).await
+            }
+            Err(error) => Err(error),
+        };
+        let refused = !session.has_blocks();
+        self.session = Some(session);
+        brought.map(|fetched| Some(fetched).filter(|_| !refused))
     }
 
     /// Sends a few bytes by STOR or APPE, and has them confirmed.
@@ -234,11 +268,11 @@ async fn begun(
 
 async fn brought(
     session: &mut Session,
-    noticed: &mut Noticed,
-    (command, from, most): (&Command, u64, usize),
+    started: Started,
+    (command, most): (&Command, usize),
     patience: Duration,
 ) -> Result<Fetched, FtpError> {
-    let mut data = begun(session, noticed, (command, from)).await?.data;
+    let mut data = started.data;
     let mut bytes = Vec::new();
     let reading = async {
         while bytes.len() <= most {

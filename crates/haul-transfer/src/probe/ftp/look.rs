@@ -121,6 +121,11 @@ pub(super) async fn bytes(dialogue: &mut Dialogue, path: &[u8], head: &Fetched, 
     if let Some(size) = last {
         report.last_byte = last_byte(dialogue.fetch(path, size - 1, 1).await, size);
     }
+    if let Some(size) = last
+        && dialogue.says_blocks().await
+    {
+        report.blocks = in_blocks(dialogue, path, size).await;
+    }
     pasv(dialogue, Command::retr(path), last.filter(|_| report.last_byte.works()).map_or(0, |size| size - 1))
         .await;
 }
@@ -172,6 +177,19 @@ fn last_byte(fetched: Result<Fetched, FtpError>, size: u64) -> Tried {
             size - 1
         )),
         Err(error) => tried(Err::<(), _>(error)),
+    }
+}
+
+/// Whether the last bytes come in blocks, with their end told, as they come without.
+async fn in_blocks(dialogue: &mut Dialogue, path: &[u8], size: u64) -> Tried {
+    let from = size.saturating_sub(COMPARED as u64);
+    let bare = dialogue.fetch(path, from, COMPARED).await;
+    let in_blocks = dialogue.fetch_in_blocks(path, from, COMPARED).await;
+    match (bare, in_blocks) {
+        (Ok(bare), Ok(Some(blocks))) if bare.bytes == blocks.bytes && blocks.whole => Tried::Works,
+        (Ok(_), Ok(Some(_))) => Tried::Wrong("other bytes come in blocks than without; haul asks for none".into()),
+        (_, Ok(None)) => Tried::Refused("FEAT has MODE B, and the server refuses it".into()),
+        (Err(error), _) | (_, Err(error)) => tried(Err::<(), _>(error)),
     }
 }
 

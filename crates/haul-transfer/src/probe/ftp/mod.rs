@@ -120,6 +120,8 @@ pub struct FtpReport {
     pub rest: Tried,
     /// REST to the last byte and RETR: whether it came, and nothing else.
     pub last_byte: Tried,
+    /// RETR in blocks (MODE B), where FEAT has them: whether the right bytes came, and the end of the file was told.
+    pub blocks: Tried,
     /// What follows for downloads.
     pub verdict: Verdict,
     /// Uploads, where they were asked for.
@@ -237,6 +239,7 @@ fn empty(place: String) -> FtpReport {
         rest_at: 0,
         rest: Tried::Not,
         last_byte: Tried::Not,
+        blocks: Tried::Not,
         verdict: Verdict { resume: super::Resume::No, why: String::new() },
         write: None,
     }
@@ -317,6 +320,9 @@ fn failure(error: &FtpError) -> Failure {
         },
         FtpError::Broken { .. }
         | FtpError::Data { .. }
+        | FtpError::NoEnd
+        | FtpError::BadBlocks(_)
+        | FtpError::Suspect { .. }
         | FtpError::Silent { .. }
         | FtpError::BadReply(_)
         | FtpError::NoRest(_)

@@ -1,0 +1,406 @@
+//! `haul get` in MODE B against a scripted FTP server whose blocks are broken, or end too soon, too late or never: the right
+//! bytes, by MODE S where blocks are of no use, or a clear refusal.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
+mod scene;
+
+use std::time::Duration;
+
+use haul_testkit::{
+    Content, Cut, FtpBehaviour, FtpPeer,
+    hostile::{
+        Which,
+        ftp::{Blocks, Completion, Fault, Rest, Sizes, block, marker},
+    },
+};
+
+use scene::{MIB, SOON, Scene, Told, ftp::wait_until_left};
+
+const SIZE: u64 = 16 * MIB + 4321;
+const FILE: Content = Content::new(130, SIZE);
+/// Behind the first marker, and not at one.
+const INSIDE: u64 = MIB + 300_000;
+
+/// A server with `f.bin` in blocks, and a folder for it.
+struct Stage {
+    scene: Scene,
+    peer: FtpPeer,
+    url: String,
+}
+
+impl Stage {
+    fn new(behaviour: FtpBehaviour) -> Self {
+        let peer = FtpPeer::start(behaviour);
+        peer.put("f.bin", FILE);
+        let url = peer.url("f.bin");
+        Self { scene: Scene::in_memory(), peer, url }
+    }
+
+    #[track_caller]
+    fn run(&self, args: &[&str], code: i32) -> Told {
+        self.scene.run(&[args, &[&self.url]].concat(), code)
+    }
+
+    /// Fetches it on so many lanes, and it is there as it should be.
+    #[track_caller]
+    fn gets(&self, lanes: &str) -> Told {
+        let told = self.run(&["-n", lanes], 0);
+        FILE.assert_file_is(self.scene.path("f.bin"));
+        self.scene.assert_only("f.bin");
+        told
+    }
+
+    /// Kills a run when the peer has sent so much more.
+    #[track_caller]
+    fn killed_after(&self, bytes: u64, args: &[&str]) {
+        let goal = self.peer.body_sent() + bytes;
+        let haul = self.scene.get(&[args, &[&self.url]].concat()).spawn();
+        self.peer.wait_until_sent(goal, SOON);
+        let end = haul.kill_9();
+        assert_eq!(end.signal, Some(9), "it was still at work\n{}", end.stderr);
+        wait_until_left(&self.peer);
+    }
+
+    /// The modes that were asked for, and the transfers, in order.
+    fn modes(&self) -> Vec<String> {
+        let commands = self.peer.commands().into_iter().map(|command| command.line);
+        commands.filter(|line| line.starts_with("MODE") || line.starts_with("RETR")).collect()
+    }
+
+    #[track_caller]
+    fn ended_in_streams(&self) {
+        let modes = self.modes();
+        let last = modes.iter().rfind(|line| line.starts_with("MODE")).map(String::as_str);
+        assert_eq!(last, Some("MODE S"), "{modes:?}");
+    }
+}
+
+fn proper() -> FtpBehaviour {
+    FtpBehaviour::proper().blocks(Blocks::default())
+}
+
+fn faulty(which: Which, at: u64, fault: Fault) -> FtpBehaviour {
+    FtpBehaviour::proper().blocks(Blocks::default().fault(which, at, fault))
+}
+
+fn slow(behaviour: FtpBehaviour) -> FtpBehaviour {
+    behaviour.rate(Which::Every, 24 * MIB)
+}
+
+/// All that shows that blocks are none, or of another place than they seem to be.
+fn broken() -> Vec<Fault> {
+    vec![
+        Fault::Raw(vec![7, 0, 1, b'x']),
+        Fault::Raw(block(16, b"")),
+        Fault::Raw(marker("a b")),
+        Fault::Raw(marker("0")),
+        Fault::Raw(marker(&(INSIDE + 1).to_string())),
+        Fault::Raw(marker(&u64::MAX.to_string())),
+        Fault::Endless(marker(&INSIDE.to_string())),
+        Fault::Endless(marker("name")),
+        Fault::Endless(block(0, b"")),
+        Fault::Endless(block(128, b"")),
+    ]
+}
+
+/// What shows itself only later on: wrong bytes have come by then.
+fn lost() -> Vec<Fault> {
+    vec![
+        // Headers are taken for bytes, and bytes for headers.
+        Fault::Short(1),
+        Fault::Short(3),
+        Fault::Short(3 + 10_000),
+        Fault::Raw(vec![0, 0]),
+        // More bytes than the file has there.
+        Fault::Raw(block(0, &[b'x'; 1000])),
+    ]
+}
+
+#[test]
+fn blocks_with_markers_and_without_arrive() {
+    for marked in [Some(MIB), Some(100), None] {
+        for (lanes, len) in [("1", 50_000), ("1", u16::MAX), ("1", 7), ("4", 50_000)] {
+            if len == 7 && marked == Some(100) {
+                continue;
+            }
+            let stage = Stage::new(FtpBehaviour::proper().blocks(Blocks { len, marked, ..Blocks::default() }));
+            let told = stage.gets(lanes);
+            assert_eq!(told.verified(), "date", "{told}");
+            assert!(stage.modes().iter().all(|line| line != "MODE S"), "{:?}", stage.modes());
+        }
+    }
+}
+
+#[test]
+fn a_server_that_says_blocks_and_refuses_them_is_asked_for_streams() {
+    for reply in ["504 only S", "500 what?", "502 no"] {
+        for lanes in ["1", "4"] {
+            let stage = Stage::new(proper().instead("MODE B", reply));
+            stage.gets(lanes);
+            assert_eq!(stage.peer.count("MODE B"), stage.peer.sessions(), "{reply}: {:?}", stage.modes());
+        }
+    }
+    let stage = Stage::new(proper().instead_of(Which::Only(0), "RETR", "504 not in this mode"));
+    stage.gets("1");
+    stage.ended_in_streams();
+}
+
+#[test]
+fn a_server_that_says_blocks_and_sends_streams_is_found_out() {
+    for lanes in ["1", "4"] {
+        let stage = Stage::new(slow(faulty(Which::Every, 0, Fault::Streamed)));
+        stage.gets(lanes);
+        stage.ended_in_streams();
+        let stage = Stage::new(slow(faulty(Which::Every, 0, Fault::Streamed)));
+        stage.killed_after(SIZE / 2, &["-n", lanes]);
+        stage.gets(lanes);
+        // Of a file that looks like empty blocks nothing comes.
+        let blank = Stage::new(faulty(Which::Every, 0, Fault::Streamed));
+        let zeros = vec![0; 3 * MIB as usize];
+        blank.peer.put_bytes("f.bin", &zeros);
+        blank.run(&["-n", lanes], 0);
+        assert!(blank.scene.read("f.bin") == zeros);
+    }
+}
+
+#[test]
+fn broken_blocks_end_in_streams_and_mix_nothing() {
+    for fault in broken() {
+        for lanes in ["1", "4"] {
+            for which in [Which::Only(0), Which::Every] {
+                let stage = Stage::new(faulty(which, INSIDE, fault.clone()));
+                let told = stage.gets(lanes);
+                stage.ended_in_streams();
+                assert!(told.all("changed").is_empty(), "{fault:?}: {told}");
+                assert!(told.fetched() < 2 * SIZE, "{fault:?}: {told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn wrong_bytes_of_a_server_that_lost_count_are_dropped() {
+    for fault in lost() {
+        for which in [Which::Only(0), Which::Every] {
+            let stage = Stage::new(faulty(which, INSIDE, fault.clone()));
+            let told = stage.gets("1");
+            stage.ended_in_streams();
+            assert!(told.says_begun_anew(), "{fault:?}: {told}");
+            assert!(told.fetched() < SIZE + 3 * MIB, "{fault:?}: {told}");
+        }
+    }
+}
+
+#[test]
+fn what_came_in_blocks_that_were_broken_behind_a_marker_is_not_dropped() {
+    // Nothing lies between the marker and what is wrong.
+    let stage = Stage::new(faulty(Which::Every, 4 * MIB, Fault::Raw(vec![7, 0, 1, b'x'])));
+    let told = stage.gets("1");
+    assert!(!told.says_begun_anew(), "{told}");
+    assert!(told.fetched() < SIZE + MIB, "{told}");
+    let stage = Stage::new(faulty(Which::Every, 4 * MIB + 1000, Fault::Raw(vec![7, 0, 1, b'x'])));
+    let told = stage.gets("1");
+    let remark = told.all("remark")[0]["text"].as_str().unwrap();
+    assert!(remark.contains("MODE B") && remark.contains("begun anew"), "{told}");
+}
+
+#[test]
+fn blocks_that_break_in_a_run_that_goes_on_end_in_streams() {
+    for fault in [broken(), lost()].concat() {
+        let stage = Stage::new(slow(proper()));
+        stage.killed_after(SIZE / 2, &["-n", "1"]);
+        let next = stage.peer.transfers().len();
+        // The first transfer is the last byte alone.
+        for which in [Which::Only(next), Which::From(next)] {
+            let blocks = Blocks::default().fault(which, 12 * MIB, fault.clone());
+            let blocks = blocks.fault(which, SIZE - 1, fault.clone());
+            stage.peer.change(|behaviour| behaviour.blocks = Some(blocks));
+        }
+        stage.gets("1");
+    }
+}
+
+#[test]
+fn what_stands_behind_the_end_is_not_the_file() {
+    for behind in [block(0, b"more"), block(64, b""), b"junk".to_vec(), vec![0]] {
+        for without in [&[][..], &["SIZE"]] {
+            let stage = Stage::new(faulty(Which::Every, 0, Fault::Behind(behind.clone())).without(without));
+            let told = stage.gets("1");
+            stage.ended_in_streams();
+            assert!(told.all("changed").is_empty(), "{told}");
+        }
+    }
+}
+
+#[test]
+fn an_end_that_is_never_told_is_had_from_a_stream() {
+    for without in [&[][..], &["SIZE"], &["SIZE", "MDTM"]] {
+        let stage = Stage::new(faulty(Which::Every, 0, Fault::NoEnd).without(without));
+        let told = stage.gets("1");
+        stage.ended_in_streams();
+        assert!(told.fetched() < SIZE + 4 * MIB, "{without:?}: {told}");
+    }
+}
+
+/// In MODE S nobody could tell such a cut from the end.
+#[test]
+fn a_cut_with_a_good_farewell_is_no_end_even_of_a_file_without_a_size() {
+    for how in [Cut::Fin, Cut::Rst] {
+        for without in [&["SIZE"][..], &["SIZE", "MDTM"]] {
+            // In the middle of a block, at its end, and before the first.
+            for at in [5 * MIB, 50_000, 3] {
+                let behaviour = FtpBehaviour {
+                    cut_reply: Some("226 that was all".into()),
+                    ..proper().without(without).cut(Which::First(2), at, how)
+                };
+                let stage = Stage::new(behaviour);
+                let told = stage.gets("1");
+                assert!(!told.says_begun_anew(), "{how:?}, {at}: {told}");
+                let modes = stage.modes();
+                assert!(modes.iter().all(|line| line != "MODE S"), "{modes:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn cuts_cost_what_was_in_flight() {
+    for how in [Cut::Fin, Cut::Rst] {
+        for lanes in ["1", "4"] {
+            let stage = Stage::new(proper().cut(Which::Every, 5 * MIB, how));
+            let told = stage.gets(lanes);
+            assert!(told.all("retry").is_empty(), "{how:?}: nothing was waited for\n{told}");
+            assert!(!told.says_begun_anew(), "{how:?}: {told}");
+            assert!(stage.peer.body_sent() < SIZE + 4 * MIB, "{how:?}: {}", stage.peer.body_sent());
+            let modes = stage.modes();
+            assert!(modes.iter().all(|line| line != "MODE S"), "{modes:?}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_grows_and_has_no_size_comes_to_its_end() {
+    let long = Content::new(130, SIZE + 3 * MIB);
+    let behaviour = FtpBehaviour {
+        cut_reply: Some("226 that was all".into()),
+        ..slow(proper().without(&["SIZE", "MDTM"])).cut(Which::Only(0), 8 * MIB, Cut::Fin)
+    };
+    let stage = Stage::new(behaviour);
+    stage.killed_after(6 * MIB, &["-n", "1"]);
+    stage.peer.put("f.bin", long);
+    let told = stage.run(&["-n", "1"], 0);
+    long.assert_file_is(stage.scene.path("f.bin"));
+    assert!(!told.says_begun_anew(), "{told}");
+}
+
+#[test]
+fn bytes_that_the_server_does_not_vouch_for_are_asked_for_again_and_then_refused() {
+    let suspect = || Fault::Raw(block(32, b"some"));
+    let stage = Stage::new(faulty(Which::Only(0), INSIDE, suspect()));
+    let told = stage.gets("1");
+    assert!(!told.says_begun_anew(), "{told}");
+    assert!(stage.modes().iter().all(|line| line != "MODE S"), "a stream would bring them without a word");
+    for lanes in ["1", "4"] {
+        let stage = Stage::new(faulty(Which::Every, 9 * MIB + 1, suspect()));
+        let told = stage.run(&["-n", lanes, "--retries", "3"], 4);
+        assert!(told.message().contains("does not vouch"), "{told}");
+        assert!(told.failed()["kept"].as_u64() > Some(9 * MIB), "{told}");
+        assert_eq!(stage.scene.files(), ["f.bin.part", "f.bin.part.haul"]);
+    }
+}
+
+#[test]
+fn markers_that_are_names_leave_the_middle_to_streams() {
+    let blocks = Blocks { marked: None, ..Blocks::default() };
+    let blocks = blocks.fault(Which::Every, MIB, Fault::Raw(marker("tape-1")));
+    let stage = Stage::new(FtpBehaviour::proper().blocks(blocks).cut(Which::Only(0), 5 * MIB, Cut::Fin));
+    let told = stage.gets("1");
+    assert!(!told.says_begun_anew(), "{told}");
+    stage.ended_in_streams();
+    assert_eq!(stage.modes()[..2], ["MODE B", "RETR f.bin"]);
+}
+
+#[test]
+fn a_connection_that_is_left_open_behind_the_end_is_closed() {
+    for lanes in ["1", "4"] {
+        let stage = Stage::new(faulty(Which::Every, 0, Fault::LeftOpen));
+        let told = stage.gets(lanes);
+        assert!(told.seconds() < 6.0, "{told}");
+        assert!(stage.modes().iter().all(|line| line != "MODE S"));
+    }
+}
+
+#[test]
+fn an_end_before_the_size_that_was_told_is_not_believed() {
+    let stage = Stage::new(faulty(Which::Only(0), 5 * MIB, Fault::Ends));
+    let told = stage.gets("1");
+    assert!(!told.says_begun_anew(), "{told}");
+    let stage = Stage::new(faulty(Which::Every, 5 * MIB, Fault::Ends));
+    let told = stage.run(&["-n", "1", "--retries", "4"], 4);
+    assert!(told.message().contains("of the"), "{told}");
+    assert!(!stage.scene.path("f.bin").exists());
+    let stage = Stage::new(proper().sizes(Sizes::OffBy(-1000)));
+    let end = stage.scene.get(&["-n", "1", "--retries", "4", &stage.url]).run();
+    assert!(end.code != Some(0) || stage.scene.read("f.bin") == FILE.bytes(0..SIZE), "{}", end.stderr);
+}
+
+#[test]
+fn farewells_out_of_turn_do_not_confuse() {
+    for completion in [
+        Completion::Early,
+        Completion::AbortedThenDone,
+        Completion::Reply("451 what now".into()),
+        Completion::Reply("250 fine".into()),
+        Completion::Lost(Cut::Fin),
+        Completion::Lost(Cut::Rst),
+    ] {
+        let stage = Stage::new(proper().completion(Which::Only(0), completion.clone()));
+        stage.gets("1");
+        assert!(stage.peer.body_sent() < SIZE + MIB, "{completion:?}: {}", stage.peer.body_sent());
+    }
+    let stage = Stage::new(proper().completion(Which::Every, Completion::Reply("451 what now".into())));
+    let told = stage.run(&["-n", "1", "--retries", "2"], 3);
+    assert!(told.message().contains("451"), "{told}");
+}
+
+#[test]
+fn an_offset_that_is_taken_and_not_meant_mixes_nothing() {
+    for rest in
+        [Rest::FromZero, Rest::OffBy(1000), Rest::OffBy(-1000), Rest::Refused(502), Rest::RetrRefused(451)]
+    {
+        for without in [&[][..], &["SIZE"], &["SIZE", "MDTM"]] {
+            let behaviour = || proper().without(without).rest(rest).rate(Which::Every, 64 * MIB);
+            Stage::new(behaviour()).gets("4");
+            let stage = Stage::new(behaviour());
+            stage.killed_after(SIZE / 2, &["-n", "4"]);
+            stage.gets("4");
+        }
+    }
+}
+
+#[test]
+fn blocks_without_an_end_of_markers_cost_no_memory_and_end() {
+    for endless in [marker("1"), marker(&INSIDE.to_string()), block(0, b""), block(128, b"")] {
+        let stage = Stage::new(faulty(Which::Every, INSIDE, Fault::Endless(endless.clone())));
+        let haul = stage.scene.get(&["-n", "1", &stage.url]).spawn();
+        let mut most = 0;
+        while let Some(now) = haul.peak_memory() {
+            most = most.max(now);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let told = Told::by(haul.wait_at_most(SOON).expect_code(0));
+        FILE.assert_file_is(stage.scene.path("f.bin"));
+        assert!(told.seconds() < 10.0, "{endless:?}: {told}");
+        assert!(most < 64 << 20, "{endless:?}: {most} bytes");
+    }
+}
+
+#[test]
+fn what_went_to_standard_output_and_was_broken_is_said() {
+    let stage = Stage::new(faulty(Which::Every, INSIDE, Fault::Raw(vec![7, 0, 1, b'x'])));
+    let end = stage.scene.get(&["-o", "-", &stage.url]).run().expect_code(8);
+    assert!(end.stdout.len() as u64 <= INSIDE);
+    let told = Told::by(end);
+    assert!(told.message().contains("MODE B") && told.message().contains("standard output"), "{told}");
+}
