@@ -532,7 +532,8 @@ fn a_file_that_changed_behind_its_last_byte_is_not_published() {
 
 #[test]
 fn what_an_answer_brought_that_is_not_to_be_relied_on_is_dropped() {
-    let unreliable = |asked: Asked| Event::Failed { lane: asked.lane, why: Trouble::Unreliable, retry_after: None };
+    let unreliable =
+        |asked: Asked| Event::Failed { lane: asked.lane, why: Trouble::Unreliable, retry_after: None };
     // Nothing of it was taken: as any other failure.
     let (mut script, asked) = streaming(one_lane(1), dated(5, file(MB)));
     script.tell(unreliable(asked));

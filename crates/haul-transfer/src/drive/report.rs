@@ -180,8 +180,10 @@ fn gave_up(trouble: Trouble, last: Option<&Failed>) -> Failure {
         Trouble::Unreachable => {
             Failure::new(Kind::Network, message).advise("check the address, and run the same command again")
         }
-        Trouble::Broken | Trouble::Busy | Trouble::Unreliable => Failure::new(Kind::Network, format!("gave up: {message}"))
-            .advise("run the same command again to go on"),
+        Trouble::Broken | Trouble::Busy | Trouble::Unreliable => {
+            Failure::new(Kind::Network, format!("gave up: {message}"))
+                .advise("run the same command again to go on")
+        }
         Trouble::Denied | Trouble::Fatal => Failure::new(Kind::Refused, message),
     }
 }

@@ -117,7 +117,9 @@ impl Data {
                 match self.fill().await {
                     Ok(1..) => continue,
                     Ok(_) => return Err(FtpError::NoEnd),
-                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(FtpError::NoEnd),
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                        return Err(FtpError::NoEnd);
+                    }
                     Err(error) => return Err(broke(&error)),
                 }
             }

@@ -39,7 +39,9 @@ pub(crate) enum FtpError {
     #[error("the server's blocks (MODE B) cannot be relied on: {0}")]
     BadBlocks(BadBlocks),
     /// The server itself does not vouch for bytes that it sends in a block.
-    #[error("the server does not vouch for the bytes from {at} on: it marks their block as suspected of errors")]
+    #[error(
+        "the server does not vouch for the bytes from {at} on: it marks their block as suspected of errors"
+    )]
     Suspect {
         /// The offset of the first of them.
         at: u64,

@@ -6,7 +6,9 @@
 //! next header. A marker that is a mere name says nothing here; it is noted that the server has such. The end of a record
 //! means nothing in a file without records (STRU F).
 
-use bytes::{Bytes, BytesMut};
+use std::ops::Range;
+
+use bytes::{Buf as _, Bytes, BytesMut};
 use haul_proto::ftp::block::{Decoder, Next, Wrong};
 
 /// More than this of headers and markers in a row, without a byte of the file, is not waited through.
@@ -23,6 +25,8 @@ pub(super) struct FromBlocks {
     /// So many bytes of headers and markers came since the last byte of the file.
     beside: usize,
     names: bool,
+    /// What is to be told behind the bytes that were handed on: the end, or what is wrong.
+    due: Option<Result<(), BadBlocks>>,
 }
 
 /// What stands next.
@@ -32,6 +36,24 @@ pub(super) enum Came {
     Bytes(Bytes),
     /// The file ends here.
     End,
+}
+
+/// What was moved together.
+struct Gathered {
+    /// Where the bytes of the file are now.
+    bytes: Range<usize>,
+    /// So much was looked at.
+    taken: usize,
+}
+
+/// What came of a look beside the bytes of the file.
+enum Step {
+    /// So many bytes are past; 0: more have to come.
+    Past(usize),
+    /// Something was told without any.
+    Told,
+    /// So many, and the file ends here.
+    End(usize),
 }
 
 /// Why what comes cannot be relied on.
@@ -56,43 +78,80 @@ pub(crate) enum BadBlocks {
 impl FromBlocks {
     /// Of a file from the byte `at` on.
     pub(super) fn new(at: u64) -> Self {
-        Self { decoder: Decoder::default(), at, unconfirmed: 0, beside: 0, names: false }
+        Self { decoder: Decoder::default(), at, unconfirmed: 0, beside: 0, names: false, due: None }
     }
 
-    /// Takes what stands next off the buffer; `None`: more has to come, and the buffer is empty.
+    /// Takes what stands next off the buffer; `None`: more has to come, and the buffer is empty. Bytes of several blocks
+    /// come as one piece: each piece is written, and written down, by itself.
     pub(super) fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Came>, BadBlocks> {
-        loop {
-            let room = self.decoder.room();
-            if room > 0 && !buffer.is_empty() {
-                let bytes = buffer.split_to(room.min(buffer.len())).freeze();
-                self.decoder.passed(bytes.len());
-                self.at += bytes.len() as u64;
-                self.unconfirmed += bytes.len() as u64;
-                self.beside = 0;
-                return Ok(Some(Came::Bytes(bytes)));
-            }
-            let most = self.decoder.short_of().min(buffer.len());
-            let mut head = buffer.get(..most).unwrap_or_default();
-            let next = self.decoder.next(&mut head).map_err(BadBlocks::Wrong)?;
-            let taken = most - head.len();
-            match next {
-                Some(Next::End) => return Ok(Some(Came::End)),
-                Some(Next::Marker(marker)) => match marker.offset() {
-                    Some(says) if says == self.at => self.unconfirmed = 0,
-                    Some(says) => return Err(BadBlocks::Elsewhere { says, at: self.at }),
-                    None => self.names = true,
-                },
-                // Less than a block's bytes was given.
-                Some(Next::Record | Next::Content(_)) => {}
-                None if buffer.is_empty() => return Ok(None),
-                None => {}
-            }
-            let _ = buffer.split_to(taken);
-            self.beside += taken;
-            if self.beside > MOST_BESIDE {
-                return Err(BadBlocks::Endless);
+        if self.due.is_none() {
+            let Gathered { bytes, taken } = self.gather(buffer);
+            let mut front = buffer.split_to(taken);
+            front.truncate(bytes.end);
+            front.advance(bytes.start);
+            if !front.is_empty() {
+                return Ok(Some(Came::Bytes(front.freeze())));
             }
         }
+        self.due.take().transpose().map(|end| end.map(|()| Came::End))
+    }
+
+    /// Moves the bytes of blocks together, up to what has to be told behind them.
+    fn gather(&mut self, wire: &mut [u8]) -> Gathered {
+        let (mut bytes, mut taken) = (0..0, 0);
+        while self.due.is_none() {
+            let count = self.decoder.room().min(wire.len() - taken);
+            if count > 0 {
+                if bytes.is_empty() {
+                    bytes = taken..taken;
+                }
+                wire.copy_within(taken..taken + count, bytes.end);
+                (bytes.end, taken) = (bytes.end + count, taken + count);
+                self.decoder.passed(count);
+                self.at += count as u64;
+                self.unconfirmed += count as u64;
+                self.beside = 0;
+                continue;
+            }
+            match self.step(wire.get(taken..).unwrap_or_default()) {
+                Ok(Step::Past(0)) => break,
+                Ok(Step::Past(count)) => taken += count,
+                Ok(Step::Told) => {}
+                Ok(Step::End(count)) => (self.due, taken) = (Some(Ok(())), taken + count),
+                Err(bad) => self.due = Some(Err(bad)),
+            }
+        }
+        Gathered { bytes, taken }
+    }
+
+    /// What stands beside the bytes of the file: headers, markers, the end.
+    fn step(&mut self, wire: &[u8]) -> Result<Step, BadBlocks> {
+        // What a block says besides its bytes comes first; then no more is given than is taken.
+        let told = self.decoder.next(&mut &[][..]).map_err(BadBlocks::Wrong)?;
+        let head = match told {
+            None => wire.get(..self.decoder.short_of()).unwrap_or(wire),
+            Some(_) => &[],
+        };
+        let next = match told {
+            None => self.decoder.next(&mut &*head).map_err(BadBlocks::Wrong)?,
+            told => told,
+        };
+        self.beside += head.len();
+        if self.beside > MOST_BESIDE {
+            return Err(BadBlocks::Endless);
+        }
+        match next {
+            Some(Next::End) => return Ok(Step::End(head.len())),
+            Some(Next::Marker(marker)) => match marker.offset() {
+                Some(says) if says == self.at => self.unconfirmed = 0,
+                Some(says) => return Err(BadBlocks::Elsewhere { says, at: self.at }),
+                None => self.names = true,
+            },
+            // No bytes of a block were given.
+            Some(Next::Record | Next::Content(_)) => {}
+            None => return Ok(Step::Past(head.len())),
+        }
+        Ok(if head.is_empty() { Step::Told } else { Step::Past(head.len()) })
     }
 
     /// The offset of the next byte.
@@ -177,7 +236,8 @@ mod tests {
     fn a_marker_that_goes_back_or_ahead_is_told() {
         for says in [0, 3, 5, u64::MAX] {
             for step in STEPS {
-                let (file, _, result, blocks) = read(0, &[wrapped(b"four"), block::mark(says)].concat(), step);
+                let (file, _, result, blocks) =
+                    read(0, &[wrapped(b"four"), block::mark(says)].concat(), step);
                 assert_eq!(result, Err(BadBlocks::Elsewhere { says, at: 4 }));
                 assert_eq!((&file[..], blocks.is_unconfirmed()), (&b"four"[..], true));
             }
@@ -208,10 +268,7 @@ mod tests {
 
     #[test]
     fn blocks_without_bytes_are_not_waited_through() {
-        for idle in [block::mark(1), wrapped(b""), block::END_OF_RECORD.to_vec(), block::content(0).to_vec()] {
-            if idle.is_empty() {
-                continue;
-            }
+        for idle in [block::mark(1), block::END_OF_RECORD.to_vec(), block::content(0).to_vec()] {
             let some = idle.repeat(1000);
             let (file, _, result, _) = read(0, &[wrapped(b"a"), some, wrapped(b"b")].concat(), 1000);
             assert_eq!((&file[..], result), (&b"ab"[..], Ok(())));

@@ -135,8 +135,10 @@ fn gave_up(trouble: Trouble, said: Option<&str>) -> Failure {
         Trouble::Unreachable => {
             Failure::new(Kind::Network, said).advise("check the address, and run the same command again")
         }
-        Trouble::Broken | Trouble::Busy | Trouble::Unreliable => Failure::new(Kind::Network, format!("gave up: {said}"))
-            .advise("run the same command again to go on"),
+        Trouble::Broken | Trouble::Busy | Trouble::Unreliable => {
+            Failure::new(Kind::Network, format!("gave up: {said}"))
+                .advise("run the same command again to go on")
+        }
         Trouble::Denied | Trouble::Fatal => Failure::new(Kind::Refused, said),
     }
 }

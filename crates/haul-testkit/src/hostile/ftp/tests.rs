@@ -510,3 +510,73 @@ fn bytes_behind_the_reply_to_auth_come_in_one_packet_with_it() {
     assert_eq!(read(), "220 ready\r\n");
     assert_eq!(read(), "234 go on\r\n230 you are in\r\n");
 }
+
+/// What a file looks like in MODE B.
+fn in_blocks(behaviour: FtpBehaviour, from: u64) -> Vec<u8> {
+    let peer = peer(behaviour);
+    let mut client = Client::login(&peer);
+    assert!(client.ask("FEAT").contains(" MODE B;MARK\r\n"));
+    assert!(client.ask("MODE B").starts_with("200"));
+    assert!(client.ask(&format!("REST {from}")).starts_with("350"));
+    let (wire, _) = client.retrieve("f.bin");
+    assert!(client.reply().starts_with("226"));
+    assert!(client.store("STOR g", b"").starts_with("504"));
+    assert!(client.ask("MODE S").starts_with("200"));
+    assert_eq!(client.get_from("f.bin", 299_990), FILE.bytes(299_990..300_000));
+    wire
+}
+
+#[test]
+fn a_file_in_blocks_is_laid_as_told() {
+    let blocks = Blocks { len: 60_000, marked: Some(100_000), ..Blocks::default() };
+    let piece = |from, to| block(0, &FILE.bytes(from..to));
+    let rest = |from| {
+        let pieces = [piece(from, 250_000), piece(250_000, 300_000)];
+        pieces.concat()
+    };
+    let proper = [
+        piece(150_000, 200_000),
+        marker("200000"),
+        piece(200_000, 260_000),
+        piece(260_000, 300_000),
+        block(64, &[]),
+    ];
+    assert_eq!(in_blocks(FtpBehaviour::proper().blocks(blocks.clone()), 150_000), proper.concat());
+    let with = |at, fault| {
+        let blocks = Blocks { marked: None, ..blocks.clone() }.fault(Which::Every, at, fault);
+        in_blocks(FtpBehaviour::proper().blocks(blocks), 200_000)
+    };
+    let junk = vec![9, 9];
+    let end = block(64, &[]);
+    assert_eq!(
+        with(250_000, Fault::Raw(junk.clone())),
+        [piece(200_000, 250_000), junk.clone(), piece(250_000, 300_000), end.clone()].concat()
+    );
+    assert_eq!(with(250_000, Fault::Ends), [piece(200_000, 250_000), end.clone()].concat());
+    assert_eq!(with(0, Fault::NoEnd), [piece(200_000, 260_000), piece(260_000, 300_000)].concat());
+    assert_eq!(with(250_000, Fault::NoEnd), rest(200_000));
+    let behind = with(250_000, Fault::Behind(junk.clone()));
+    assert_eq!(behind, [rest(200_000), end.clone(), junk].concat());
+    assert_eq!(with(0, Fault::Streamed), FILE.bytes(200_000..300_000));
+    let short = with(250_000, Fault::Short(1));
+    assert_eq!(short[50_003..50_006], [0, 195, 81]);
+    assert_eq!(short.len(), rest(200_000).len() + 3);
+}
+
+#[test]
+fn blocks_without_end_go_on_until_the_client_goes() {
+    let peer = peer(FtpBehaviour::proper().blocks(Blocks::default().fault(
+        Which::Every,
+        1000,
+        Fault::Endless(marker("m")),
+    )));
+    let mut client = Client::login(&peer);
+    assert!(client.ask("MODE B").starts_with("200"));
+    let mut data = client.data();
+    assert!(client.ask("RETR f.bin").starts_with("150"));
+    let mut bytes = vec![0; 2 << 20];
+    data.read_exact(&mut bytes).unwrap();
+    assert_eq!(bytes[1003..1011], *b"\x10\0\x01m\x10\0\x01m");
+    drop(data);
+    assert!(client.reply().starts_with("426"));
+}

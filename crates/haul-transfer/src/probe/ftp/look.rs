@@ -187,7 +187,9 @@ async fn in_blocks(dialogue: &mut Dialogue, path: &[u8], size: u64) -> Tried {
     let in_blocks = dialogue.fetch_in_blocks(path, from, COMPARED).await;
     match (bare, in_blocks) {
         (Ok(bare), Ok(Some(blocks))) if bare.bytes == blocks.bytes && blocks.whole => Tried::Works,
-        (Ok(_), Ok(Some(_))) => Tried::Wrong("other bytes come in blocks than without; haul asks for none".into()),
+        (Ok(_), Ok(Some(_))) => {
+            Tried::Wrong("other bytes come in blocks than without; haul asks for none".into())
+        }
         (_, Ok(None)) => Tried::Refused("FEAT has MODE B, and the server refuses it".into()),
         (Err(error), _) | (_, Err(error)) => tried(Err::<(), _>(error)),
     }
