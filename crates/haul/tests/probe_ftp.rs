@@ -20,14 +20,14 @@ use haul_testkit::{
     Content, Finished, FtpBehaviour, FtpPeer, Haul,
     hostile::{
         Which,
-        ftp::{Append, Dates, Passive, Rest, Restart, Sizes},
+        ftp::{Append, Blocks, Dates, Fault, Passive, Rest, Restart, Sizes},
     },
     real::{FtpTls, Inetutils, Microsocks, ProFtpd, PureFtpd, Pyftpdlib, Running, Tinyproxy, Vsftpd},
     tls::Certificates,
 };
 use serde_json::Value;
 
-use scene::{SOON, files, haul, upload::RESUMING, wait_until};
+use scene::{SOON, files, haul, served::serve, upload::RESUMING, wait_until};
 
 const FILE: Content = Content::new(3, 300_000);
 
@@ -159,6 +159,27 @@ fn a_server_without_epsv_and_mlst_is_probed_all_the_same() {
     println!("{found}");
     assert_eq!((&found["resume"], outcome(&found, "mlst")), (&"yes".into(), "refused"), "{found}");
     assert_eq!(files(dir.path()), ["f.bin"]);
+}
+
+#[test]
+fn blocks_are_tried_where_they_are_offered() {
+    let dir = served();
+    let server = serve(dir.path()).start();
+    let told = text(&probe(&[&server.url("/f.bin")]).run().expect_code(0));
+    assert!(told.contains("works: the right bytes came, and the end of the file was told"), "{told}");
+    assert_eq!(outcome(&found(&["--write", &server.url("/f.bin")]), "blocks"), "works");
+    let blocks = |fault| Blocks::default().fault(Which::Every, 0, fault);
+    for (behaviour, expected) in [
+        (proper(), ""),
+        (proper().blocks(Blocks::default()), "works"),
+        (proper().blocks(Blocks::default()).instead("MODE B", "504 no"), "refused"),
+        (proper().blocks(blocks(Fault::NoEnd)), "wrong"),
+        (proper().blocks(blocks(Fault::Streamed)), "wrong"),
+    ] {
+        let peer = peer(behaviour);
+        let found = found(&[&peer.url("f.bin")]);
+        assert_eq!((outcome(&found, "blocks"), &found["resume"]), (expected, &"yes".into()), "{found}");
+    }
 }
 
 #[test]
