@@ -57,7 +57,7 @@ impl Data {
     }
 
     /// What comes, from the byte `at` of the file on, comes in blocks.
-    pub(super) fn from_blocks(&mut self, at: u64) {
+    pub(super) fn expect_blocks(&mut self, at: u64) {
         self.from_blocks = Some(FromBlocks::new(at));
     }
 

@@ -108,7 +108,7 @@ impl Session {
         let mode = self.set_mode(if blocks { Mode::Block } else { Mode::Stream }).await?;
         let mut started = self.start_in(mode, rest, command).await?;
         if mode == Mode::Block {
-            started.data.from_blocks(rest);
+            started.data.expect_blocks(rest);
         }
         Ok(started)
     }
