@@ -74,8 +74,8 @@ impl Stage {
         let commands = self.peer.commands();
         let last = commands.iter().rposition(|command| command.line.starts_with("RETR")).unwrap();
         let own = commands[..last].iter().filter(|command| command.session == commands[last].session);
-        let mode =
-            own.map(|command| command.line.as_str()).filter(|line| line.starts_with("MODE")).next_back();
+        let mut lines = own.map(|command| command.line.as_str());
+        let mode = lines.rfind(|line| line.starts_with("MODE"));
         assert_ne!(mode, Some("MODE B"), "{:?}", self.modes());
         assert!(self.peer.count("MODE B") > 0, "{:?}", self.modes());
     }

@@ -556,7 +556,7 @@ fn a_file_in_blocks_is_laid_as_told() {
     assert_eq!(with(0, Fault::NoEnd), [piece(200_000, 260_000), piece(260_000, 300_000)].concat());
     assert_eq!(with(250_000, Fault::NoEnd), rest(200_000));
     let behind = with(250_000, Fault::Behind(junk.clone()));
-    assert_eq!(behind, [rest(200_000), end.clone(), junk].concat());
+    assert_eq!(behind, [rest(200_000), end, junk].concat());
     assert_eq!(with(0, Fault::Streamed), FILE.bytes(200_000..300_000));
     let short = with(250_000, Fault::Short(1));
     assert_eq!(short[50_003..50_006], [0, 195, 81]);
