@@ -113,7 +113,8 @@ fn by_hand(socket: &impl Socket, file: &File, at: &mut u64, piece: &mut [u8]) ->
     Ok(sent)
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::{
         io::{Read as _, Write as _},
