@@ -1,0 +1,1 @@
+"""haul serve on disks that lose their power. docs/powercut.md tells what for."""
