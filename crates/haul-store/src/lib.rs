@@ -37,7 +37,7 @@ pub use journal::VERSION as JOURNAL_VERSION;
 #[cfg(any(test, feature = "testing"))]
 pub use ledger::conformance as ledger_conformance;
 pub use ledger::{
-    Lease, Ledger, Letter, MemoryLedger, Outstanding, Pledge, SqliteLedger, Unfinished, UploadKey,
+    Dated, Lease, Ledger, Letter, MemoryLedger, Outstanding, Pledge, SqliteLedger, Unfinished, UploadKey,
 };
 pub use partial::{Geometry, Held, Note, Partial, Publish};
 pub use subject::{SourceRecord, Subject};

@@ -13,7 +13,7 @@
 use std::{sync::Arc, time::Duration};
 
 use haul_core::TreePath;
-use haul_store::{Durability, Kind, Letter, Meta, Pledge, StageId, StoreError};
+use haul_store::{Dated, Durability, Kind, Letter, Meta, Pledge, StageId, StoreError};
 
 use super::Depot;
 use crate::{
@@ -24,8 +24,8 @@ use crate::{
 
 /// How what is told of an upload waits for its end.
 pub(super) enum Telling {
-    /// Posted.
-    Pledged(Pledged),
+    /// Posted, of what is to be there.
+    Pledged(Pledged, TreePath, Pledge),
     /// Told when it is there: what is written in place is never staged, and no later server could see whether it is whole.
     Afterwards(Happened),
 }
@@ -78,39 +78,34 @@ impl Depot {
             return Ok(None);
         }
         let replaces = match self.store.stat(&happened.path).await {
-            Ok(meta) => Some(meta.modified.seconds),
+            Ok(meta) => Some(Dated::from(meta.modified)),
             Err(StoreError::NotFound { .. }) => None,
             Err(error) => return Err(error),
         };
         let pledge = Pledge { stage: stage.clone(), size: happened.size.unwrap_or(0), replaces };
         let pledged = hooks.pledge(&happened, &pledge, self.rules.durability).await?;
-        Ok(pledged.map(Telling::Pledged))
+        Ok(pledged.map(|pledged| Telling::Pledged(pledged, happened.path, pledge)))
     }
 
     /// It is published now, or not.
-    pub(super) async fn redeem(
-        &self,
-        telling: Option<Telling>,
-        published: &Result<Meta, StoreError>,
-        stage: &StageId,
-    ) {
+    pub(super) async fn redeem(&self, telling: Option<Telling>, published: &Result<Meta, StoreError>) {
         let (Some(telling), Some(hooks)) = (telling, self.hooks.get()) else { return };
-        let pledged = match telling {
+        let (pledged, path, pledge) = match telling {
             Telling::Afterwards(happened) => {
                 if published.is_ok() {
                     hooks.tell_for_certain(&happened).await;
                 }
                 return;
             }
-            Telling::Pledged(pledged) => pledged,
+            Telling::Pledged(pledged, path, pledge) => (pledged, path, pledge),
         };
         if published.is_ok() {
             return hooks.keep(pledged).await;
         }
-        match self.store.staged(stage).await {
-            Ok(_) => hooks.take_back(pledged).await,
-            // It has its name in spite of the error.
-            Err(StoreError::NotFound { .. }) => hooks.keep(pledged).await,
+        // It may have its name in spite of the error; and what is staged no more may have been taken away.
+        match self.is_redeemed(&path, &pledge).await {
+            Ok(true) => hooks.keep(pledged).await,
+            Ok(false) => hooks.take_back(pledged).await,
             Err(_) => hooks.leave(pledged),
         }
     }
@@ -120,7 +115,7 @@ impl Depot {
         let (mut kept, mut taken_back) = (Vec::new(), Vec::new());
         for letter in self.ledger.letters().await? {
             let Some(pledge) = &letter.pledge else { continue };
-            match self.is_redeemed(&letter, pledge).await {
+            match self.is_redeemed(&letter.path, pledge).await {
                 Ok(true) => kept.push(Letter { pledge: None, ..letter }),
                 Ok(false) => taken_back.push(letter.number),
                 // A medium that is not there now may come back.
@@ -135,16 +130,16 @@ impl Depot {
         Ok(self.ledger.unpost(&taken_back).await?)
     }
 
-    async fn is_redeemed(&self, letter: &Letter, pledge: &Pledge) -> Result<bool, StoreError> {
+    async fn is_redeemed(&self, path: &TreePath, pledge: &Pledge) -> Result<bool, StoreError> {
         match self.store.staged(&pledge.stage).await {
             Ok(_) => return Ok(false),
-            Err(StoreError::NotFound { .. }) if self.has_folder_of(&letter.path).await => {}
+            Err(StoreError::NotFound { .. }) if self.has_folder_of(path).await => {}
             Err(error) => return Err(error),
         }
-        match self.store.stat(&letter.path).await {
+        match self.store.stat(path).await {
             Ok(meta) => {
-                let is_new = pledge.replaces != Some(meta.modified.seconds);
-                Ok(meta.kind == Kind::File && meta.size == pledge.size && is_new)
+                let is_old = pledge.replaces.is_some_and(|date| date.is(meta.modified));
+                Ok(meta.kind == Kind::File && meta.size == pledge.size && !is_old)
             }
             Err(StoreError::NotFound { .. }) => Ok(false),
             Err(error) => Err(error),

@@ -4,7 +4,7 @@
 
 use haul_core::{ByteRange, RangeSet, TreePath};
 
-use super::{Ledger, Letter, Outstanding, Pledge, Unfinished, UploadKey};
+use super::{Dated, Ledger, Letter, Outstanding, Pledge, Unfinished, UploadKey};
 use crate::{Durability, StageId, StoreError};
 
 /// Runs everything, each on a fresh ledger.
@@ -198,7 +198,9 @@ async fn one_owner_s_upload_moves_alone<L: Ledger>(ledger: &L) -> Result<(), Sto
 /// A letter that differs by its number.
 pub fn letter(number: u64) -> Letter {
     let (stage, size) = (StageId(format!("stage-{number}")), u64::MAX - number);
-    let pledge = Pledge { stage, size, replaces: number.is_multiple_of(4).then_some(i64::MIN) };
+    let nanos = number.is_multiple_of(8).then_some(999_999_999);
+    let replaces = number.is_multiple_of(4).then_some(Dated { seconds: i64::MIN, nanos });
+    let pledge = Pledge { stage, size, replaces };
     Letter {
         number,
         id: format!("event-{}", number / 2),
@@ -213,12 +215,12 @@ pub fn letter(number: u64) -> Letter {
 async fn letters_wait_in_order_until_they_are_taken_out<L: Ledger>(ledger: &L) -> Result<(), StoreError> {
     assert_eq!(ledger.letters().await?, []);
     ledger.unpost(&[7]).await?;
-    ledger.post(&[letter(9), letter(1)], Durability::Full).await?;
+    ledger.post(&[letter(9), letter(1), letter(8)], Durability::Full).await?;
     ledger.post(&[letter(4)], Durability::Relaxed).await?;
-    assert_eq!(ledger.letters().await?, [letter(1), letter(4), letter(9)]);
+    assert_eq!(ledger.letters().await?, [letter(1), letter(4), letter(8), letter(9)]);
     let kept = Letter { pledge: None, tries: 3, ..letter(4) };
     ledger.post(std::slice::from_ref(&kept), Durability::Relaxed).await?;
-    ledger.unpost(&[1, 2]).await?;
+    ledger.unpost(&[1, 2, 8]).await?;
     assert_eq!(ledger.letters().await?, [kept, letter(9)]);
     // They are about the tree, and do not lie in it.
     ledger.moved(None, &path(b"caf\xe9"), &path(b"d")).await?;

@@ -1,7 +1,7 @@
 //! What is to be told to somebody outside, in the order in which it came about: it waits here until it is delivered,
 //! also over the end of a server. What it says and how it is brought is not known here.
 
-use haul_core::TreePath;
+use haul_core::{Modified, TreePath};
 
 use crate::StageId;
 
@@ -31,7 +31,28 @@ pub struct Pledge {
     pub stage: StageId,
     /// How many bytes it has.
     pub size: u64,
-    /// When the file was dated that it replaces, in seconds since 1970-01-01T00:00:00Z: no later version of a name has the
-    /// second of an earlier one, so what has this date still is that one.
-    pub replaces: Option<i64>,
+    /// The date of the file that it replaces: what has this date still is that one.
+    pub replaces: Option<Dated>,
+}
+
+/// When a file was last modified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dated {
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub seconds: i64,
+    /// Nanoseconds within that second; `None` where a ledger before format 6 has kept none.
+    pub nanos: Option<u32>,
+}
+
+impl Dated {
+    /// Whether a file of this date may be the one that is meant.
+    pub fn is(self, date: Modified) -> bool {
+        self.seconds == date.seconds && self.nanos.is_none_or(|nanos| nanos == date.nanos)
+    }
+}
+
+impl From<Modified> for Dated {
+    fn from(date: Modified) -> Self {
+        Self { seconds: date.seconds, nanos: Some(date.nanos) }
+    }
 }

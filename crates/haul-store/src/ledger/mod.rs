@@ -17,7 +17,7 @@ use haul_core::{RangeSet, TreePath};
 
 use crate::{Durability, StageId, StoreError, Work};
 
-pub use letter::{Letter, Pledge};
+pub use letter::{Dated, Letter, Pledge};
 pub use memory::MemoryLedger;
 pub use sqlite::SqliteLedger;
 

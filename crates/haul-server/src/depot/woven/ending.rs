@@ -139,7 +139,7 @@ impl Woven {
             Ok(pledged) => {
                 let how = self.depot.rules.durability;
                 let published = staged.publish(&self.pattern.target, when, how).await;
-                self.depot.redeem(pledged, &published, &self.id).await;
+                self.depot.redeem(pledged, &published).await;
                 published
             }
             Err(error) => Err(error),

@@ -13,7 +13,7 @@ use super::letters;
 use crate::{Durability, StageId, StoreError, Unfinished, UploadKey, sys};
 
 /// The format of the tables.
-const VERSION: i32 = 5;
+const VERSION: i32 = 6;
 /// `Haul`, in SQLite's header.
 const APPLICATION: i32 = 0x4861_756c;
 
@@ -191,7 +191,8 @@ fn missing(version: i32) -> &'static [&'static str] {
         1 => &[ADD_NOTE, ADD_BEYOND, ADD_COPIED, letters::CREATE],
         2 => &[ADD_BEYOND, ADD_COPIED, letters::CREATE],
         3 => &[ADD_COPIED, letters::CREATE],
-        _ => &[ADD_COPIED],
+        4 => &[ADD_COPIED, letters::ADD_NANOS],
+        _ => &[letters::ADD_NANOS],
     }
 }
 

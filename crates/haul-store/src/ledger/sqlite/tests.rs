@@ -121,11 +121,11 @@ fn what_a_newer_haul_wrote_is_left_alone() {
     put(&SqliteLedger::open(folder.path()).unwrap(), "a", 1, Durability::Full);
     let path = folder.path().join("uploads.db");
     let other = rusqlite::Connection::open(&path).unwrap();
-    other.pragma_update(None, "user_version", 6).unwrap();
+    other.pragma_update(None, "user_version", 7).unwrap();
     drop(other);
     let before = std::fs::read(&path).unwrap();
     let refused = SqliteLedger::open(folder.path());
-    assert!(matches!(refused, Err(StoreError::NewerFormat { version: 6, .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::NewerFormat { version: 7, .. })), "{refused:?}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
@@ -153,7 +153,7 @@ fn what_an_older_haul_wrote_is_read_and_gone_on_with() {
         );
         older.execute_batch(&table).unwrap();
         if version == 4 {
-            older.execute_batch(super::letters::CREATE).unwrap();
+            older.execute_batch(&super::letters::CREATE.replace(", replaces_nanos INTEGER", "")).unwrap();
             let base =
                 "UPDATE uploads SET base_unique = x'01', base_size = 9, base_seconds = 0, base_nanos = 0";
             older.execute_batch(base).unwrap();
@@ -177,6 +177,29 @@ fn what_an_older_haul_wrote_is_read_and_gone_on_with() {
         assert_eq!(wait(again.load(&key)).unwrap(), Some(noted), "{version}");
         assert_eq!(wait(again.letters()).unwrap(), [letter(version)]);
     }
+}
+
+#[test]
+fn a_pledge_that_an_older_haul_wrote_has_whole_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("uploads.db");
+    let ledger = SqliteLedger::open(folder.path()).unwrap();
+    wait(ledger.post(&[letter(1), letter(8)], Durability::Full)).unwrap();
+    drop(ledger);
+    let older = rusqlite::Connection::open(&path).unwrap();
+    older.execute_batch("ALTER TABLE letters DROP COLUMN replaces_nanos; PRAGMA user_version = 5").unwrap();
+    drop(older);
+    let ledger = SqliteLedger::open(folder.path()).unwrap();
+    let mut whole = letter(8);
+    let replaces = whole.pledge.as_mut().and_then(|pledge| pledge.replaces.as_mut()).unwrap();
+    replaces.nanos = None;
+    let date = |seconds, nanos| haul_core::Modified { seconds, nanos, strong: false };
+    assert!(replaces.is(date(i64::MIN, 5)) && !replaces.is(date(0, 0)));
+    assert_eq!(wait(ledger.letters()).unwrap(), [letter(1), whole]);
+    wait(ledger.post(&[letter(8)], Durability::Full)).unwrap();
+    drop(ledger);
+    let again = SqliteLedger::open(folder.path()).unwrap();
+    assert_eq!(wait(again.letters()).unwrap(), [letter(1), letter(8)]);
 }
 
 #[test]

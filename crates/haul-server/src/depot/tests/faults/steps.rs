@@ -203,6 +203,23 @@ fn killed_at_any_step_what_is_published_is_told_and_nothing_else() {
 }
 
 #[test]
+fn what_another_program_took_away_before_it_had_its_name_is_not_told_of() {
+    for there in [None, Some(content(1, SIZE + 1))] {
+        let machine = Machine::new(Durability::Full);
+        there.iter().for_each(|there| machine.bench.put("a", there));
+        let staging = machine.bench.root().join(".haul/staging");
+        assert!(machine.live(|server| async move {
+            let receiving = send(&server.ann(), "a", Wish::Anew, SIZE).await;
+            for staged in std::fs::read_dir(staging).unwrap() {
+                std::fs::remove_file(staged.unwrap().path()).unwrap();
+            }
+            assert!(receiving.settle(DataEnd::Clean, Control::Alive).await.is_err());
+            assert_eq!(server.ledger.letters().await.unwrap(), []);
+        }));
+    }
+}
+
+#[test]
 fn where_the_power_took_what_was_staged_the_file_that_was_there_is_not_told_of() {
     killed_at_each_step(Way::Replacing, Durability::Full, true);
     killed_at_each_step(Way::Now, Durability::Relaxed, true);
