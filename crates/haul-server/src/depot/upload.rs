@@ -490,7 +490,8 @@ impl Upload {
     /// Publishes what has ended well and needs no sync first, if `assent` says so at the last moment. If not, or if it is
     /// no such upload, nothing has changed: it is for [`Self::finish`].
     pub(super) async fn publish_now(&mut self, assent: Assent) -> Result<Option<Meta>, ServerError> {
-        let at_once = self.depot.rules.publishes_at_once();
+        let at_once = self.depot.rules.publishes_at_once() && self.withheld.is_none();
+        let start = self.known();
         let Some(begun) = self.begun.as_mut().filter(|begun| at_once && !begun.lost) else {
             return Ok(None);
         };
@@ -501,7 +502,7 @@ impl Upload {
             data: DataEnd::Clean,
             control: Control::Alive,
             completion: self.plan.completion,
-            start: self.plan.begin.at(),
+            start,
             end: begun.staged.len(),
             declared: self.plan.declared,
         };
@@ -536,7 +537,7 @@ impl Upload {
         let how = self.depot.rules.durability;
         let replaced = self.depot.weigh(&self.plan.target).await;
         let published = staged.publish_if(&self.plan.target, when, how, assent).await;
-        self.depot.redeem(pledged, &published, &id).await;
+        self.depot.redeem(pledged, &published).await;
         match &published {
             Ok(_) => {
                 match &self.plan.charge {

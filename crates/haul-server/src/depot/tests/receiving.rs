@@ -330,6 +330,19 @@ async fn what_is_to_be_judged_or_synced_first_is_not_published_at_once() {
 }
 
 #[tokio::test]
+async fn what_nobody_has_vouched_for_is_not_published_at_once() {
+    let bench = Bench::new();
+    let server = bench.start(RELAXED).await;
+    let ann = server.ann();
+    let mut receiving = send(&ann, "a", Wish::Anew, 1000).await;
+    receiving.withhold().await.unwrap();
+    receiving.append(content(1000, 1500).into()).await.unwrap();
+    let receiving = receiving.publish_now(says(true)).await.unwrap().err().unwrap();
+    assert_eq!(bench.published("a"), None);
+    assert_eq!(kept(receiving.settle(DataEnd::Clean, Control::Alive).await), 1000);
+}
+
+#[tokio::test]
 async fn with_too_many_unfinished_uploads_no_other_is_begun_and_those_go_on() {
     let bench = Bench::new();
     let server = bench.start(Rules { max_unfinished: 2, ..RULES }).await;
