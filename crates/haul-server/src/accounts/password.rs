@@ -67,6 +67,7 @@ pub fn hash(password: &[u8]) -> Result<String, ServerError> {
 
 /// Whether this is the password; takes as long as its hash says. The memory for it goes back to the system.
 pub(super) fn verify(password: &[u8], hash: &PasswordHash) -> bool {
+    // An `Output` compares itself in constant time: its `PartialEq` is `ct_eq`.
     computed(password, hash).is_some_and(|computed| hash.hash == Some(computed))
 }
 
