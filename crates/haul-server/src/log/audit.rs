@@ -1,16 +1,12 @@
 //! What was changed, and who came in: a line of JSON for each, in a file that only grows.
 //!
-//! It has a thread and a queue of its own, so that nobody who does not read standard error keeps a line out of it. Each
-//! line is one write to a file that is opened for appending: it is there whole, or not at all, and a line that was cut
-//! off by a full disk is ended before the next one. Who moves the file away has it opened anew
-//! ([`Log::reopen`](super::Log::reopen)). What is not written is counted and told.
+//! It has a thread and a queue of its own, so that nobody who does not read standard error keeps a line out of it. Who
+//! moves the file away has it opened anew ([`Log::reopen`](super::Log::reopen)). What is not written is counted and told.
 
 use std::{
     fmt::Write as _,
-    fs::File,
-    io::{self, Write as _},
     net::IpAddr,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
@@ -26,6 +22,7 @@ use super::{
     Log, PATIENCE,
     event::{Direction, Ended, Event, Transfer},
     line,
+    lines::Lines,
 };
 use crate::{
     ServerError,
@@ -34,6 +31,8 @@ use crate::{
 
 /// So many lines may wait to be written.
 const WAITING: usize = 65_536;
+/// Who may read them: it is said who did what from where.
+const MODE: u32 = 0o640;
 
 /// Where changes are written down. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -52,10 +51,9 @@ enum Message {
 impl Audit {
     /// Opens the file; what goes wrong later is told there.
     pub(super) fn start(path: &Path, metrics: &Arc<Metrics>, log: Log) -> Result<Self, ServerError> {
-        let file =
-            open(path).map_err(|why| ServerError::Other(format!("cannot open {}: {why}", path.display())))?;
+        let lines = Lines::open(path, MODE)?;
         let (to, receiver) = sync_channel(WAITING);
-        let writer = Writer { path: path.to_owned(), file, torn: false, failing: false, log };
+        let writer = Writer { lines, failing: false, log };
         thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || writer.run(&receiver))
@@ -94,10 +92,7 @@ impl Audit {
 
 /// The thread's side.
 struct Writer {
-    path: PathBuf,
-    file: File,
-    /// The last line has no end.
-    torn: bool,
+    lines: Lines,
     /// It was told that lines cannot be written.
     failing: bool,
     log: Log,
@@ -109,57 +104,31 @@ impl Writer {
             match message {
                 Message::Line(line) => self.line(&line),
                 Message::Flush(done) => drop(done.try_send(())),
-                Message::Reopen => match open(&self.path) {
-                    Ok(file) => (self.file, self.torn) = (file, false),
-                    Err(why) => self.problem(&format!("cannot open {}: {why}", self.path.display())),
-                },
-            }
-        }
-    }
-
-    fn line(&mut self, line: &str) {
-        match self.write(line) {
-            Ok(()) => self.failing = false,
-            Err(why) => {
-                self.log.metrics.unwritten(Paper::Audit);
-                // Once, until it goes well again.
-                if !std::mem::replace(&mut self.failing, true) {
-                    self.problem(&format!("cannot write {}: {why}", self.path.display()));
+                Message::Reopen => {
+                    if let Err(why) = self.lines.reopen() {
+                        self.problem(&why);
+                    }
                 }
             }
         }
     }
 
-    fn write(&mut self, line: &str) -> io::Result<()> {
-        if self.torn {
-            self.file.write_all(b"\n")?;
-            self.torn = false;
+    fn line(&mut self, line: &str) {
+        match self.lines.add(line) {
+            Ok(()) => self.failing = false,
+            Err(why) => {
+                self.log.metrics.unwritten(Paper::Audit);
+                // Once, until it goes well again.
+                if !std::mem::replace(&mut self.failing, true) {
+                    self.problem(&why);
+                }
+            }
         }
-        let written = self.file.write(line.as_bytes())?;
-        if written == line.len() {
-            return Ok(());
-        }
-        self.torn = true;
-        let rest = line.as_bytes().get(written..).unwrap_or_default();
-        self.file.write_all(rest)?;
-        self.torn = false;
-        Ok(())
     }
 
-    fn problem(&self, what: &str) {
-        self.log.tell(Event::Problem { what: what.to_owned() });
+    fn problem(&self, what: &ServerError) {
+        self.log.tell(Event::Problem { what: what.to_string() });
     }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.append(true).create(true);
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        // It says who did what from where.
-        options.mode(0o640);
-    }
-    options.open(path)
 }
 
 /// The line of an event, if it is a change or a login.

@@ -6,12 +6,12 @@
 mod audit;
 mod event;
 mod line;
+mod lines;
 mod xferlog;
 
 use std::{
-    fs::File,
     io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
+    path::Path,
     str::FromStr,
     sync::{
         Arc,
@@ -25,6 +25,7 @@ use std::{
 pub use event::{Change, Direction, Ended, Event, Told, Transfer};
 pub(crate) use line::date as rfc3339;
 
+use self::lines::Lines;
 use crate::{
     ServerError,
     metrics::{Metrics, Paper},
@@ -38,6 +39,9 @@ const WAITING: usize = 8192;
 
 /// So long [`Log::flush`] waits for whoever reads.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The xferlog is made for everybody to read whom the umask lets.
+const XFERLOG: u32 = 0o666;
 
 /// How lines on standard error look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,7 +96,7 @@ impl Log {
         format: Format,
         xferlog: Option<&Path>,
     ) -> Result<Self, ServerError> {
-        let xferlog = xferlog.map(Xferlog::open).transpose()?;
+        let xferlog = xferlog.map(|path| Lines::open(path, XFERLOG)).transpose()?;
         let (sender, receiver) = sync_channel(WAITING);
         let (lost, metrics) = (Arc::new(AtomicU64::new(0)), Arc::<Metrics>::default());
         let writer = Writer {
@@ -170,7 +174,7 @@ impl Log {
 struct Writer {
     to: BufWriter<Box<dyn Write + Send>>,
     format: Format,
-    xferlog: Option<Xferlog>,
+    xferlog: Option<Lines>,
     lost: Arc<AtomicU64>,
     metrics: Arc<Metrics>,
 }
@@ -211,11 +215,10 @@ impl Writer {
         }
         self.line(when, event);
         if let (Event::Transferred(transfer), Some(xferlog)) = (event, &mut self.xferlog)
-            && let Err(why) = xferlog.to.write_all(xferlog::of(when, transfer).as_bytes())
+            && let Err(why) = xferlog.add(&xferlog::of(when, transfer))
         {
             self.metrics.unwritten(Paper::Xferlog);
-            let what = format!("cannot write {}: {why}", xferlog.path.display());
-            self.line(when, &Event::Problem { what });
+            self.line(when, &Event::Problem { what: why.to_string() });
         }
     }
 
@@ -229,25 +232,9 @@ impl Writer {
     }
 
     fn reopen(&mut self) {
-        let Some(path) = self.xferlog.as_ref().map(|xferlog| xferlog.path.clone()) else { return };
-        match Xferlog::open(&path) {
-            Ok(xferlog) => self.xferlog = Some(xferlog),
-            Err(why) => self.line(SystemTime::now(), &Event::Problem { what: why.to_string() }),
+        if let Some(Err(why)) = self.xferlog.as_mut().map(Lines::reopen) {
+            self.line(SystemTime::now(), &Event::Problem { what: why.to_string() });
         }
-    }
-}
-
-/// A line at a time, so that it can be followed and a crash leaves whole ones.
-struct Xferlog {
-    path: PathBuf,
-    to: File,
-}
-
-impl Xferlog {
-    fn open(path: &Path) -> Result<Self, ServerError> {
-        let to = File::options().append(true).create(true).open(path);
-        let to = to.map_err(|why| ServerError::Other(format!("cannot open {}: {why}", path.display())))?;
-        Ok(Self { path: path.to_owned(), to })
     }
 }
 
