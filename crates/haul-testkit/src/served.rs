@@ -58,6 +58,12 @@ impl Serve {
         Self { haul: self.haul.args(args), ..self }
     }
 
+    /// With this variable in its environment.
+    #[must_use]
+    pub fn env(self, name: &str, value: impl Into<OsString>) -> Self {
+        Self { haul: self.haul.env(name, value), ..self }
+    }
+
     /// With a second door that begins with TLS.
     #[must_use]
     pub fn ftps(self) -> Self {

@@ -4,14 +4,7 @@
 
 mod scene;
 
-use std::{
-    fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpListener,
-    path::Path,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fs, path::Path, time::Duration};
 
 use haul_testkit::{Caller, Content, Haul, Served, real::peer, served};
 
@@ -19,6 +12,7 @@ use scene::{
     MIB,
     ear::Ear,
     http::{OWNER, ask, send},
+    receiver::{Receiver, field},
     served::{Place, begun, hash_of, owner, part},
     tus::{BYTES, Tus, filename, location},
     wait_until,
@@ -328,58 +322,6 @@ fn ended_and_started_again(served: Served, ear: &Ear) -> (Served, String) {
     });
     fs::write(ear.path("open"), "").unwrap();
     (served.killed_and_started_again(), said.into_inner())
-}
-
-/// Requests: head and body of each.
-type Asked = Vec<(String, Vec<u8>)>;
-
-/// A server that notes what it is asked and gives these answers in turn, the last one for ever.
-struct Receiver {
-    url: String,
-    asked: Arc<Mutex<Asked>>,
-}
-
-impl Receiver {
-    fn answering(answers: &'static [&'static str]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let noted = Arc::clone(&asked);
-        std::thread::spawn(move || {
-            for (number, stream) in listener.incoming().enumerate() {
-                let mut stream = BufReader::new(stream.unwrap());
-                let (mut head, mut length) = (String::new(), 0);
-                loop {
-                    let mut line = String::new();
-                    if stream.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
-                        break;
-                    }
-                    if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                        length = value.trim().parse().unwrap();
-                    }
-                    head += &line;
-                }
-                let mut body = vec![0; length];
-                stream.read_exact(&mut body).unwrap();
-                noted.lock().unwrap().push((head, body));
-                let answer = answers[number.min(answers.len() - 1)];
-                let _ = write!(stream.get_mut(), "HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
-            }
-        });
-        Self { url, asked }
-    }
-
-    fn asked(&self) -> Asked {
-        self.asked.lock().unwrap().clone()
-    }
-}
-
-fn field(head: &str, name: &str) -> String {
-    let found = head.lines().find_map(|line| {
-        let (key, value) = line.split_once(':')?;
-        key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
-    });
-    found.unwrap_or_else(|| panic!("no {name} in {head}"))
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! A program that is told by its environment. No shell reads anything of it; it is the first of a process group of its
-//! own, which is killed with it when its time is over.
+//! own, which is killed with it when its time is over; what has left that group is not, but for itself.
 
 use std::{
     ffi::OsString,
@@ -105,6 +105,8 @@ pub(super) async fn run(
         Err(_) => {
             // Before it is waited for: until then nobody else has its number.
             group.kill();
+            // By itself, too: it may have gone into another group.
+            let _ = child.start_kill();
             let _ = child.wait().await;
             group.is_over();
             End::Failed(format!("it was ended after {} s", deadline.as_secs()))
@@ -123,7 +125,7 @@ fn start(
     let mut command = Command::new(program);
     command.args(args).env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path))).envs(told);
     command.current_dir("/").stdin(Stdio::null()).stdout(writer).stderr(errors);
-    let child = command.process_group(0).spawn()?;
+    let child = command.process_group(0).kill_on_drop(true).spawn()?;
     // With the command go our own ends for writing.
     drop(command);
     Ok((Receiver::from_owned_fd(OwnedFd::from(reader))?, child))

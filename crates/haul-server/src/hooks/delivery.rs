@@ -6,7 +6,7 @@ use haul_store::Letter;
 
 use super::{
     Hook, To, Whereabouts, command,
-    post::{self, Secret},
+    post::{self, Secret, Trust},
 };
 use crate::ServerError;
 
@@ -15,6 +15,7 @@ pub(super) struct Ready {
     pub(super) hook: Hook,
     secret: Option<Secret>,
     tree: Arc<Whereabouts>,
+    trust: Arc<Trust>,
 }
 
 /// What came of a try.
@@ -37,7 +38,7 @@ pub(super) enum End {
 }
 
 impl Ready {
-    pub(super) fn new(hook: Hook, tree: Arc<Whereabouts>) -> Result<Self, ServerError> {
+    pub(super) fn new(hook: Hook, tree: Arc<Whereabouts>, trust: Arc<Trust>) -> Result<Self, ServerError> {
         let secret = match &hook.to {
             To::Post { secret: Some(file), .. } => Some(Secret::read(file).map_err(|why| {
                 ServerError::Setting(format!(
@@ -48,7 +49,7 @@ impl Ready {
             })?),
             To::Post { secret: None, .. } | To::Command { .. } => None,
         };
-        Ok(Self { hook, secret, tree })
+        Ok(Self { hook, secret, tree, trust })
     }
 
     /// Tries it; this is the try of that number, from 1.
@@ -61,7 +62,7 @@ impl Ready {
                 command::run(program, args, told, deadline).await
             }
             To::Post { url, .. } => {
-                let asked = post::ask(url, letter, attempt, self.secret.as_ref());
+                let asked = post::ask(url, &self.trust, letter, attempt, self.secret.as_ref());
                 let end = tokio::time::timeout(deadline, asked).await;
                 let end = end.unwrap_or_else(|_| End::Failed("no answer came in time".to_owned()));
                 Tried { end, output: Vec::new() }

@@ -34,6 +34,7 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) use self::happened::{Happened, Teller};
 use self::{
     delivery::Ready,
+    post::Trust,
     rounds::{Order, Rounds},
 };
 pub use self::{
@@ -46,8 +47,10 @@ use crate::{
     log::{Direction, Ended, Event, Log, Transfer},
 };
 
-/// So many letters may wait; beyond that nobody is told of what happens, and the log says so.
-const MOST: usize = 100_000;
+/// So many places there are for letters that wait; beyond that nobody is told of what happens, and the log says so.
+const MOST: usize = if cfg!(test) { 1000 } else { 100_000 };
+/// A letter has a place for each time that many bytes of it are begun: who chooses long names fills no more memory.
+const PLACE: usize = 1024;
 
 /// What is told to whom, and the rounds on which it is brought. Deliveries end with [`Self::rest`].
 pub struct Hooks {
@@ -56,6 +59,7 @@ pub struct Hooks {
     tree: Arc<Whereabouts>,
     ready: RwLock<Arc<[Arc<Ready>]>>,
     next: AtomicU64,
+    /// How many places are taken.
     waiting: Arc<AtomicUsize>,
     full: AtomicBool,
     /// Letters under a pledge of which this server does not know whether it is kept, by their staged files.
@@ -82,7 +86,7 @@ impl Hooks {
         let next = letters.iter().map(|letter| letter.number.saturating_add(1)).max().unwrap_or(0);
         let left = left(&letters).collect();
         let letters: Vec<_> = letters.into_iter().filter(|letter| letter.pledge.is_none()).collect();
-        let waiting = Arc::new(AtomicUsize::new(letters.len()));
+        let waiting = Arc::new(AtomicUsize::new(places(&letters)));
         let (orders, taken) = mpsc::unbounded_channel();
         let rounds = Rounds::new(Arc::clone(&ledger), &ready, log.clone(), Arc::clone(&waiting));
         tokio::spawn(rounds.make(letters, taken));
@@ -139,7 +143,7 @@ impl Hooks {
         self.forget_earlier(&pledge.stage).await;
         let posted = self.ledger.post(&letters, how).await;
         if posted.is_err() {
-            self.waiting.fetch_sub(letters.len(), Ordering::Relaxed);
+            self.waiting.fetch_sub(places(&letters), Ordering::Relaxed);
         }
         posted.map(|()| Some(Pledged(letters)))
     }
@@ -159,7 +163,7 @@ impl Hooks {
     /// It is not published.
     pub(crate) async fn take_back(&self, Pledged(letters): Pledged) {
         let numbers: Vec<_> = letters.iter().map(|letter| letter.number).collect();
-        self.waiting.fetch_sub(letters.len(), Ordering::Relaxed);
+        self.waiting.fetch_sub(places(&letters), Ordering::Relaxed);
         if let Err(error) = self.ledger.unpost(&numbers).await {
             // While its bytes are staged the next server sees that it is not.
             tracing::warn!(%error, "what hooks were to be told is still in the ledger");
@@ -168,7 +172,7 @@ impl Hooks {
 
     /// Nobody knows whether it is published: the next server looks.
     pub(crate) fn leave(&self, Pledged(letters): Pledged) {
-        self.waiting.fetch_sub(letters.len(), Ordering::Relaxed);
+        self.waiting.fetch_sub(places(&letters), Ordering::Relaxed);
         self.left().extend(left(&letters));
     }
 
@@ -222,7 +226,6 @@ impl Hooks {
         if wanting.is_empty() || self.is_full() {
             return Vec::new();
         }
-        self.waiting.fetch_add(wanting.len(), Ordering::Relaxed);
         let id = happened::new_id();
         let body = happened.told(&id);
         let letter = |to: &String| Letter {
@@ -234,13 +237,16 @@ impl Hooks {
             tries: 0,
             body: body.clone(),
         };
-        wanting.into_iter().map(letter).collect()
+        let letters: Vec<_> = wanting.into_iter().map(letter).collect();
+        self.waiting.fetch_add(places(&letters), Ordering::Relaxed);
+        letters
     }
 
     fn is_full(&self) -> bool {
         let full = self.waiting.load(Ordering::Relaxed) >= MOST;
         if full && !self.full.swap(full, Ordering::Relaxed) {
-            let what = format!("{MOST} deliveries of hooks wait: what happens now is told to nobody");
+            let what =
+                "as many deliveries of hooks wait as may: what happens now is told to nobody".to_owned();
             self.log.tell(Event::Problem { what });
         } else if !full {
             self.full.store(false, Ordering::Relaxed);
@@ -249,12 +255,95 @@ impl Hooks {
     }
 }
 
+/// How many places they take.
+fn places(letters: &[Letter]) -> usize {
+    letters.iter().map(|letter| 1 + (letter.path.as_bytes().len() + letter.body.len()) / PLACE).sum()
+}
+
 /// Those under a pledge.
 fn left(letters: &[Letter]) -> impl Iterator<Item = (StageId, u64)> {
     letters.iter().filter_map(|letter| Some((letter.pledge.as_ref()?.stage.clone(), letter.number)))
 }
 
-/// Hooks with what they need: a secret is read here, and again at each change.
+/// Hooks with what they need: secrets and authorities are read anew at each change.
 fn ready(hooks: &[Hook], tree: &Arc<Whereabouts>) -> Result<Arc<[Arc<Ready>]>, ServerError> {
-    hooks.iter().map(|hook| Ready::new(hook.clone(), Arc::clone(tree)).map(Arc::new)).collect()
+    let trust = Arc::<Trust>::default();
+    let ready = |hook: &Hook| Ready::new(hook.clone(), Arc::clone(tree), Arc::clone(&trust)).map(Arc::new);
+    hooks.iter().map(ready).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use haul_core::TreePath;
+    use haul_store::MemoryLedger;
+
+    use super::*;
+    use crate::log::Format;
+
+    /// Nobody listens there.
+    fn deaf(retries: u32) -> Hook {
+        Hook {
+            name: "deaf".to_owned(),
+            on: vec![Outcome::Incomplete],
+            direction: Direction::Received,
+            path: TreePath::ROOT,
+            to: To::Post { url: "http://127.0.0.1:1/".parse().unwrap(), secret: None },
+            deadline: Duration::from_secs(60),
+            retry: Duration::from_secs(3600),
+            retries,
+            at_once: 1,
+        }
+    }
+
+    async fn hooks(ledger: &Arc<MemoryLedger>, hook: Hook) -> Arc<Hooks> {
+        let log = Log::write_to(Box::new(std::io::sink()), Format::Text, None).unwrap();
+        let tree = Whereabouts::new(std::path::Path::new("/"), []);
+        Hooks::open(Arc::<MemoryLedger>::clone(ledger), &[hook], tree, log).await.unwrap()
+    }
+
+    fn broken_off(path: &str) -> Happened {
+        Happened {
+            outcome: Outcome::Incomplete,
+            direction: Direction::Received,
+            path: TreePath::ROOT.join(path.as_bytes()).unwrap(),
+            teller: Arc::new(Teller { user: "ann".to_owned(), anonymous: false, whence: None }),
+            size: None,
+            from: 0,
+            bytes: 0,
+            took: Duration::ZERO,
+            kept: None,
+            why: Some("gone".to_owned()),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_waits_takes_so_much_memory_however_long_its_names_are() {
+        let long = vec!["x".repeat(250); 16].join("/");
+        for (path, fewest) in [("f", MOST / 2), (long.as_str(), MOST / 20)] {
+            let ledger = Arc::<MemoryLedger>::default();
+            let hooks = hooks(&ledger, deaf(9)).await;
+            (0..2 * MOST).for_each(|_| hooks.tell(&broken_off(path)));
+            hooks.rest(Duration::from_secs(60)).await;
+            let waiting = ledger.letters().await.unwrap();
+            let bytes: usize =
+                waiting.iter().map(|letter| letter.path.as_bytes().len() + letter.body.len()).sum();
+            assert!(bytes < (MOST + 16) * PLACE, "{bytes}");
+            assert!((fewest..=MOST).contains(&waiting.len()), "{}", waiting.len());
+        }
+    }
+
+    #[tokio::test]
+    async fn who_has_waited_leaves_the_place_to_others() {
+        let ledger = Arc::<MemoryLedger>::default();
+        let hooks = hooks(&ledger, deaf(0)).await;
+        for name in ["a", "b", &"c".repeat(200)] {
+            hooks.tell(&broken_off(name));
+        }
+        while hooks.waiting.load(Ordering::Relaxed) > 0 {
+            tokio::task::yield_now().await;
+        }
+        hooks.rest(Duration::ZERO).await;
+        assert_eq!(ledger.letters().await.unwrap(), []);
+        assert_eq!(hooks.waiting.load(Ordering::Relaxed), 0);
+    }
 }

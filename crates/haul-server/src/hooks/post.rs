@@ -3,7 +3,7 @@
 //! How it is signed follows Standard Webhooks 1.0.0: HMAC-SHA256 over `ID.TIMESTAMP.BODY`, in base64 behind `v1,`, so
 //! that libraries there are can verify it. Redirects are not followed: who is told is who was named.
 
-use std::{io, path::Path, sync::Arc, time::SystemTime};
+use std::{error::Error as _, io, path::Path, sync::Arc, time::SystemTime};
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -13,7 +13,9 @@ use http::{Request, StatusCode, header};
 use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, crypto::aws_lc_rs as provider, pki_types::ServerName};
+use rustls::{
+    CertificateError, ClientConfig, Error as TlsError, crypto::aws_lc_rs as provider, pki_types::ServerName,
+};
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -56,9 +58,39 @@ impl Secret {
     }
 }
 
+/// Whose certificates are believed: those of the platform's authorities, which are read when the first server is asked
+/// within TLS, and again after hooks were changed.
+#[derive(Default)]
+pub(super) struct Trust(OnceCell<TlsConnector>);
+
+impl Trust {
+    async fn connector(&self) -> io::Result<TlsConnector> {
+        let make = || async {
+            // Reading them takes its time.
+            let made = spawn_blocking(|| {
+                let builder = ClientConfig::builder_with_provider(Arc::new(provider::default_provider()))
+                    .with_safe_default_protocol_versions()
+                    .and_then(BuilderVerifierExt::with_platform_verifier)
+                    .map_err(io::Error::other)?;
+                let mut config = builder.with_no_client_auth();
+                config.alpn_protocols = vec![b"http/1.1".to_vec()];
+                Ok(TlsConnector::from(Arc::new(config)))
+            });
+            made.await.unwrap_or_else(|error| Err(io::Error::other(error)))
+        };
+        self.0.get_or_try_init(make).await.cloned()
+    }
+}
+
 /// Asks once.
-pub(super) async fn ask(url: &Url, letter: &Letter, attempt: u32, secret: Option<&Secret>) -> End {
-    match answer(url, letter, attempt, secret).await {
+pub(super) async fn ask(
+    url: &Url,
+    trust: &Trust,
+    letter: &Letter,
+    attempt: u32,
+    secret: Option<&Secret>,
+) -> End {
+    match answer(url, trust, letter, attempt, secret).await {
         Ok(status) if status.is_success() => End::Heard,
         Ok(StatusCode::GONE) => End::Unwanted("the answer was 410".to_owned()),
         Ok(status) => End::Failed(format!("the answer was {}", status.as_u16())),
@@ -68,6 +100,7 @@ pub(super) async fn ask(url: &Url, letter: &Letter, attempt: u32, secret: Option
 
 async fn answer(
     url: &Url,
+    trust: &Trust,
     letter: &Letter,
     attempt: u32,
     secret: Option<&Secret>,
@@ -79,8 +112,8 @@ async fn answer(
         return exchange(stream, request).await;
     }
     let name = ServerName::try_from(url.host.clone()).map_err(|error| error.to_string())?;
-    let connector = connector().await.map_err(|error| format!("TLS: {error}"))?;
-    let stream = connector.connect(name, stream).await.map_err(|error| format!("TLS: {error}"))?;
+    let connector = trust.connector().await.map_err(|error| format!("TLS: {error}"))?;
+    let stream = connector.connect(name, stream).await.map_err(|error| unprotected(&error))?;
     exchange(stream, request).await
 }
 
@@ -109,7 +142,10 @@ async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     request: Request<Full<Bytes>>,
 ) -> Result<StatusCode, String> {
-    let failed = |error: hyper::Error| format!("no answer: {error}");
+    let failed = |error: hyper::Error| match error.source() {
+        Some(why) => format!("no answer: {error}: {why}"),
+        None => format!("no answer: {error}"),
+    };
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
     // It ends when this is dropped: what else an answer says is not read.
     let mut beside = JoinSet::new();
@@ -117,20 +153,24 @@ async fn exchange(
     Ok(sender.send_request(request).await.map_err(failed)?.status())
 }
 
-/// TLS by the platform's roots, made at the first use: reading them takes its time.
-async fn connector() -> Result<TlsConnector, io::Error> {
-    static MADE: OnceCell<TlsConnector> = OnceCell::const_new();
-    let make = || async {
-        let made = spawn_blocking(|| {
-            let builder = ClientConfig::builder_with_provider(Arc::new(provider::default_provider()))
-                .with_safe_default_protocol_versions()
-                .and_then(BuilderVerifierExt::with_platform_verifier)
-                .map_err(io::Error::other)?;
-            let mut config = builder.with_no_client_auth();
-            config.alpn_protocols = vec![b"http/1.1".to_vec()];
-            Ok(TlsConnector::from(Arc::new(config)))
-        });
-        made.await.unwrap_or_else(|error| Err(io::Error::other(error)))
-    };
-    MADE.get_or_try_init(make).await.cloned()
+/// Why TLS did not begin, in words.
+fn unprotected(error: &io::Error) -> String {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    match cause {
+        Some(TlsError::InvalidCertificate(why)) => match why {
+            // An authority of the same name as one that is trusted shows by its signature.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                "its certificate is signed by nobody whom this system trusts".to_owned()
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "its certificate is for another name".to_owned()
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "its certificate has expired".to_owned()
+            }
+            CertificateError::Other(why) => format!("its certificate is not good: {:?}", why.0),
+            why => format!("its certificate is not good: {why}"),
+        },
+        _ => format!("TLS: {error}"),
+    }
 }

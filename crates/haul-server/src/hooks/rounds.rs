@@ -8,7 +8,7 @@
 //! ```
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque, hash_map::Entry},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque, hash_map::Entry},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -24,7 +24,10 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use super::delivery::{End, Ready, Tried};
+use super::{
+    delivery::{End, Ready, Tried},
+    places,
+};
 use crate::log::{Event, Log, Told};
 
 /// So many orders are taken before anything is done about them.
@@ -93,9 +96,9 @@ impl Line {
     }
 
     /// The first of this path is heard, or given up: the next one has its turn.
-    fn pop(&mut self, path: &TreePath) {
-        let Some(letters) = self.paths.get_mut(path) else { return };
-        letters.pop_front();
+    fn pop(&mut self, path: &TreePath) -> Option<Letter> {
+        let letters = self.paths.get_mut(path)?;
+        let first = letters.pop_front();
         match letters.front() {
             Some(next) => {
                 self.due.insert((Instant::now(), next.number, path.clone()));
@@ -104,6 +107,7 @@ impl Line {
                 self.paths.remove(path);
             }
         }
+        first
     }
 
     fn letters(self) -> impl Iterator<Item = Letter> {
@@ -184,14 +188,16 @@ impl Rounds {
 
     /// Takes letters into their lines; those to nobody are forgotten.
     async fn take(&mut self, letters: Vec<Letter>) {
-        let mut nobodys = Vec::new();
+        let mut nobodys: BTreeMap<String, Vec<Letter>> = BTreeMap::new();
         for letter in letters {
             match self.lines.get_mut(&letter.to) {
                 Some(line) => line.push(letter),
-                None => nobodys.push(letter),
+                None => nobodys.entry(letter.to.clone()).or_default().push(letter),
             }
         }
-        self.drop_all(nobodys).await;
+        for letters in nobodys.into_values() {
+            self.drop_all(letters).await;
+        }
     }
 
     async fn drop_all(&mut self, letters: Vec<Letter>) {
@@ -199,7 +205,7 @@ impl Rounds {
         let what =
             format!("{} deliveries are dropped: there is no hook {:?} any more", letters.len(), first.to);
         self.problem(what);
-        self.forget(letters.iter().map(|letter| letter.number).collect()).await;
+        self.forget(&letters).await;
     }
 
     async fn change(&mut self, ready: &[Arc<Ready>]) {
@@ -254,14 +260,15 @@ impl Rounds {
                 tracing::warn!(%error, "how often a hook was tried could not be saved");
             }
         } else {
-            line.pop(&path);
-            self.forget(vec![number]).await;
+            let over = line.pop(&path);
+            self.forget(over.as_slice()).await;
         }
         self.log.tell(Event::Hook { hook, id, path, attempt, told, output });
     }
 
-    async fn forget(&self, numbers: Vec<u64>) {
-        self.waiting.fetch_sub(numbers.len(), Ordering::Relaxed);
+    async fn forget(&self, letters: &[Letter]) {
+        self.waiting.fetch_sub(places(letters), Ordering::Relaxed);
+        let numbers: Vec<_> = letters.iter().map(|letter| letter.number).collect();
         if let Err(error) = self.ledger.unpost(&numbers).await {
             tracing::warn!(%error, "what hooks were told is still in the ledger, and is told again after a restart");
         }

@@ -15,7 +15,7 @@ use haul_server::{
     control::{About, Control},
     depot::Depot,
     ftp::{Limits, Passive, Protection, Reuse, Settings, Times},
-    hooks::{Hooks, Whereabouts},
+    hooks::{Hooks, To, Whereabouts},
     http,
     log::{Event, Log},
     metrics::Metrics,
@@ -43,6 +43,8 @@ pub(crate) struct Household {
     writes: bool,
     /// Who is told of transfers; `None` where nobody was to be when the server was started.
     hooks: Option<Arc<Hooks>>,
+    /// Whether it is in its sandbox.
+    confined: bool,
     /// As it was when the server was started.
     began: Config,
     made: Made,
@@ -62,6 +64,7 @@ impl Household {
         let log = log.auditing(config.log.audit.as_deref())?;
         // Before the tree is opened: what is found then is worth a word.
         warnings::start(&log);
+        let confined = said.iter().any(|event| matches!(event, Event::Sandbox { landlock: Some(_), .. }));
         said.into_iter().for_each(|event| log.tell(event));
         let (dir, state, mounts) = (config.dir.clone(), config.state.clone(), config.mounts.clone());
         let metrics = Arc::clone(log.metrics());
@@ -98,7 +101,7 @@ impl Household {
             .map_err(|error| Unserved::Local(format!("cannot start a thread: {error}")))?;
         let house = House::new(depot, Arc::new(accounts), terms, log).on(workers);
         let house = if remembers { house.remembering(&config.state) } else { house };
-        Ok(Self { house, writes, hooks, began: config.clone(), made })
+        Ok(Self { house, writes, hooks, confined, began: config.clone(), made })
     }
 
     /// Where this server is asked how it is; none where it has no state folder, since nobody may write, or where it cannot
@@ -153,6 +156,8 @@ impl Household {
     /// What is another thing now in the settings, and stays as it was until the server is started anew.
     fn waits_for_a_restart(&self, now: &Config) -> Vec<&'static str> {
         let began = &self.began;
+        let asks = |config: &Config| config.hooks.iter().any(|hook| matches!(hook.to, To::Post { .. }));
+        let runs = |config: &Config| config.hooks.iter().any(|hook| matches!(hook.to, To::Command { .. }));
         let parts = [
             ("dir", began.dir != now.dir),
             ("state", began.state != now.state),
@@ -165,6 +170,9 @@ impl Household {
             ("uploads", began.uploads != now.uploads),
             ("log", began.log != now.log),
             ("metrics.listen", began.metrics != now.metrics),
+            // A sandbox stays as it was made.
+            ("hook.url", self.confined && asks(now) && !asks(began)),
+            ("hook.command", self.confined && runs(now)),
         ];
         parts.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
     }

@@ -68,8 +68,10 @@ impl Reach {
             if let To::Post { secret, .. } = &hook.to {
                 reach.read.extend(secret.iter().flat_map(|file| folders_of(file)));
                 reach.read.extend(ASKED.map(PathBuf::from).into_iter().filter(|path| path.exists()));
-                let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(std::env::var_os).into_iter().flatten();
-                reach.read.extend(named.map(PathBuf::from).filter(|path| path.exists()));
+                let named =
+                    |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.exists());
+                reach.read.extend(named("SSL_CERT_FILE").iter().flat_map(|file| folders_of(file)));
+                reach.read.extend(named("SSL_CERT_DIR"));
             }
         }
         reach

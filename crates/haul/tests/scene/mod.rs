@@ -13,6 +13,7 @@ pub(crate) mod ftp;
 pub(crate) mod h2;
 pub(crate) mod http;
 pub(crate) mod lint;
+pub(crate) mod receiver;
 pub(crate) mod served;
 pub(crate) mod tls;
 pub(crate) mod tus;
