@@ -73,6 +73,9 @@ fn a_program_that_is_never_silent_and_what_it_leaves_running_hold_nobody_up() {
     assert!(served.process().peak_memory().unwrap() < 200 << 20);
 }
 
+/// A server's name, what the log says of it, and what it does.
+type Hostile = (&'static str, &'static str, fn(TcpStream) -> std::io::Result<()>);
+
 /// A server that does this with whoever asks, each in a thread of its own.
 fn serves(answer: fn(TcpStream) -> std::io::Result<()>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -101,7 +104,7 @@ fn a_server_that_does_not_come_to_an_answer_is_left_in_time_and_holds_nobody_up(
     const NOW: Duration = Duration::ZERO;
     let place = Place::new();
     let receiver = Receiver::answering(&["204 Thanks"]);
-    let servers: [(&str, &str, fn(TcpStream) -> std::io::Result<()>); 8] = [
+    let servers: [Hostile; 8] = [
         ("silent", "no answer came in time", |stream| {
             stream.try_clone()?.read_to_end(&mut Vec::new()).map(drop)
         }),
