@@ -245,13 +245,36 @@ fn what_stands_behind_the_end_is_not_the_file() {
 }
 
 #[test]
-fn an_end_that_is_never_told_is_had_from_a_stream() {
-    for without in [&[][..], &["SIZE"], &["SIZE", "MDTM"]] {
+fn an_end_that_is_never_told_is_had_from_a_stream_where_the_size_is_known() {
+    for without in [&[][..], &["MDTM"]] {
         let stage = Stage::new(faulty(Which::Every, 0, Fault::NoEnd).without(without));
         let told = stage.gets("1");
         stage.ended_in_streams();
         assert!(told.fetched() < SIZE + 4 * MIB, "{without:?}: {told}");
     }
+    // Else it may as well be a cut that comes each time, and a stream would end there and be called whole.
+    for without in [&["SIZE"][..], &["SIZE", "MDTM"]] {
+        let stage = Stage::new(faulty(Which::Every, 0, Fault::NoEnd).without(without));
+        let told = stage.run(&["-n", "1"], 4);
+        stage.stayed_in_blocks();
+        assert_eq!(stage.scene.files(), ["f.bin.part", "f.bin.part.haul"], "{told}");
+    }
+}
+
+#[test]
+fn of_a_server_that_lost_count_near_the_end_nothing_wrong_is_kept() {
+    for fault in lost() {
+        let stage = Stage::new(faulty(Which::Every, SIZE - 3000, fault.clone()));
+        let told = stage.gets("1");
+        assert!(told.says_begun_anew(), "{fault:?}: {told}");
+    }
+}
+
+#[test]
+fn blocks_without_markers_are_not_asked_for() {
+    let stage = Stage::new(FtpBehaviour::proper().blocks(Blocks { says_marks: false, ..Blocks::default() }));
+    stage.gets("1");
+    assert_eq!(stage.peer.count("MODE B"), 0, "{:?}", stage.modes());
 }
 
 /// In MODE S nobody could tell such a cut from the end.

@@ -436,7 +436,11 @@ impl Transfer {
             Reason::Changed(what) if over || self.plan.on_change == OnChange::Fail => {
                 self.end(Outcome::Changed(what));
             }
-            Reason::Unproven | Reason::Unreliable if over => self.end(Outcome::Unsafe),
+            Reason::Unproven if over => self.end(Outcome::Unsafe),
+            // What is not to be relied on does not stay for the next run, which would not know that.
+            Reason::Unreliable if self.plan.in_order && !self.received.is_empty() => {
+                self.end(Outcome::Unsafe)
+            }
             reason => {
                 self.cancel_all();
                 self.actions.push_back(Action::Reset(reason));

@@ -167,6 +167,11 @@ impl Decoder {
         if self.left > 0 || self.pending != 0 || self.ended { 0 } else { HEADER - self.came }
     }
 
+    /// How many bytes may be given to [`Self::next`] without one of a file's among them: of a header, or of a marker.
+    pub fn beside(&self) -> usize {
+        if self.pending & MARKER != 0 { self.left } else { HEADER - self.came }
+    }
+
     /// Reads bytes of a header, at most [`Self::short_of`], and none behind it, so that what is there may be taken
     /// elsewhere. What it says, and whether it is one, is told by [`Self::next`].
     pub fn take_header(&mut self, mut bytes: &[u8]) {

@@ -89,11 +89,20 @@ impl FromBlocks {
             let mut front = buffer.split_to(taken);
             front.truncate(bytes.end);
             front.advance(bytes.start);
-            if !front.is_empty() {
+            if !front.is_empty() && !self.has_lost_count() {
                 return Ok(Some(Came::Bytes(front.freeze())));
             }
         }
         self.due.take().transpose().map(|end| end.map(|()| Came::End))
+    }
+
+    /// Whether what came last is wrong, and so may be the bytes before it: nobody is to have those, who might ask for no
+    /// more behind them and never hear of it.
+    fn has_lost_count(&self) -> bool {
+        match self.due {
+            Some(Err(BadBlocks::Wrong(Wrong::Suspect))) | Some(Ok(())) | None => false,
+            Some(Err(_)) => self.unconfirmed > 0,
+        }
     }
 
     /// Moves the bytes of blocks together, up to what has to be told behind them.
@@ -105,7 +114,9 @@ impl FromBlocks {
                 if bytes.is_empty() {
                     bytes = taken..taken;
                 }
-                wire.copy_within(taken..taken + count, bytes.end);
+                if bytes.end != taken {
+                    wire.copy_within(taken..taken + count, bytes.end);
+                }
                 (bytes.end, taken) = (bytes.end + count, taken + count);
                 self.decoder.passed(count);
                 self.at += count as u64;
@@ -129,7 +140,7 @@ impl FromBlocks {
         // What a block says besides its bytes comes first; then no more is given than is taken.
         let told = self.decoder.next(&mut &[][..]).map_err(BadBlocks::Wrong)?;
         let head = match told {
-            None => wire.get(..self.decoder.short_of()).unwrap_or(wire),
+            None => wire.get(..self.decoder.beside()).unwrap_or(wire),
             Some(_) => &[],
         };
         let next = match told {

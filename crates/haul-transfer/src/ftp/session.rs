@@ -284,9 +284,11 @@ impl Session {
         Ok(mode)
     }
 
-    /// Whether the server has said that it has blocks, and has not refused them since.
+    /// Whether the server has said that it has blocks with restart markers, and has not refused them since. Who marks
+    /// nothing shows nowhere that it has not lost count: from such a one a stream is worth as much.
     pub(crate) fn has_blocks(&self) -> bool {
-        self.features().mode_b && !self.no_blocks
+        let features = self.features();
+        features.mode_b && features.marks && !self.no_blocks
     }
 
     /// So many bytes the server has said to be safe of what is being sent in blocks, and of nothing before that.

@@ -212,7 +212,8 @@ impl FtpSource {
         if self.known.blocks() && session.has_blocks() {
             match session.start_fetching(from, retr, true).await {
                 Err(FtpError::NoRest(_)) => self.known.leave_blocks("REST is refused with them"),
-                Err(error) if error.code() == 504 && session.is_usable() => {
+                // As servers say that they have not what was asked for (RFC 959 §4.2.2).
+                Err(error) if (500..=504).contains(&error.code()) && session.is_usable() => {
                     self.known.leave_blocks("a transfer is refused in them");
                 }
                 started => return started,

@@ -60,9 +60,13 @@ impl FtpBody {
     fn taken(&mut self, mut bytes: Bytes) -> Result<Bytes, Failed> {
         let end = self.at + bytes.len() as u64;
         if let Some(size) = self.size.filter(|size| *size < end) {
-            return Err(
-                self.misfit(size, format!("the server sends more than the {size} bytes that it told (SIZE)"))
-            );
+            let message = format!("the server sends more than the {size} bytes that it told (SIZE)");
+            if self.under_way.as_ref().is_some_and(|(_, data)| data.is_unconfirmed()) {
+                // It may have lost count of its blocks long before.
+                self.known.leave_blocks("more came in them than the file has");
+                return Err(Failed::new(Trouble::Unreliable, message));
+            }
+            return Err(self.misfit(size, message));
         }
         if let Some(to) = self.to.filter(|to| *to < end) {
             bytes.truncate((to - self.at) as usize);
@@ -131,8 +135,14 @@ impl FtpBody {
         if !done {
             return broken(&FtpError::Refused { command: "the transfer".into(), reply });
         }
-        // It says that it sent all. Where all came, or it says so again and again, it never tells an end.
-        if self.size == Some(self.at) || self.known.is_hopeless(self.at) {
+        // It says that it sent all. Where all came, or it says so again and again, it never tells an end; but where
+        // nobody knows the size that may as well be a cut that comes each time, and a stream would end there, too.
+        if self.size == Some(self.at) {
+            self.known.leave_blocks("they have no end");
+        } else if self.known.is_hopeless(self.at) {
+            if self.size.is_none() {
+                return Failed::new(Trouble::Fatal, FtpError::NoEnd.to_string());
+            }
             self.known.leave_blocks("they have no end");
         }
         broken(&FtpError::NoEnd)

@@ -17,6 +17,8 @@ pub struct Blocks {
     /// A restart marker stands at each multiple of so many bytes of the file, but where it begins and ends: the offset
     /// in digits. None for none.
     pub marked: Option<u64>,
+    /// FEAT says that there are markers.
+    pub says_marks: bool,
     /// What is wrong: in which transfers, at which byte of the file, and what. That byte may be the end.
     pub faults: Vec<(Which, u64, Fault)>,
 }
@@ -55,7 +57,7 @@ pub(super) enum Laid {
 impl Default for Blocks {
     /// Blocks of 50,000 bytes and a marker at each MiB, and nothing is wrong.
     fn default() -> Self {
-        Self { len: 50_000, marked: Some(1 << 20), faults: Vec::new() }
+        Self { len: 50_000, marked: Some(1 << 20), says_marks: true, faults: Vec::new() }
     }
 }
 

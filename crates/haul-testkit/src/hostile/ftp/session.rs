@@ -225,7 +225,12 @@ impl Session {
         if self.shared.security != Security::None {
             lines.extend(["AUTH TLS", "PBSZ", "PROT"].map(String::from));
         }
-        lines.extend(self.behaviour.blocks.as_ref().map(|_| "MODE B;MARK".into()));
+        lines.extend(
+            self.behaviour
+                .blocks
+                .as_ref()
+                .map(|blocks| if blocks.says_marks { "MODE B;MARK" } else { "MODE B" }.into()),
+        );
         for digest in &self.behaviour.digests {
             lines.push(match digest.as_str() {
                 "HASH" => format!("HASH {}", self.algorithms()),
