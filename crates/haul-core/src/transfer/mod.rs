@@ -439,7 +439,7 @@ impl Transfer {
             Reason::Unproven if over => self.end(Outcome::Unsafe),
             // What is not to be relied on does not stay for the next run, which would not know that.
             Reason::Unreliable if self.plan.in_order && !self.received.is_empty() => {
-                self.end(Outcome::Unsafe)
+                self.end(Outcome::Unsafe);
             }
             reason => {
                 self.cancel_all();
