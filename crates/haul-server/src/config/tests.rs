@@ -441,6 +441,10 @@ fn the_manual_s_defaults_are_the_defaults() {
                 let hook = "[[hook]]\nname = \"a\"\ncommand = [\"/a\"]\n".to_owned();
                 (hook.clone(), hook)
             }
+            "host" => {
+                let host = "[[host]]\nnames = [\"a.example\"]\n".to_owned();
+                (host.clone(), host)
+            }
             table => (String::new(), format!("[{table}]\n")),
         };
         assert_eq!(shown(&format!("{header}{key} = {default}\n")), shown(&without), "{table}.{key}");

@@ -292,18 +292,29 @@ impl Pouring<'_> {
     }
 
     /// In MODE B: goes on with what stands behind the bytes that the store has taken.
-    async fn behind(&mut self, decoder: Option<Decoder>, stream: Option<&mut Stream>) -> Option<Ending> {
+    async fn behind(&mut self, decoder: Option<Decoder>, mut stream: Option<&mut Stream>) -> Option<Ending> {
         let (Some(blocks), Some(decoder)) = (self.incoming.bare_blocks(), decoder) else { return None };
         let large = is_large(&decoder);
         *blocks = decoder;
-        if let (Some(stream), false) = (stream, large) {
-            // What stands behind the end is to be found out. A connection that is broken has none.
+        if let (Some(stream), false) = (&mut stream, large) {
+            // What a connection that is broken has is found out with the next read.
             let _ = stream.read_on(&mut self.buffer).await;
         }
-        match self.hand_over().await {
-            Ok(()) if self.incoming.has_ended() => Some(self.ended().await),
-            handed => handed.err(),
+        if let Err(ending) = self.hand_over().await {
+            return Some(ending);
         }
+        if !self.incoming.has_ended() {
+            return None;
+        }
+        if let Some(stream) = stream {
+            // What stands behind the end is to be found out; the runtime has to learn first that it has come.
+            let _ = timeout(SOON, stream.read(&mut self.buffer)).await;
+        }
+        let handed = self.hand_over().await;
+        Some(match handed {
+            Ok(()) => self.ended().await,
+            Err(ending) => ending,
+        })
     }
 
     /// Whether the store is to take what comes next itself.
