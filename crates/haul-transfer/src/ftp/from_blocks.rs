@@ -274,8 +274,10 @@ mod tests {
         ] {
             for step in STEPS {
                 let (file, _, result, _) = read(0, wire, step);
-                // What came together with it is not handed on, but where its sender alone doubts what follows.
-                let together = step >= wire.len() && wrong != Wrong::Suspect;
+                // What came together with it is not handed on, but where its sender alone doubts what follows, and before
+                // the end.
+                let handed = matches!(wrong, Wrong::Suspect | Wrong::Behind);
+                let together = step >= wire.len() && !handed;
                 let came = if together { &b""[..] } else { b"a" };
                 assert_eq!((&file[..], result), (came, Err(BadBlocks::Wrong(wrong))));
             }
