@@ -53,6 +53,7 @@ class Job:
     at: int
     size: int
     obscured: str
+    ended_in: float = 0    # seconds from its kill to its end
 
     def url(self, scheme):
         door = "ftp" if scheme == "ftp" else "http"
@@ -275,9 +276,11 @@ class Programs:
                     raise Broken("it is over" if self.over.is_set() else f"{program.label} hung")
             finally:
                 # lftp may leave a child behind that goes on by itself.
+                killed = time.monotonic()
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
+                job.ended_in = time.monotonic() - killed
         if code != 0:
             words = (folder / "said").read_text(errors="replace").strip()[-300:]
             raise Refused(code, words)
