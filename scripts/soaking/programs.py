@@ -208,7 +208,8 @@ def lftp_get(job):
 
 
 def lftp_pget(job):
-    return _lftp(job, f"pget {'-c ' if job.at else ''}-n 3 '{job.path}' -o {job.local}")
+    # It makes the file as long as it will be, and after a kill takes the length for what it has.
+    return _lftp(job, f"pget -n 3 '{job.path}' -o {job.local}")
 
 
 def rclone_down(job):
@@ -228,7 +229,7 @@ DOWN = [
     Program("curl get h2", "curl", curl_get("http", "--http2-prior-knowledge"), single=True),
     Program("wget http", "wget", wget("http"), single=True), Program("wget ftp", "wget", wget("ftp")),
     Program("aria2 http", "aria2c", aria2("http")), Program("aria2 ftp", "aria2c", aria2("ftp"), empties=True),
-    Program("lftp get", "lftp", lftp_get), Program("lftp pget", "lftp", lftp_pget),
+    Program("lftp get", "lftp", lftp_get), Program("lftp pget", "lftp", lftp_pget, goes_on=False),
     Program("rclone down", "rclone", rclone_down, goes_on=False),
     Program("axel", "axel", axel, goes_on=False),
     Program("haul get http", "haul", haul_get("http"), trusts=False),
