@@ -1,5 +1,5 @@
-//! MODE Z and STRU R of `haul serve`: what lftp and zlib make of them, what is cut, what is junk, and what swells; CSID and
-//! LANG. MODE B is in serve_blocks.rs.
+//! MODE Z and STRU R of `haul serve`: what lftp and zlib make of them, what is cut and what is junk; CSID and LANG. What
+//! swells, and what it costs, is in serve_swelling.rs, MODE B in serve_blocks.rs.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 
@@ -18,10 +18,7 @@ use haul_testkit::{
     served::{PASSWORD, USER},
 };
 
-use scene::{
-    MIB, files,
-    served::{OTHERS_PASSWORD, Place, hash_of, owner, part, wait_until_taken},
-};
+use scene::served::{Place, owner, part, wait_until_taken};
 
 const LEN: u64 = 300_000;
 const NEW: Content = Content::new(2, LEN);
@@ -193,36 +190,6 @@ fn a_declared_size_makes_no_file_of_what_is_damaged_or_has_no_end() {
         assert_eq!(caller.stores("STOR f", &end).code, 226);
         NEW.assert_file_is(place.far("f"));
     }
-}
-
-#[test]
-fn what_swells_comes_no_further_than_a_quota() {
-    const QUOTA: u64 = 4 * MIB;
-    let place = Place::new();
-    std::fs::create_dir_all(place.far("home")).unwrap();
-    let password = hash_of(OTHERS_PASSWORD);
-    let config = format!(
-        "[ftp]\ncompression = true\n[[user]]\nname = \"b\"\npassword = \"{password}\"\nhome = \"/home\"\nquota_bytes = \"4M\"\n"
-    );
-    let served = Serve::without_user(env!("CARGO_BIN_EXE_haul"), place.root()).config(&config).start();
-    let mut caller = scene::served::stranger(served.addr());
-    caller.says("MODE Z", 200);
-    // A gibibyte in one mebibyte.
-    let bomb = {
-        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(9));
-        let zeroes = vec![0; MIB as usize];
-        (0..1024).for_each(|_| encoder.write_all(&zeroes).unwrap());
-        encoder.finish().unwrap()
-    };
-    assert!(bomb.len() < 2 << 20, "{}", bomb.len());
-    let mut data = caller.data();
-    caller.says("STOR bomb", 150);
-    let _ = data.tries(&bomb);
-    let reply = caller.reply();
-    assert_eq!(reply.code, 552, "{reply:?}");
-    let there = place.hidden();
-    assert!(there <= QUOTA, "{there}");
-    assert_eq!(files(&place.far("home")), [""; 0]);
 }
 
 #[test]

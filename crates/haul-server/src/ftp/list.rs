@@ -11,7 +11,7 @@ use std::{
 use haul_core::TreePath;
 use haul_proto::ftp::server::{
     Form as Character, Listed as Entry, Mode, Scope, Shape, Structure, Style, Transferred, Trouble,
-    glob::Pattern, listing::Form, wire::Outgoing,
+    glob::Pattern, listing::Form,
 };
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
     entry::entry,
     figures::Figures,
     retrieve::words,
+    shaping::Outward,
     trouble::trouble,
 };
 use crate::{
@@ -150,8 +151,8 @@ pub(super) async fn send(
     let Listed { what, look } = listed;
     // Its lines are made as TYPE A has them.
     let shape = Shape { form: Character::Image, structure: Structure::File, mode };
-    let outgoing = Outgoing::new(shape);
-    let mut paper = Paper { ending: Ending::of(stream), outgoing, lines: Vec::new(), figures, stall };
+    let outward = Outward::new(shape);
+    let mut paper = Paper { ending: Ending::of(stream), outward, lines: Vec::new(), figures, stall };
     match what {
         Found::One(entry) => look.form.write(&entry, &mut paper.lines),
         Found::Folder(path, names) => folders(&look, path, names, visitor, &mut paper).await?,
@@ -266,7 +267,7 @@ async fn dots(visitor: &Visitor, path: &TreePath) -> Vec<Entry> {
 /// Lines, and where they go.
 struct Paper<'a> {
     ending: Ending,
-    outgoing: Outgoing,
+    outward: Outward,
     lines: Vec<u8>,
     figures: &'a Figures,
     stall: Duration,
@@ -274,8 +275,10 @@ struct Paper<'a> {
 
 impl Paper<'_> {
     async fn send(&mut self) -> Result<(), Transferred> {
-        let mut wire = Vec::with_capacity(self.lines.len());
-        self.outgoing.take(&self.lines, &mut wire);
+        let wire = Vec::with_capacity(self.lines.len());
+        let taken = self.outward.take(std::mem::take(&mut self.lines), wire).await;
+        let (lines, wire) = taken.map_err(|error| Transferred::Failed(trouble(&error)))?;
+        self.lines = lines;
         self.lines.clear();
         self.write(&wire).await
     }
@@ -292,7 +295,7 @@ impl Paper<'_> {
     async fn finish(mut self) -> Result<(), Transferred> {
         self.send().await?;
         let mut end = Vec::new();
-        self.outgoing.finish(&mut end);
+        self.outward.finish(&mut end);
         self.write(&end).await?;
         let Some(stream) = self.ending.stream.take() else { return Ok(()) };
         stream.finish(self.stall).await.map_err(|error| Transferred::Broken(words(&error, self.figures)))

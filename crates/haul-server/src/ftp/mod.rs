@@ -8,6 +8,7 @@
 //! that changed while it was sent does not end cleanly (`retrieve`); every wait has an end (`clock`, `settings`); a
 //! session that is idle holds no buffer (`control`).
 
+mod aside;
 mod ask;
 mod by_system;
 mod clock;
@@ -26,6 +27,7 @@ mod record;
 mod retrieve;
 mod session;
 mod settings;
+mod shaping;
 mod socket;
 mod sum;
 mod taking;

@@ -15,10 +15,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use haul_proto::ftp::{
     block::Decoder,
-    server::{
-        Incomplete, Shape, Transferred, Trouble,
-        wire::{Incoming, Taken},
-    },
+    server::{Incomplete, Shape, Transferred, Trouble, wire::Taken},
 };
 use haul_store::{Assent, Then};
 use tokio::time::{sleep, timeout};
@@ -28,6 +25,7 @@ use super::{
     figures::Figures,
     from_blocks::is_large,
     marks::Marks,
+    shaping::Inward,
     taking,
     target::Target,
     transfer::{Halt, Halted, halt},
@@ -133,7 +131,7 @@ pub(super) async fn pour(
         shape,
         visitor,
         figures,
-        incoming: Incoming::new(shape),
+        incoming: Inward::new(shape),
         marks,
         buffer: BytesMut::new(),
         room: FIRST_PIECE,
@@ -156,7 +154,7 @@ struct Pouring<'a> {
     shape: Shape,
     visitor: &'a Visitor,
     figures: &'a Arc<Figures>,
-    incoming: Incoming,
+    incoming: Inward,
     marks: Marks,
     buffer: BytesMut,
     /// How much is handed over at once.
@@ -198,7 +196,7 @@ impl Pouring<'_> {
             let read = match stream.read_on(&mut self.buffer).await {
                 Ok(Came::Nothing) => tokio::select! {
                     biased;
-                    why = halt(halted) => return Some(self.halted(stream, why).await),
+                    why = halt(halted) => return Some(self.halted(stream, halted, why).await),
                     read = quiet(
                         stall,
                         (self.receiving, &mut self.marks),
@@ -220,14 +218,14 @@ impl Pouring<'_> {
                 why = halt(halted) => Some(why),
                 () = self.visitor.pass_up(self.buffer.len() as u64, || self.receiving.waits()) => None,
             };
-            if let Err(ending) = self.hand_over().await {
+            if let Err(ending) = self.hand_over(halted).await {
                 return Some(ending);
             }
             if self.incoming.has_ended() {
                 return Some(self.ended().await);
             }
             if let Some(why) = ended {
-                return Some(self.halted(stream, why).await);
+                return Some(self.halted(stream, halted, why).await);
             }
             if broken {
                 return Some(incomplete(Incomplete::Broken));
@@ -237,7 +235,7 @@ impl Pouring<'_> {
             }
             let why = *halted.borrow();
             if let Some(why) = why {
-                return Some(self.halted(stream, why).await);
+                return Some(self.halted(stream, halted, why).await);
             }
         }
         None
@@ -253,14 +251,14 @@ impl Pouring<'_> {
         loop {
             let why = *halted.borrow();
             if let Some(why) = why {
-                return (Some(self.halted(&mut stream, why).await), Some(stream));
+                return (Some(self.halted(&mut stream, halted, why).await), Some(stream));
             }
             if self.is_limited() {
                 return (None, Some(stream));
             }
             tokio::select! {
                 biased;
-                why = halt(halted) => return (Some(self.halted(&mut stream, why).await), Some(stream)),
+                why = halt(halted) => return (Some(self.halted(&mut stream, halted, why).await), Some(stream)),
                 ready = quiet(stall, (self.receiving, &mut self.marks), taking::ready(&stream)) => match ready {
                     Err(ending) => return (Some(ending), Some(stream)),
                     Ok(Err(_)) => return (Some(incomplete(Incomplete::Broken)), Some(stream)),
@@ -272,7 +270,7 @@ impl Pouring<'_> {
             let turned = taking::turn(stream, decoder, self.receiving, self.figures).await;
             let mut back = turned.stream;
             let ending = match turned.then {
-                Ok(Then::Enough | Then::Nothing) => self.behind(turned.decoder, back.as_mut()).await,
+                Ok(Then::Enough | Then::Nothing) => self.behind(turned.decoder, back.as_mut(), halted).await,
                 Ok(Then::End) => Some(self.ended().await),
                 Ok(Then::Broken(_)) => Some(incomplete(Incomplete::Broken)),
                 Err(error) => Some(failed(&error)),
@@ -292,7 +290,12 @@ impl Pouring<'_> {
     }
 
     /// In MODE B: goes on with what stands behind the bytes that the store has taken.
-    async fn behind(&mut self, decoder: Option<Decoder>, mut stream: Option<&mut Stream>) -> Option<Ending> {
+    async fn behind(
+        &mut self,
+        decoder: Option<Decoder>,
+        mut stream: Option<&mut Stream>,
+        halted: &Halted,
+    ) -> Option<Ending> {
         let (Some(blocks), Some(decoder)) = (self.incoming.bare_blocks(), decoder) else { return None };
         let large = is_large(&decoder);
         *blocks = decoder;
@@ -300,7 +303,7 @@ impl Pouring<'_> {
             // What a connection that is broken has is found out with the next read.
             let _ = stream.read_on(&mut self.buffer).await;
         }
-        if let Err(ending) = self.hand_over().await {
+        if let Err(ending) = self.hand_over(halted).await {
             return Some(ending);
         }
         if !self.incoming.has_ended() {
@@ -310,7 +313,7 @@ impl Pouring<'_> {
             // What stands behind the end is to be found out; the runtime has to learn first that it has come.
             let _ = timeout(SOON, stream.read(&mut self.buffer)).await;
         }
-        let handed = self.hand_over().await;
+        let handed = self.hand_over(halted).await;
         Some(match handed {
             Ok(()) => self.ended().await,
             Err(ending) => ending,
@@ -354,21 +357,30 @@ impl Pouring<'_> {
         Ok(())
     }
 
-    async fn hand_over(&mut self) -> Result<(), Ending> {
+    /// What came becomes bytes of the file. What is taken by turns may swell: it ends between two of them, where it is to.
+    async fn hand_over(&mut self, halted: &Halted) -> Result<(), Ending> {
         self.figures.add(self.buffer.len());
-        let wire = self.buffer.split();
+        let mut wire = self.buffer.split().freeze();
         if self.shape.is_plain() {
-            return append(self.receiving, wire.freeze()).await;
+            return append(self.receiving, wire).await;
         }
-        let mut rest = &wire[..];
         // However small what came is cut, it is appended in one.
-        let mut file = Vec::with_capacity(rest.len().min(LARGEST_PIECE) + 1);
+        let mut file = Vec::with_capacity(wire.len().min(LARGEST_PIECE) + 1);
         loop {
-            match self.incoming.take(&mut rest, &mut file, LARGEST_PIECE) {
+            let taken = self.incoming.take(&mut wire, &mut file, LARGEST_PIECE).await;
+            match taken.map_err(|error| failed(&error))? {
                 Ok(Taken::Marker(marker)) => {
                     self.marks.add(marker, self.receiving.offset() + file.len() as u64);
                 }
-                Ok(Taken::Enough) => append(self.receiving, std::mem::take(&mut file).into()).await?,
+                Ok(Taken::Enough) => {
+                    let why = halted.borrow().filter(|_| self.incoming.is_by_turns());
+                    if file.len() >= LARGEST_PIECE || why.is_some() {
+                        append(self.receiving, std::mem::take(&mut file).into()).await?;
+                    }
+                    if let Some(why) = why {
+                        return Err(ended_early(why));
+                    }
+                }
                 // What stands behind the end is found out.
                 Ok(Taken::End) => {}
                 Ok(Taken::All) => break,
@@ -404,7 +416,7 @@ impl Pouring<'_> {
     }
 
     /// It is to end here; what had come by then is kept with the rest.
-    async fn halted(&mut self, stream: &mut Stream, why: Halt) -> Ending {
+    async fn halted(&mut self, stream: &mut Stream, halted: &Halted, why: Halt) -> Ending {
         let until = Instant::now() + LAST_WORDS;
         while Instant::now() < until {
             self.buffer.reserve(self.room);
@@ -412,17 +424,14 @@ impl Pouring<'_> {
                 Ok(Ok(Came::Bytes)) => {}
                 Ok(_) | Err(_) => break,
             }
-            if let Err(ending) = self.hand_over().await {
+            if let Err(ending) = self.hand_over(halted).await {
                 return ending;
             }
             if self.incoming.has_ended() {
                 return self.ended().await;
             }
         }
-        Ending::Unclean(match why {
-            Halt::Aborted => Why::Aborted,
-            Halt::Stopping => Why::Incomplete(Incomplete::Stopping),
-        })
+        ended_early(why)
     }
 }
 
@@ -461,6 +470,13 @@ async fn quiet<T>(
 async fn told_soon(receiving: &mut Target, marks: &mut Marks) -> Result<(), ServerError> {
     sleep(PAUSE).await;
     marks.tell(receiving, true).await
+}
+
+fn ended_early(why: Halt) -> Ending {
+    Ending::Unclean(match why {
+        Halt::Aborted => Why::Aborted,
+        Halt::Stopping => Why::Incomplete(Incomplete::Stopping),
+    })
 }
 
 fn incomplete(why: Incomplete) -> Ending {

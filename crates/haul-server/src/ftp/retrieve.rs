@@ -4,7 +4,7 @@
 
 use std::{fs::File, io, sync::Arc, time::Duration};
 
-use haul_proto::ftp::server::{Form, Mode, Retrieve, Shape, Transferred, Trouble, wire::Outgoing};
+use haul_proto::ftp::server::{Form, Mode, Retrieve, Shape, Transferred, Trouble};
 use haul_store::{Body, Kind, Reading};
 use tokio::task::spawn_blocking;
 
@@ -13,11 +13,12 @@ use super::{
     data::{Ending, Stream},
     figures::Figures,
     in_blocks::{InBlocks, Laid},
+    shaping::Outward,
     trouble::trouble,
 };
 use crate::{ServerError, by_system::is_unsupported, depot::Visitor, pace::Way, sys};
 
-/// What is read at once, to be converted or encrypted.
+/// What is read at once, to be converted, compressed or encrypted.
 const PIECE: u64 = 256 << 10;
 /// In MODE B so many bytes of a file lie between two restart markers.
 pub(super) const MARKED: u64 = 1 << 20;
@@ -64,13 +65,13 @@ pub(super) async fn send(
     stall: Duration,
 ) -> Result<(), Transferred> {
     let mut ending = Ending::of(stream);
-    let mut outgoing = Outgoing::new(shape);
-    let sent = pass(&leaving, &mut ending, visitor, (shape, &mut outgoing), figures, stall).await;
+    let mut outward = Outward::new(shape);
+    let sent = pass(&leaving, &mut ending, visitor, (shape, &mut outward), figures, stall).await;
     sent.map_err(|error| told(&error, figures))?;
     // A reader must not take half an old and half a new file for one.
     visitor.unchanged(&leaving.reading).await.map_err(|error| Transferred::Failed(trouble(&error)))?;
     let mut end = Vec::new();
-    outgoing.finish(&mut end);
+    outward.finish(&mut end);
     let Some(mut stream) = ending.stream.take() else { return Ok(()) };
     if !end.is_empty() {
         let written = stream.write(&end, stall).await;
@@ -108,7 +109,7 @@ async fn pass(
     leaving: &Leaving,
     ending: &mut Ending,
     visitor: &Visitor,
-    (shape, outgoing): (Shape, &mut Outgoing),
+    (shape, outward): (Shape, &mut Outward),
     figures: &Arc<Figures>,
     stall: Duration,
 ) -> Result<(), Stopped> {
@@ -126,7 +127,7 @@ async fn pass(
     let Some(stream) = &mut ending.stream else {
         return Err(Stopped::Wire(io::ErrorKind::NotConnected.into()));
     };
-    by_pieces(leaving, (stream, at), visitor, (shape, outgoing), figures, stall).await
+    by_pieces(leaving, (stream, at), visitor, (shape, outward), figures, stall).await
 }
 
 /// How the system sends it from here on, where it can.
@@ -142,7 +143,7 @@ async fn by_pieces(
     leaving: &Leaving,
     (stream, mut at): (&mut Stream, u64),
     visitor: &Visitor,
-    (shape, outgoing): (Shape, &mut Outgoing),
+    (shape, outward): (Shape, &mut Outward),
     figures: &Figures,
     stall: Duration,
 ) -> Result<(), Stopped> {
@@ -152,30 +153,28 @@ async fn by_pieces(
         // Up to where a marker may stand.
         let most = (leaving.to - at).min(PIECE - at % PIECE).min(piece);
         let most = usize::try_from(most).unwrap_or(1);
-        let piece = match &leaving.reading.body {
+        match &leaving.reading.body {
             Body::File(file) => {
                 buffer = read_piece(Arc::clone(file), at, most, buffer).await.map_err(Stopped::Here)?;
-                buffer.as_slice()
             }
             Body::Pieces(pieces) => {
                 let read = pieces.read(at, most).await.map_err(|error| Stopped::Here(error.into()))?;
                 buffer.clear();
                 buffer.extend_from_slice(&read);
-                buffer.as_slice()
             }
-        };
-        if piece.is_empty() {
+        }
+        if buffer.is_empty() {
             return Err(Stopped::Shrunk);
         }
-        at += piece.len() as u64;
+        at += buffer.len() as u64;
         let sent = if shape.is_plain() {
-            piece
+            buffer.as_slice()
         } else {
             wire.clear();
-            outgoing.take(piece, &mut wire);
+            (buffer, wire) = outward.take(buffer, wire).await.map_err(Stopped::Here)?;
             // Where it begins nobody needs one, and in TYPE A nobody can use one.
             if at.is_multiple_of(MARKED) && at < leaving.to && shape.form == Form::Image {
-                outgoing.mark(at, &mut wire);
+                outward.mark(at, &mut wire);
             }
             wire.as_slice()
         };
