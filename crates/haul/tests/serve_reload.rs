@@ -87,6 +87,28 @@ const WRONG: &[(&str, &str)] = &[
          outside, or below .haul (mount.dir in line 5)",
     ),
     (
+        "dir = \"/R\"\n[tls]\ncert = \"/R/pub.pem\"\nkey = \"/R/own.key\"\n",
+        ":4: tls.key: /R/own.key lies in the folder that is served, where clients could fetch it: choose one outside, \
+         or below .haul (dir in line 1)",
+    ),
+    (
+        "dir = \"/R\"\n[tls]\nself_signed = true\n[[host]]\nnames = [\"a\"]\n[[host]]\nnames = [\"b\"]\n\
+         cert = \"/L/good.pem\"\nkey = \"/L/way\"\n",
+        ":9: host.key: /L/way lies in the folder that is served",
+    ),
+    (
+        "dir = \"/R\"\n[[mount]]\npath = \"/n\"\ndir = \"/L/more\"\n[[mount]]\npath = \"/m\"\ndir = \"/L/disk\"\n\
+         [[hook]]\nname = \"far\"\nurl = \"http://a/\"\nsecret_file = \"/L/good.key\"\n\
+         [[hook]]\nname = \"near\"\nurl = \"http://a/\"\nsecret_file = \"/L/disk/inside/secret\"\n",
+        ":15: hook.secret_file: /L/disk/inside/secret lies in the folder that is served, where clients could fetch it: \
+         choose one outside, or below .haul (mount.dir in line 7)",
+    ),
+    (
+        "dir = \"/L\"\nstate = \"/R\"\n",
+        "--config: /L/serve.toml lies in the folder that is served, where clients could fetch it: choose one outside, or \
+         below .haul (dir in line 1)",
+    ),
+    (
         "dir = \"/R\"\n[log]\naudit = \"/L/log\"\nxferlog = \"/L/log\"\n",
         ":3: log.audit: /L/log is the xferlog, and has lines of another kind (log.xferlog in line 4)",
     ),
@@ -217,6 +239,11 @@ fn each_mistake_has_its_line_and_that_of_what_it_contradicts_and_changes_nothing
         std::fs::create_dir_all(folder).unwrap();
     }
     std::os::unix::fs::symlink(place.root(), place.local("link")).unwrap();
+    // A certificate is for everybody.
+    std::fs::copy(good.cert_pem_path(), place.far("pub.pem")).unwrap();
+    std::fs::copy(good.key_pem_path(), place.far("own.key")).unwrap();
+    std::os::unix::fs::symlink(place.far("own.key"), place.local("way")).unwrap();
+    std::fs::write(place.local("disk/inside/secret"), "secret").unwrap();
     let hash = hash_of("first");
     let real = |text: &str| {
         let text = text.replace("/R", place.root().to_str().unwrap());
@@ -254,9 +281,11 @@ fn each_mistake_has_its_line_and_that_of_what_it_contradicts_and_changes_nothing
     Caller::binary(at, "ann", "first").says("NOOP", 200);
     assert!(!server.stderr().contains(" reloaded"));
     // What is below the reserved name is no client's.
-    std::fs::write(&file, real("dir = \"/R\"\nstate = \"/R/.haul/s\"\n[log]\nxferlog = \"/R/.HAUL/x\"\n"))
-        .unwrap();
+    let hidden = "dir = \"/R\"\nstate = \"/R/.haul/s\"\n[log]\nxferlog = \"/R/.HAUL/x\"\n\
+                  [tls]\ncert = \"/R/pub.pem\"\nkey = \"/R/.HAUL/own.key\"\n";
+    std::fs::write(&file, real(hidden)).unwrap();
     std::fs::create_dir_all(place.far(".HAUL")).unwrap();
+    std::fs::rename(place.far("own.key"), place.far(".HAUL/own.key")).unwrap();
     haul().arg("--check").run().expect_code(0);
 }
 

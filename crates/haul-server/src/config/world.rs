@@ -12,7 +12,7 @@ use super::{
     fit::{is_served, lies_open},
     hooks,
 };
-use crate::accounts::Anonymous;
+use crate::{accounts::Anonymous, hooks::To};
 
 impl Config {
     /// Looks at the world: whether the folders and files are there that this speaks of.
@@ -48,6 +48,29 @@ impl Config {
         logs.into_iter().filter_map(|(key, file)| Some((key, file.as_deref()?)))
     }
 
+    /// What nobody else is to read: state, logs, keys, secrets, and the file that all this stands in. Each with its key and,
+    /// in tables that may be several, its line.
+    fn own(&self) -> Vec<(&'static str, Option<usize>, &Path)> {
+        let key = match self.tls.as_ref().map(|tls| &tls.certificate) {
+            Some(Certificate::Files { key, .. }) => Some(("tls.key", None, key.as_path())),
+            Some(Certificate::SelfSigned) | None => None,
+        };
+        let hosts = self.hosts.iter().enumerate().filter_map(|(number, host)| {
+            let (_, key) = host.certificate.as_ref()?;
+            Some(("host.key", self.lines.nth("host.key", number), key.as_path()))
+        });
+        let secrets = self.hooks.iter().enumerate().filter_map(|(number, hook)| match &hook.to {
+            To::Post { secret, .. } => {
+                Some(("hook.secret_file", self.lines.nth("hook.secret_file", number), secret.as_deref()?))
+            }
+            To::Command { .. } => None,
+        });
+        let file = self.lines.file.as_deref().map(|file| ("--config", None, file));
+        let logs = self.logs().map(|(key, file)| (key, None, file));
+        let first = [("state", None, self.state.as_path())].into_iter();
+        first.chain(logs).chain(key).chain(hosts).chain(secrets).chain(file).collect()
+    }
+
     /// What is this server's own and lies where clients could fetch it.
     fn check_what_lies_open(&self, list: &mut Vec<Problem>) {
         let served = std::iter::once(("dir", None, &self.dir));
@@ -58,10 +81,10 @@ impl Config {
         let served: Vec<_> = served
             .filter_map(|(key, line, dir)| Some((key, line, real(dir).filter(|dir| dir.is_dir())?)))
             .collect();
-        for (key, path) in std::iter::once(("state", self.state.as_path())).chain(self.logs()) {
+        for (key, own, path) in self.own() {
             let Some(really) = real(path) else { continue };
             if let Some((dir, line, _)) = served.iter().find(|(.., dir)| is_served(dir, &really)) {
-                list.push(lies_open(key, path).beside_at(dir, *line));
+                list.push(lies_open(key, path).at(own).beside_at(dir, *line));
             }
         }
     }
