@@ -1,6 +1,6 @@
 //! Who somebody is, once let in: a name, a place in the tree, and what they may do there.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use haul_core::TreePath;
 pub use haul_core::receiving::Completion;
@@ -91,6 +91,51 @@ impl Account {
     /// With whom it shares what a user may have, sessions and bandwidth. Who has no name shares it with its address, of
     /// IPv6 with its /64: whoever has one address there has all of them.
     pub(crate) fn shares(&self) -> String {
-        self.anonymous.map_or_else(|| self.name.clone(), |address| format!("anonymous@{}", whose(address)))
+        counts_as(&self.owner()).into_owned()
+    }
+}
+
+/// What owners have in common whose uploads count together: a name, or the address of those without one, of IPv6 the
+/// /64. What stands behind an owner, after a colon, stays there.
+pub(crate) fn counts_as(owner: &str) -> Cow<'_, str> {
+    let Some(told) = owner.strip_prefix("anonymous@") else { return Cow::Borrowed(owner) };
+    let parsed = |text: &str| text.parse::<IpAddr>().ok();
+    let (address, behind) = match (parsed(told), told.rsplit_once(':')) {
+        (Some(address), _) => (Some(address), None),
+        (None, Some((front, behind))) => (parsed(front), Some(behind)),
+        (None, None) => (None, None),
+    };
+    match (address.map(whose), behind) {
+        (None, _) => Cow::Borrowed(owner),
+        (Some(address), None) => Cow::Owned(format!("anonymous@{address}")),
+        (Some(address), Some(behind)) => Cow::Owned(format!("anonymous@{address}:{behind}")),
+    }
+}
+
+/// Whether nobody else's count with what counts as this: only a /64 has several owners.
+pub(crate) fn counts_alone(counts_as: &str) -> bool {
+    // It ends so, and nothing else has that in it: no name has a colon.
+    !counts_as.contains("::")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_64_of_ipv6_counts_as_one_and_whoever_has_a_name_as_that() {
+        for (owner, counts) in [
+            ("ann", "ann"),
+            ("ann:part", "ann:part"),
+            ("anonymous@192.0.2.7", "anonymous@192.0.2.7"),
+            ("anonymous@192.0.2.7:part", "anonymous@192.0.2.7:part"),
+            ("anonymous@::ffff:192.0.2.7", "anonymous@192.0.2.7"),
+            ("anonymous@2001:db8::7", "anonymous@2001:db8::"),
+            ("anonymous@2001:db8:0:1:2:3:4:5:part", "anonymous@2001:db8:0:1:::part"),
+            ("anonymous@nobody", "anonymous@nobody"),
+        ] {
+            assert_eq!(counts_as(owner), counts);
+            assert_eq!(counts_alone(counts), !counts.contains("db8"), "{counts}");
+        }
     }
 }

@@ -243,6 +243,32 @@ fn unfinished_uploads_of_the_nameless_are_those_of_the_address_that_was_told() {
 }
 
 #[test]
+fn a_64_of_ipv6_has_as_many_unfinished_uploads_as_one_address_at_each_door() {
+    let place = Place::new();
+    let config = format!("{TRUSTED}[uploads]\nmax_unfinished = 1\n");
+    let served = place.serve().config(&config).args(["--anonymous", "rw"]).http().start();
+    let put = |from: &str, name: &str| {
+        let mut caller = HttpCaller::over(connected(served.http_addr(), &second(from)));
+        caller.sends(request("PUT", name, &["Content-Length: 5", "Content-Range: bytes 0-4/10"], None));
+        caller.sends(b"12345");
+        caller.answer("PUT").status()
+    };
+    let stor = |from: &str, name: &str| {
+        let mut nameless = caller(&served, &second(from));
+        nameless.logs_in("anonymous", "me");
+        nameless.says("EPSV", 229);
+        nameless.asks(&format!("STOR {name}")).code
+    };
+    assert_eq!(put("[2001:db8:0:1::1]:1", "/f"), 308);
+    assert_eq!(put("[2001:db8:0:1::2]:1", "/g"), 507, "another address of one network");
+    assert_eq!(stor("[2001:db8:0:1:ffff::3]:1", "h"), 452);
+    assert_eq!(put("[2001:db8:0:2::1]:1", "/i"), 308, "another network");
+    assert_eq!(stor("[2001:db8:0:3::1]:1", "j"), 150);
+    // What its address has begun it goes on with.
+    assert_eq!(put("[2001:db8:0:1::1]:2", "/f"), 308);
+}
+
+#[test]
 fn what_does_not_begin_with_a_header_is_closed_unheard() {
     let place = Place::new();
     fs::write(place.far("f"), "secret").unwrap();

@@ -18,7 +18,10 @@ use super::{
     unfinished,
     upload::Upload,
 };
-use crate::ServerError;
+use crate::{
+    ServerError,
+    account::{counts_alone, counts_as},
+};
 
 /// An upload that is being received.
 ///
@@ -186,15 +189,24 @@ impl Depot {
     /// that are just being received and will be, if they do not come to their end.
     pub(super) async fn has_room_for_another(&self, seat: &Seat) -> Result<(), ServerError> {
         let mut unknown = self.seats.begins(seat);
-        if unknown + self.ledger.count(&seat.key.owner).await? >= self.rules.max_unfinished {
+        if unknown + self.remembered(seat).await? >= self.rules.max_unfinished {
             // Before the others are counted: who is remembered in between counts twice, and not never.
             unknown = 0;
             for key in self.seats.begun_before(seat) {
                 unknown += usize::from(self.ledger.load(&key).await?.is_none());
             }
         }
-        let unfinished = unknown + self.ledger.count(&seat.key.owner).await?;
+        let unfinished = unknown + self.remembered(seat).await?;
         if unfinished < self.rules.max_unfinished { Ok(()) } else { Err(ServerError::TooMany { unfinished }) }
+    }
+
+    /// How many are remembered of all that counts with this seat.
+    async fn remembered(&self, seat: &Seat) -> Result<usize, ServerError> {
+        let Seat { key, counts_as: of, .. } = seat;
+        if counts_alone(of) {
+            return Ok(self.ledger.count(&key.owner).await?);
+        }
+        Ok(self.ledger.count_of(&|owner| counts_as(owner) == *of).await?)
     }
 
     /// Whether the folder of this place is one.

@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use super::{Depot, Seen, unfinished, upload::Upload, woven::Woven};
-use crate::ServerError;
+use crate::{ServerError, account::counts_as};
 
 /// What is done to an upload at the moment is waited for, for so long …
 pub(super) const AT_WORK: Duration = Duration::from_secs(10);
@@ -45,6 +45,8 @@ pub(super) struct Seat {
     /// What is being received; locked while something is done to it.
     pub(super) turn: Turn<Phase>,
     pace: Mutex<Pace>,
+    /// With whose uploads it counts.
+    pub(super) counts_as: String,
     /// Which of those that were begun it is, where nothing was known of it; else 0.
     begun: AtomicU64,
     /// Closed when its holder has left it; nobody ever gets past it otherwise.
@@ -88,7 +90,8 @@ impl Seat {
     fn new(key: UploadKey) -> Self {
         let pace = Pace { last: Instant::now(), touched: unfinished::now(), told: None };
         let (turn, over) = (Turn::new(Phase::Busy), Semaphore::const_new(0));
-        Self { key, turn, pace: Mutex::new(pace), begun: AtomicU64::new(0), over }
+        let counts_as = counts_as(&key.owner).into_owned();
+        Self { key, turn, pace: Mutex::new(pace), counts_as, begun: AtomicU64::new(0), over }
     }
 
     fn pace(&self) -> MutexGuard<'_, Pace> {
@@ -131,7 +134,7 @@ impl Seat {
 
     fn was_begun_before(&self, another: &Self) -> bool {
         let number = another.begun.load(Ordering::Relaxed);
-        self.key.owner == another.key.owner && (1..number).contains(&self.begun.load(Ordering::Relaxed))
+        self.counts_as == another.counts_as && (1..number).contains(&self.begun.load(Ordering::Relaxed))
     }
 
     fn seen(&self) -> Option<Seen> {
@@ -145,8 +148,8 @@ impl Seats {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something is begun there that nothing is known of; how much else its owner has begun so before, and still
-    /// receives.
+    /// Something is begun there that nothing is known of; how much else was begun so before that counts with it,
+    /// and is still received.
     pub(super) fn begins(&self, seat: &Seat) -> usize {
         let taken = self.taken();
         // Under the lock, so that of two who come at once one is the first for both.
@@ -155,7 +158,7 @@ impl Seats {
         taken.values().filter(|other| other.was_begun_before(seat)).count()
     }
 
-    /// What else its owner had begun before this one that nothing was known of, and still receives.
+    /// What else that counts with it was begun before this one, and nothing was known of, and is still received.
     pub(super) fn begun_before(&self, seat: &Seat) -> Vec<UploadKey> {
         let taken = self.taken();
         taken.values().filter(|other| other.was_begun_before(seat)).map(|other| other.key.clone()).collect()

@@ -95,6 +95,8 @@ async fn an_owner_s_uploads_are_counted<L: Ledger>(ledger: &L) -> Result<(), Sto
     }
     assert_eq!((ledger.count("ann").await?, ledger.count("bob").await?), (3, 1));
     assert_eq!(ledger.count("nobody").await?, 0);
+    assert_eq!(ledger.count_of(&|owner| owner.len() == 3).await?, 4);
+    assert_eq!(ledger.count_of(&|owner| owner.starts_with('b')).await?, 1);
     ledger.moved(None, &path(b"d"), &path(b"e")).await?;
     assert_eq!(ledger.count("ann").await?, 2, "what was there is replaced");
     let (lease, _) = ledger.claim(&key("ann", "a")).await?;

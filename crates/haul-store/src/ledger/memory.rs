@@ -64,6 +64,10 @@ impl Ledger for MemoryLedger {
         Box::pin(async move { Ok(self.state().records.count(owner)) })
     }
 
+    fn count_of<'a>(&'a self, picks: &'a (dyn Fn(&str) -> bool + Sync)) -> Work<'a, usize> {
+        Box::pin(async move { Ok(self.state().records.count_of(picks)) })
+    }
+
     fn outstanding(&self) -> Work<'_, Outstanding> {
         Box::pin(async move { Ok(self.state().records.outstanding()) })
     }

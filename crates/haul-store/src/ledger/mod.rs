@@ -90,6 +90,8 @@ pub trait Ledger: Send + Sync + 'static {
     fn forget<'a>(&'a self, lease: &'a Lease) -> Work<'a, ()>;
     /// How many unfinished uploads this owner has.
     fn count<'a>(&'a self, owner: &'a str) -> Work<'a, usize>;
+    /// How many all those owners have together whom this picks. Each owner is looked at.
+    fn count_of<'a>(&'a self, picks: &'a (dyn Fn(&str) -> bool + Sync)) -> Work<'a, usize>;
     /// What is unfinished in all.
     fn outstanding(&self) -> Work<'_, Outstanding>;
     /// The unfinished uploads of this owner directly in this folder.

@@ -38,6 +38,11 @@ impl Records {
         self.counts.get(owner).copied().unwrap_or(0)
     }
 
+    /// How many these owners have together.
+    pub(super) fn count_of(&self, picks: impl Fn(&str) -> bool) -> usize {
+        self.counts.iter().filter(|(owner, _)| picks(owner)).map(|(_, count)| count).sum()
+    }
+
     pub(super) fn put(&mut self, key: UploadKey, record: Unfinished) {
         if self.all.insert(placed(&key), record).is_none() {
             *self.counts.entry(key.owner).or_default() += 1;

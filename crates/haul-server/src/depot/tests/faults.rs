@@ -289,6 +289,9 @@ impl Ledger for FullLedger {
     fn count<'a>(&'a self, owner: &'a str) -> Work<'a, usize> {
         self.0.count(owner)
     }
+    fn count_of<'a>(&'a self, picks: &'a (dyn Fn(&str) -> bool + Sync)) -> Work<'a, usize> {
+        self.0.count_of(picks)
+    }
     fn outstanding(&self) -> Work<'_, Outstanding> {
         self.0.outstanding()
     }

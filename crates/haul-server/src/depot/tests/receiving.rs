@@ -367,6 +367,31 @@ async fn with_too_many_unfinished_uploads_no_other_is_begun_and_those_go_on() {
 }
 
 #[tokio::test]
+async fn a_64_of_ipv6_has_as_many_unfinished_uploads_as_one_address() {
+    let bench = Bench::new();
+    let server = bench.start(Rules { max_unfinished: 3, ..RULES }).await;
+    let from = |address: &str| server.visitor(anonymous(address));
+    assert_eq!(break_off(&from("2001:db8::1"), "kept", Wish::Anew, 10).await, 9);
+    // One that is just being received, and one whose name a neighbour has as well: an upload is its own address's.
+    let silent = from("2001:db8::2").receive(&path("silent"), Wish::Anew, None).await.unwrap();
+    assert_eq!(break_off(&from("2001:db8::3"), "kept", Wish::Anew, 20).await, 19);
+    for (address, room) in [
+        ("2001:db8::1", false),
+        ("2001:db8::ffff:0:0:4", false),
+        ("2001:db8:0:1::1", true),
+        ("192.0.2.1", true),
+    ] {
+        let next = from(address).receive(&path("next"), Wish::Anew, None).await;
+        assert_eq!(next.is_ok(), room, "{address}");
+        assert!(room || matches!(next, Err(ServerError::TooMany { unfinished: 3 })), "{address}");
+        drop(next);
+    }
+    assert_eq!(size(&from("2001:db8::1"), "kept").await, Some(9));
+    assert_eq!(break_off(&from("2001:db8::3"), "kept", Wish::Append, 30).await, 29, "what is there goes on");
+    drop(silent);
+}
+
+#[tokio::test]
 async fn what_was_taken_away_while_assent_was_asked_for_is_not_published_as_an_empty_file() {
     let bench = Bench::new();
     bench.put("a", b"old");
