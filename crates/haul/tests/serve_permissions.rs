@@ -253,4 +253,10 @@ fn a_link_within_the_tree_is_as_good_as_the_place_where_it_stands() {
     assert_eq!(ask(served.http_addr(), "GET", "/hidden/f", &[OWNER]).status(), 403);
     assert_eq!(caller.stores("STOR /out/link", b"new").code, 226);
     assert_eq!(fs::read(place.far("hidden/f")).unwrap(), b"new");
+    // It stays in its folder: elsewhere it could lead elsewhere, or there could be other rules.
+    assert_eq!(renames(&mut caller, "/out/link", "/in/own/link"), 550);
+    assert_eq!(moves(&served, "/out/link", "/in/own/link"), 403);
+    assert!(place.far("out/link").is_symlink() && !place.far("in/own/link").is_symlink());
+    assert_eq!(renames(&mut caller, "/out/link", "/out/other"), 250);
+    assert_eq!(caller.receives("RETR /out/other"), b"new");
 }

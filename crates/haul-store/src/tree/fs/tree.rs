@@ -189,6 +189,11 @@ impl Tree {
                 return Ok(Err(unmet(when, from)));
             }
             let kind = FileType::from_raw_mode(what.st_mode);
+            let one = (above.st_dev, above.st_ino) == (below.st_dev, below.st_ino);
+            if kind == FileType::Symlink && !one {
+                // Elsewhere it could lead elsewhere, and what may be done where it stands would hold for where it leads.
+                return Err(Errno::PERM.into());
+            }
             let (folder, is_file) = (kind == FileType::Directory, kind == FileType::RegularFile);
             let there = match fs::statat(&new.folder.fd, &new.name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(seen) => Some(seen),
@@ -219,7 +224,6 @@ impl Tree {
             drop(turn);
             // First where it is, so that it is never nowhere.
             self.save_names(new.folder.fd.as_fd(), how)?;
-            let one = (above.st_dev, above.st_ino) == (below.st_dev, below.st_ino);
             if !one {
                 self.save_names(old.folder.fd.as_fd(), how)?;
             }

@@ -77,6 +77,15 @@ fn a_link_inside_is_what_it_means() {
         wait(store.remove(&path("file"), Durability::Full)).unwrap();
         wait(store.rename(&path("absolute"), &path("moved"), false, Durability::Full)).unwrap();
         assert!(root.join("f/a").exists() && root.join("moved").is_symlink());
+        // It stays in its folder, by whatever way that is told: elsewhere it would lead elsewhere.
+        for (from, to) in
+            [("moved", "f/moved"), ("moved", "folder/moved"), ("f/g/up", "up"), ("here", "f/here")]
+        {
+            let moved = wait(store.rename(&path(from), &path(to), false, Durability::Full));
+            assert!(matches!(moved, Err(StoreError::Permission { .. })), "{from} {to}: {moved:?}");
+            assert!(root.join(from).is_symlink() && !root.join(to).is_symlink());
+        }
+        wait(store.rename(&path("folder/g/up"), &path("f/g/above"), false, Durability::Full)).unwrap();
     }
 }
 
