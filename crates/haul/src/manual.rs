@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use clap::{Command, CommandFactory as _};
+use clap::{Command, CommandFactory as _, builder::ValueRange};
 use clap_mangen::Man;
 
 use crate::{
@@ -87,5 +87,15 @@ fn page(command: &Command) -> Vec<u8> {
     // A page that is made has no date: clap_mangen leaves its place out, where man looks for the source then. And an
     // empty line is written as such, not between two ends of lines.
     let page = String::from_utf8_lossy(&page);
-    page.replacen(" 1  \"", " 1 \"\" \"", 1).replace("\n.br\n\n.br\n", "\n.sp\n").into_bytes()
+    let page = page.replacen(" 1  \"", " 1 \"\" \"", 1).replace("\n.br\n\n.br\n", "\n.sp\n");
+    // Nor does it say of what there may be several.
+    let several = command.get_positionals().filter(|arg| arg.get_num_args().is_some_and(takes_several));
+    let names = several.filter_map(|arg| arg.get_value_names()?.first());
+    names
+        .fold(page, |page, name| page.replace(&format!("[\\fI{name}\\fR]"), &format!("[\\fI{name}\\fR]...")))
+        .into_bytes()
+}
+
+fn takes_several(values: ValueRange) -> bool {
+    values.max_values() > 1
 }

@@ -96,6 +96,32 @@ fn man_shows_a_page_with_every_option_of_the_help() {
     }
 }
 
+#[test]
+fn a_page_says_of_what_there_may_be_several_and_where_the_file_of_each_shell_belongs() {
+    let page = |command: &[&str]| {
+        let made = scene::haul().arg("man").args(command).run().expect_code(0);
+        String::from_utf8(made.stdout).unwrap()
+    };
+    for (command, several) in [(&["get"][..], "[\\fIURL\\fR]..."), (&["man"], "[\\fICOMMAND\\fR]...")] {
+        assert_eq!(page(command).matches(several).count(), 2, "{command:?}: above, and where it is told");
+    }
+    assert!(page(&["put"]).contains("<\\fIFILE... URL\\fR> \n"), "{}", page(&["put"]));
+    // As in the manual for operators.
+    let help = scene::haul().args(["completions", "--help"]).run().expect_code(0);
+    let help = String::from_utf8(help.stdout).unwrap();
+    let manual = include_str!("../../../docs/operating.md");
+    let wanted: Vec<_> = manual.lines().filter(|line| line.starts_with("haul completions ")).collect();
+    assert_eq!(wanted.len(), 3, "{wanted:?}");
+    for (shell, line) in ["bash", "zsh", "fish"].into_iter().zip(wanted) {
+        let (command, file) = line.rsplit_once(' ').unwrap();
+        let command = command.replace(shell, "SHELL");
+        for text in [&help, &page(&["completions"]).replace("\\-", "-")] {
+            assert!(text.contains(&format!("{command} FILE\n")), "{command}: {text}");
+            assert!(text.contains(&format!("{file} for {shell}")), "{file}: {text}");
+        }
+    }
+}
+
 /// What the shell says of a script that gets the completions' path.
 #[track_caller]
 fn shell(name: &str, script: &str) -> Option<Vec<String>> {

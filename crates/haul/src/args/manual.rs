@@ -22,8 +22,10 @@ pub(crate) struct ManArgs {
 
 /// Print what has a shell complete haul's command lines.
 ///
-/// bash: haul completions bash > /etc/bash_completion.d/haul; zsh: a file _haul in a folder of $fpath;
-/// fish: ~/.config/fish/completions/haul.fish
+/// As root: haul completions SHELL | install -D -m 644 /dev/stdin FILE
+///
+/// FILE is /etc/bash_completion.d/haul for bash, /usr/local/share/zsh/site-functions/_haul for zsh,
+/// /etc/fish/completions/haul.fish for fish.
 ///
 /// Exit codes: 0 done, 2 usage.
 #[derive(Args, Debug)]
