@@ -28,10 +28,13 @@ pub use certificate::Certificate;
 pub use client_authority::ClientAuthority;
 pub use error::ServerError;
 pub use hosts::{Host, Hosts};
-pub use house::{House, Limits, Moving, Others, Present, Proxies, Sessions, Stop, Terms, Workers, listen};
+pub use house::{
+    House, Limits, Moving, Others, Present, Proxies, Sessions, Stop, Terms, Turn, Workers, listen,
+};
 
 /// Raises the number of files and connections that this process may have open to what the system allows it without
-/// asking: each session has one connection, and another while it transfers.
+/// asking: each session has one connection, and another while it transfers. Programs that hooks run have as many as this
+/// process had before.
 pub fn allow_many_files() {
     sys::many_files();
 }

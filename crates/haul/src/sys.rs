@@ -34,6 +34,17 @@ pub(crate) fn heard_once(name: &str) -> Option<String> {
     value
 }
 
+/// Keeps the rights that this process was handed over (capabilities(7)) to itself: no program that it starts has them.
+#[cfg(target_os = "linux")]
+pub(crate) fn keep_rights() {
+    // Where there is no such set there is nothing in it.
+    let _ = rustix::thread::clear_ambient_capability_set();
+}
+
+/// There is nothing of that kind.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn keep_rights() {}
+
 /// Whether somebody listens at this socket for connections.
 #[cfg(target_os = "linux")]
 pub(crate) fn listens(socket: impl AsFd) -> bool {

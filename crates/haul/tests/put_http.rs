@@ -71,6 +71,19 @@ fn files_without_bytes_and_small_ones_are_sent() {
 }
 
 #[test]
+fn who_interrupts_an_upload_is_told_how_it_goes_on_though_nothing_was_acknowledged_yet() {
+    for (number, dialect) in DIALECTS.into_iter().enumerate() {
+        let (upload, server, _) = stage(70 + number as u64);
+        let url = server.http_url("/f.bin");
+        let haul = upload.put(&["--protocol", dialect, "--limit-rate", SLOWLY, "f.bin", &url]).spawn();
+        wait_until_received(&server, SIZE / 8);
+        haul.interrupt();
+        let told = Told::by(haul.wait_at_most(SOON).expect_code(130));
+        assert!(told.message().contains("; the same command again goes on"), "{dialect}: {told}");
+    }
+}
+
+#[test]
 fn after_a_kill_the_same_command_goes_on_from_what_was_acknowledged() {
     for (number, dialect) in ["auto", "draft", "tus"].into_iter().enumerate() {
         let (upload, server, content) = stage(10 + number as u64);

@@ -6,7 +6,7 @@ mod scene;
 
 use std::{fs, path::Path, time::Duration};
 
-use haul_testkit::{Caller, Content, Haul, Served, real::peer, served};
+use haul_testkit::{Caller, Content, Haul, Serve, Served, real::peer, served};
 
 use scene::{
     MIB,
@@ -372,6 +372,30 @@ fn a_server_that_says_gone_is_not_asked_again() {
     assert_eq!(stores(&served, "a", b"more"), 226);
     wait_for_lines(&served, "hook done", 1);
     assert_eq!(receiver.asked().len(), 2);
+}
+
+#[test]
+fn a_program_may_have_as_many_files_open_as_whoever_started_the_server_lets_it_have() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (place, ear) = (Place::new(), Ear::new());
+    // A few for select(2), as most systems have it, and more for who asks.
+    let script = place.local("limited");
+    let shell = format!("#!/bin/sh\nulimit -Sn 300 && exec {} \"$@\"\n", env!("CARGO_BIN_EXE_haul"));
+    fs::write(&script, shell).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let hook = ear.hook("limits", r#"cat /proc/self/limits > "$1/limits""#, "");
+    let served = Serve::over(&script, place.root()).config(&hook).start();
+    assert_eq!(stores(&served, "f", b"some"), 226);
+    ear.wait_for(1);
+    let limits = |path: &Path| -> (String, String) {
+        let text = fs::read_to_string(path).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+        let mut words = line.split_whitespace().map(str::to_owned);
+        (words.next().unwrap(), words.next().unwrap())
+    };
+    let server = limits(Path::new(&format!("/proc/{}/limits", served.process().id())));
+    assert_eq!(server.0, server.1, "the server itself has as many as it can");
+    assert_eq!(limits(&ear.path("limits")), ("300".to_owned(), server.1));
 }
 
 #[test]

@@ -1,7 +1,13 @@
 //! `haul serve` under a service manager: sockets that are handed over, and what it is told of how the server is. The
 //! tests are the manager, with real sockets; where systemd's own programs are there, they are it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may"
+)]
 
 mod scene;
 
@@ -14,11 +20,11 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use haul_testkit::{
-    Caller, HttpCaller, KeptPort,
+    Caller, Haul, HaulProcess, HttpCaller, KeptPort,
     real::peer,
     served::{PASSWORD, USER},
 };
@@ -93,6 +99,102 @@ fn the_watchdog_hears_of_it_while_it_lives_and_not_while_it_hangs() {
     hears(&socket, &["WATCHDOG=1"]);
 }
 
+/// A server that a watchdog of so many microseconds hears of, and the socket where it does. It has said that it is ready.
+fn watched(place: &Place, watchdog: u32) -> (HaulProcess, UnixDatagram) {
+    let path = place.local("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let args = ["serve", "--ftp", "127.0.0.1:0", "--http", "off", "--user", &format!("{USER}:{PASSWORD}")];
+    let haul = scene::haul().args(args).arg(place.root()).env("NOTIFY_SOCKET", &path);
+    let process = haul.env("WATCHDOG_USEC", watchdog.to_string()).spawn();
+    hears(&socket, &["READY=1"]);
+    hears(&socket, &["WATCHDOG=1"]);
+    (process, socket)
+}
+
+/// One thread of this server, whatever the others do, is held by strace at its next calls of these kinds, as long as
+/// this lives: each for so many microseconds. None where that cannot be done.
+fn hold(server: &HaulProcess, thread: &str, calls: &str, micros: u32) -> Option<HaulProcess> {
+    let strace = peer("strace")?;
+    if Haul::new(&strace).args(["-o", "/dev/null", "true"]).run().code != Some(0) {
+        println!("skipped: tracing is not permitted here");
+        return None;
+    }
+    let threads = std::fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
+    let named = |path: &PathBuf| std::fs::read_to_string(path.join("comm")).unwrap().trim() == thread;
+    let found = threads.map(|entry| entry.unwrap().path()).find(named).unwrap();
+    let number = found.file_name().unwrap().to_str().unwrap();
+    let inject = format!("inject={calls}:delay_enter={micros}");
+    let holds = Haul::new(strace).args(["-o", "/dev/null", "-e", "signal=none"]);
+    let holds = holds.args(["-e", &format!("trace={calls}"), "-e", &inject, "-p", number]).spawn();
+    holds.wait_for_line(|line| line.ends_with("attached"), SOON);
+    Some(holds)
+}
+
+/// Longer than any test lasts.
+const FOR_EVER: u32 = 1_000_000_000;
+
+/// Nothing is told any more, for so long; panics where that goes on.
+#[track_caller]
+fn falls_silent(socket: &UnixDatagram, length: Duration) {
+    socket.set_read_timeout(Some(length)).unwrap();
+    let until = Instant::now() + SOON;
+    let mut datagram = [0; 4096];
+    while let Ok(length) = socket.recv(&mut datagram) {
+        let told = String::from_utf8_lossy(&datagram[..length]);
+        assert!(Instant::now() < until, "it is still told: {told}");
+    }
+}
+
+#[test]
+fn the_watchdog_does_not_hear_of_a_server_whose_ledger_or_session_thread_alone_hangs() {
+    for (thread, called) in [("haul-ledger", "the ledger"), ("haul-0", "a thread that has sessions")] {
+        let place = Place::new();
+        let (process, socket) = watched(&place, 200_000);
+        let Some(held) = hold(&process, thread, "all", FOR_EVER) else { return };
+        falls_silent(&socket, Duration::from_secs(1));
+        // Whoever reads the log knows what it was that hung, before it is killed.
+        let line = process.wait_for_line(|line| line.contains(called), SOON);
+        assert!(line.contains("problem"), "{line}");
+        drop(held);
+        hears(&socket, &["WATCHDOG=1"]);
+        process.wait_for_line(|line| line.contains(called) && line.contains("goes on"), SOON);
+    }
+}
+
+#[test]
+fn the_watchdog_hears_of_a_server_whose_disk_is_slow_in_time() {
+    const WATCHDOG: u32 = 4_000_000;
+    let place = Place::new();
+    let (process, socket) = watched(&place, WATCHDOG);
+    let line = process.wait_for_output_line(|line| line.starts_with("listening ftp "), SOON);
+    let at: std::net::SocketAddr = line.rsplit(' ').next().unwrap().parse().unwrap();
+    // What the first record creates is there.
+    half(at, "first");
+    let Some(held) = hold(&process, "haul-ledger", "fsync,fdatasync", WATCHDOG / 4) else { return };
+    let uploading = std::thread::spawn(move || {
+        let began = Instant::now();
+        (0..4).for_each(|number| half(at, &number.to_string()));
+        began.elapsed()
+    });
+    let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
+    while !uploading.is_finished() {
+        hears(&socket, &["WATCHDOG=1"]);
+        longest = longest.max(last.elapsed());
+        last = Instant::now();
+    }
+    let took = uploading.join().unwrap();
+    assert!(took > Duration::from_micros(u64::from(WATCHDOG)), "nobody was slow: {took:?}");
+    assert!(longest < Duration::from_micros(u64::from(WATCHDOG)), "{longest:?}");
+    drop(held);
+}
+
+/// An upload whose client goes away when it has sent half: the ledger has it then.
+fn half(at: std::net::SocketAddr, name: &str) {
+    let mut caller = Caller::binary(at, USER, PASSWORD);
+    caller.says("ALLO 1000", 200);
+    assert_ne!(caller.stores(&format!("STOR {name}"), &[b'x'; 500]).code, 226);
+}
+
 #[test]
 fn a_watchdog_of_another_process_is_not_ours() {
     let place = Place::new();
@@ -104,6 +206,29 @@ fn a_watchdog_of_another_process_is_not_ours() {
     hears(&socket, &["READY=1"]);
     // The first of the news that come without a watchdog, too.
     assert!(!hears(&socket, &["STATUS="]).contains("WATCHDOG"));
+}
+
+#[test]
+fn the_right_to_low_ports_that_it_was_handed_is_not_handed_on() {
+    const RIGHT: &str = "+net_bind_service";
+    let Some(setpriv) = peer("setpriv") else { return };
+    let handed = Haul::new(setpriv).args(["--inh-caps", RIGHT, "--ambient-caps", RIGHT]);
+    if handed.clone().arg("true").run().code != Some(0) {
+        println!("skipped: only root hands on rights");
+        return;
+    }
+    let place = Place::new();
+    let process =
+        handed.args([BIN, "serve", "--ftp", "127.0.0.1:0", "--http", "off"]).arg(place.root()).spawn();
+    process.wait_for_output_line(|line| line.starts_with("listening ftp "), SOON);
+    // What programs would inherit, and what it has: of this thread, which starts the others.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let rights = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap()
+    };
+    assert_eq!(rights("CapAmb:"), 0);
+    assert_ne!(rights("CapEff:") & 1 << 10, 0);
 }
 
 /// Starts it with this socket as the first that is handed over, and these variables; `$$` is its number.
@@ -222,4 +347,27 @@ fn systemd_understands_the_units() {
         assert!(ours.is_empty(), "{ours:#?}");
         assert!(seen.status.success(), "{said}");
     }
+}
+
+/// What a unit sets, each time that it does.
+fn set<'a>(unit: &'a str, name: &'a str) -> Vec<&'a str> {
+    unit.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')).collect()
+}
+
+#[test]
+fn the_unit_starts_the_server_anew_whatever_happens_but_for_settings_that_are_wrong() {
+    let unit = std::fs::read_to_string(packaging().join("haul.service")).unwrap();
+    assert_eq!(set(&unit, "Restart"), ["on-failure"]);
+    assert_eq!(set(&unit, "RestartPreventExitStatus"), ["2"]);
+    // It is not given up when it was started five times in ten seconds, and its clients come back in time.
+    assert_eq!(set(&unit, "StartLimitIntervalSec"), ["0"]);
+    assert_eq!(set(&unit, "RestartSec"), ["2s"]);
+    // Disks take half a minute to find out that they have failed, and then it has not hung.
+    assert_eq!(set(&unit, "WatchdogSec"), ["3min"]);
+    // A reload that changes nothing fails.
+    let reload = set(&unit, "ExecReload");
+    assert!(reload[0].contains("-HUP") && reload[1].contains("serve --check"), "{reload:?}");
+    // Whoever starts the server has the ports opened that are the sockets'.
+    let socket = std::fs::read_to_string(packaging().join("haul.socket")).unwrap();
+    assert_eq!(set(&socket, "WantedBy"), ["sockets.target haul.service"]);
 }

@@ -63,6 +63,14 @@ impl Depot {
         self.hooks.get()
     }
 
+    /// Returns when the ledger has come to it, of uploads or, where nobody may write, of what is to be told.
+    pub(crate) async fn turn(&self) -> Result<(), StoreError> {
+        match self.hooks() {
+            Some(hooks) => hooks.turn().await,
+            None => self.ledger.turn().await,
+        }
+    }
+
     /// Posts what is told once this staged file is published.
     pub(super) async fn pledge(
         &self,

@@ -20,6 +20,7 @@ use tokio::{
 };
 
 use super::delivery::{End, Tried};
+use crate::sys;
 
 /// So much of what a program says is written down: the end of it.
 const SAID: usize = 2000;
@@ -125,6 +126,7 @@ fn start(
     let mut command = Command::new(program);
     command.args(args).env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path))).envs(told);
     command.current_dir("/").stdin(Stdio::null()).stdout(writer).stderr(errors);
+    sys::as_many_files_as_at_first(&mut command);
     let child = command.process_group(0).kill_on_drop(true).spawn()?;
     // With the command go our own ends for writing.
     drop(command);

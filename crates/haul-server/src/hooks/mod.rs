@@ -121,6 +121,11 @@ impl Hooks {
         }
     }
 
+    /// Returns when the ledger has come to it.
+    pub(crate) async fn turn(&self) -> Result<(), StoreError> {
+        self.ledger.turn().await
+    }
+
     /// Whether anybody wants to hear of this.
     pub(crate) fn want(&self, happened: &Happened) -> bool {
         self.ready().iter().any(|ready| ready.hook.wants(happened))

@@ -6,6 +6,7 @@ mod proxied;
 mod sessions;
 mod stop;
 mod tally;
+mod turns;
 mod underway;
 mod workers;
 
@@ -32,6 +33,7 @@ pub(crate) use sessions::{Full, Place, Room};
 pub use sessions::{Present, Sessions};
 pub use stop::Stop;
 pub(crate) use stop::{Phase, closing, over};
+pub use turns::Turn;
 pub use underway::Moving;
 pub(crate) use underway::{Counting, OnItsWay};
 pub use workers::Workers;
@@ -180,14 +182,6 @@ impl House {
     /// Has a session on one of the threads.
     pub(crate) fn spawn(&self, session: impl Future<Output = ()> + Send + 'static) {
         self.workers.spawn(session);
-    }
-
-    /// Returns when every thread that sessions live on has taken a turn, and one that waits for disks: a house in which
-    /// one of them hangs does not return.
-    pub async fn answers(&self) {
-        self.workers.answer().await;
-        // It has no way to fail.
-        let _ = tokio::task::spawn_blocking(|| ()).await;
     }
 
     /// A transfer of a door that speaks this has ended: it is written down, and hooks hear of it.

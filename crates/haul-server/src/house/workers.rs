@@ -56,7 +56,7 @@ impl Workers {
     }
 
     /// Returns when each of the threads has taken a turn: where one hangs, never.
-    pub(crate) async fn answer(&self) {
+    pub(crate) async fn turn(&self) {
         let turns: Vec<_> = self.workers.iter().map(|worker| worker.runtime.spawn(async {})).collect();
         for turn in turns {
             // It has no way to fail.
@@ -125,15 +125,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_thread_that_hangs_does_not_answer() {
+    async fn a_thread_that_hangs_takes_no_turn() {
         let workers = Workers::start(2).unwrap();
-        timeout(Duration::from_secs(30), workers.answer()).await.unwrap();
+        timeout(Duration::from_secs(30), workers.turn()).await.unwrap();
         let (let_go, held) = mpsc::channel::<()>();
         workers.spawn(async move {
             let _ = held.recv();
         });
-        assert!(timeout(Duration::from_millis(50), workers.answer()).await.is_err());
+        assert!(timeout(Duration::from_millis(50), workers.turn()).await.is_err());
         drop(let_go);
-        timeout(Duration::from_secs(30), workers.answer()).await.unwrap();
+        timeout(Duration::from_secs(30), workers.turn()).await.unwrap();
     }
 }

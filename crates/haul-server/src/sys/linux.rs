@@ -9,6 +9,7 @@ use std::{
         fd::{AsFd, OwnedFd},
         unix::fs::FileExt as _,
     },
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -19,6 +20,8 @@ use rustix::{
     pipe::{SpliceFlags, splice},
     process::{Resource, Rlimit, getrlimit, setrlimit},
 };
+
+use tokio::process::Command;
 
 pub(crate) use std::os::fd::AsFd as Socket;
 
@@ -192,9 +195,28 @@ fn wait(socket: impl AsFd, what: PollFlags, at_most: Duration) -> bool {
     poll(&mut fds, Some(&time)).is_ok_and(|ready| ready > 0)
 }
 
+/// How many files this process might have open before it raised that.
+static FEWER_FILES: OnceLock<Rlimit> = OnceLock::new();
+
 /// As many open files and connections as this process may have without asking anybody.
 pub(crate) fn many_files() {
-    let limit = getrlimit(Resource::Nofile);
+    let limit = FEWER_FILES.get_or_init(|| getrlimit(Resource::Nofile));
     // Where it stays as it was there are fewer sessions.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit.clone() });
+}
+
+/// Has a program that is started as many as this process had at first: one that uses select(2) must not get a descriptor
+/// beyond 1023, and one that closes all it might have takes its time with a million.
+pub(crate) fn as_many_files_as_at_first(command: &mut Command) {
+    let Some(limit) = FEWER_FILES.get() else { return };
+    let lower = move || {
+        let Rlimit { current, maximum } = *limit;
+        Ok(setrlimit(Resource::Nofile, Rlimit { current, maximum })?)
+    };
+    // SAFETY: between fork and exec this is one system call with numbers that are there already; nothing is allocated,
+    // and no lock is taken.
+    #[allow(unsafe_code, reason = "the system has no call that starts a program with other limits")]
+    unsafe {
+        command.pre_exec(lower);
+    }
 }

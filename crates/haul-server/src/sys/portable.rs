@@ -137,3 +137,6 @@ pub(crate) fn wait_writable<S>(_socket: S, _at_most: Duration) -> bool {
 
 /// The number stays as it is.
 pub(crate) fn many_files() {}
+
+/// It has as many as this one, which were not raised.
+pub(crate) fn as_many_files_as_at_first<C>(_command: &mut C) {}

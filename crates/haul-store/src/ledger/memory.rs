@@ -108,6 +108,10 @@ impl Ledger for MemoryLedger {
         })
     }
 
+    fn turn(&self) -> Work<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn letters(&self) -> Work<'_, Vec<Letter>> {
         Box::pin(async move { Ok(self.state().records.letters.values().cloned().collect()) })
     }

@@ -107,6 +107,9 @@ pub trait Ledger: Send + Sync + 'static {
     fn moved<'a>(&'a self, owner: Option<&'a str>, from: &'a TreePath, to: &'a TreePath) -> Work<'a, ()>;
     /// Puts these letters into the queue, all of them or none; one with the number of another takes its place.
     fn post<'a>(&'a self, letters: &'a [Letter], how: Durability) -> Work<'a, ()>;
+    /// Returns when it has come to this: what was given to it before is done. Nothing is written for it. One that hangs
+    /// does not return, and one that has ended fails.
+    fn turn(&self) -> Work<'_, ()>;
     /// Takes the letters with these numbers out of it, where they are there. What is lost of that with the machine's
     /// power is there again afterwards.
     fn unpost<'a>(&'a self, numbers: &'a [u64]) -> Work<'a, ()>;

@@ -442,6 +442,11 @@ impl<'a, S: Sink> Put<'a, S> {
                 let mut failure = words::failure(&outcome, self.said.as_deref());
                 if self.feed.local().is_some() {
                     failure.kept = self.machine.confirmed().max(self.kept_on_lanes);
+                    if failure.kept == 0 && outcome == Outcome::Paused {
+                        // What has arrived nobody has acknowledged yet, and the next run asks for it.
+                        failure.advice =
+                            Some("the same command again goes on with what the server has of it".into());
+                    }
                 }
                 Err(failure)
             }

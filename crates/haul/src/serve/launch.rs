@@ -13,6 +13,8 @@ use haul_server::{
 use haul_store::SqliteLedger;
 use rustix::{fs::Mode, process::umask};
 
+use crate::sys;
+
 use super::{
     Unserved,
     entrance::{self, Entrance},
@@ -51,6 +53,7 @@ impl Launch {
     pub(super) fn of(config: &Config, file: Option<&Path>) -> Result<Self, Unserved> {
         let notify = Arc::new(Notify::from_environment().map_err(Unserved::Local)?);
         let handed = systemd::sockets().map_err(Unserved::Local)?;
+        sys::keep_rights();
         let identity = super::identity(config)?;
         if let Some(bits) = config.process.umask {
             umask(Mode::from_raw_mode(bits));

@@ -11,18 +11,20 @@ use std::{
     time::Duration,
 };
 
-use haul_server::House;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use haul_server::{House, Turn, log::Event};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::entrance::Entrance;
-use crate::sys;
+use crate::{human, sys};
 
 /// The first descriptor that is handed over.
 const FIRST: RawFd = 3;
 /// More doors than this nobody has.
 const MOST: RawFd = 64;
-/// Without a watchdog it is told so often how many are there.
+/// It is told at least so often how many are there.
 const NEWS: Duration = Duration::from_secs(10);
+/// Whatever takes no turn for so long is told of.
+const LATE: Duration = Duration::from_secs(30);
 
 /// The sockets that were handed over, each with its door. What is wrong with them, in words.
 pub(super) fn sockets() -> Result<Vec<(Entrance, TcpListener)>, String> {
@@ -102,19 +104,36 @@ impl Notify {
         self.send(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={}", within.as_micros()));
     }
 
-    /// Tells again and again that every thread on which sessions live still takes its turn, and how many are there. Where
-    /// one hangs nothing is told, and the service manager does what it was told to do about that.
+    /// Tells again and again that every part of the house still takes its turn, and how many are there. Where one hangs,
+    /// or this thread does, nothing is told, and the service manager does what it was told to do about that.
     pub(super) async fn tend(&self, house: &House) {
-        let every = self.watchdog.map_or(NEWS, |every| every / 2);
+        // A disk may take most of the time that the watchdog gives.
+        let every = self.watchdog.map_or(NEWS, |watchdog| NEWS.min(watchdog / 4));
+        let late = self.watchdog.map_or(LATE, |watchdog| LATE.min(watchdog / 4));
         let mut ticks = interval(every.max(Duration::from_millis(1)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while self.socket.is_some() {
             ticks.tick().await;
-            if timeout(every, house.answers()).await.is_ok() {
-                let alive = if self.watchdog.is_some() { "WATCHDOG=1\n" } else { "" };
-                self.send(&format!("{alive}{}", status(house)));
+            for turn in house.turns() {
+                self.wait(house, turn, late).await;
             }
+            let alive = if self.watchdog.is_some() { "WATCHDOG=1\n" } else { "" };
+            self.send(&format!("{alive}{}", status(house)));
         }
+    }
+
+    /// Waits for one part, however long; that it is late is told before anybody is killed for it.
+    async fn wait(&self, house: &House, Turn { of, mut taken }: Turn<'_>, late: Duration) {
+        let asked = Instant::now();
+        if timeout(late, &mut taken).await.is_ok() {
+            return;
+        }
+        let what = format!("{of} has taken no turn for {}: it waits for a disk, or hangs", human::time(late));
+        self.send(&format!("STATUS={what}"));
+        house.log.tell(Event::Problem { what });
+        taken.await;
+        let what = format!("{of} goes on after {}", human::time(asked.elapsed()));
+        house.log.tell(Event::Problem { what });
     }
 
     fn send(&self, state: &str) {

@@ -320,6 +320,9 @@ impl Ledger for FullLedger {
             self.0.unpost(numbers).await
         })
     }
+    fn turn(&self) -> Work<'_, ()> {
+        self.0.turn()
+    }
     fn letters(&self) -> Work<'_, Vec<Letter>> {
         self.0.letters()
     }

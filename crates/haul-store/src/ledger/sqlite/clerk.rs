@@ -40,6 +40,8 @@ pub(super) enum Order {
     Moved(Box<Move>, Teller<Result<(), StoreError>>),
     Post(Vec<Letter>, Durability, Teller<Result<(), StoreError>>),
     Unpost(Vec<u64>, Teller<Result<(), StoreError>>),
+    /// Nothing: somebody wants to know that the thread comes to it.
+    Turn(Teller<()>),
 }
 
 /// A move of a folder's or of one owner's uploads.
@@ -82,7 +84,7 @@ fn carry_out(tables: &mut Tables, state: &Mutex<State>, watch: Option<&dyn Watch
 }
 
 fn commit(tables: &mut Tables, watch: Option<&dyn Watch>, batch: &[Order]) -> Result<(), StoreError> {
-    let writes = |order: &Order| !matches!(order, Order::Claim(..));
+    let writes = |order: &Order| !matches!(order, Order::Claim(..) | Order::Turn(_));
     if !batch.iter().any(writes) {
         return Ok(());
     }
@@ -96,7 +98,7 @@ fn commit(tables: &mut Tables, watch: Option<&dyn Watch>, batch: &[Order]) -> Re
     let began = Instant::now();
     let written = tables.write(how, |transaction| {
         batch.iter().try_for_each(|order| match order {
-            Order::Claim(..) => Ok(()),
+            Order::Claim(..) | Order::Turn(_) => Ok(()),
             Order::Save(key, record, ..) => tables::save(transaction, key, record),
             Order::Forget(key, _) => tables::forget(transaction, key),
             Order::Moved(what, _) => tables::moved(transaction, what.owner.as_deref(), &what.from, &what.to),
@@ -158,6 +160,7 @@ fn conclude(
                 }
                 answers.push(Box::new(move || teller.tell(done)));
             }
+            Order::Turn(teller) => answers.push(Box::new(move || teller.tell(()))),
         }
     }
     drop(state);

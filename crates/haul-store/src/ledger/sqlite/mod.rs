@@ -275,6 +275,13 @@ impl Ledger for SqliteLedger {
         })
     }
 
+    fn turn(&self) -> Work<'_, ()> {
+        Box::pin(async move {
+            let answer = self.give(&mut self.state(), Order::Turn);
+            answer.await.ok_or_else(|| self.ended())
+        })
+    }
+
     fn letters(&self) -> Work<'_, Vec<Letter>> {
         Box::pin(async move { Ok(self.state().records.letters.values().cloned().collect()) })
     }
