@@ -190,7 +190,14 @@ class Client(threading.Thread):
                 if cut is not None and not way.tells_size:
                     # Data goes past the link: behind it the end of control would come later than any kernel has it.
                     up.ports = self.world.ports
-                self.soak.programs.run(way, self.job(way, up, up.local, at), up.folder, self.killed(cut, way))
+                job = self.job(way, up, up.local, at)
+                try:
+                    self.soak.programs.run(way, job, up.folder, self.killed(cut, way))
+                except Cut:
+                    if not way.tells_size:
+                        # It had been at it for a while, and all that it had open was closed in that time.
+                        up.ended_apart(job.ended_in, LONG_ENOUGH / 2)
+                    raise
                 result = "confirmed"
             else:
                 result = WAYS[way][0](up, at, cut)

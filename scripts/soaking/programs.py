@@ -53,6 +53,7 @@ class Job:
     at: int
     size: int
     obscured: str
+    ended_in: float = 0    # seconds from its kill to its end
 
     def url(self, scheme):
         door = "ftp" if scheme == "ftp" else "http"
@@ -207,7 +208,8 @@ def lftp_get(job):
 
 
 def lftp_pget(job):
-    return _lftp(job, f"pget {'-c ' if job.at else ''}-n 3 '{job.path}' -o {job.local}")
+    # It makes the file as long as it will be, and after a kill takes the length for what it has.
+    return _lftp(job, f"pget -n 3 '{job.path}' -o {job.local}")
 
 
 def rclone_down(job):
@@ -227,7 +229,7 @@ DOWN = [
     Program("curl get h2", "curl", curl_get("http", "--http2-prior-knowledge"), single=True),
     Program("wget http", "wget", wget("http"), single=True), Program("wget ftp", "wget", wget("ftp")),
     Program("aria2 http", "aria2c", aria2("http")), Program("aria2 ftp", "aria2c", aria2("ftp"), empties=True),
-    Program("lftp get", "lftp", lftp_get), Program("lftp pget", "lftp", lftp_pget),
+    Program("lftp get", "lftp", lftp_get), Program("lftp pget", "lftp", lftp_pget, goes_on=False),
     Program("rclone down", "rclone", rclone_down, goes_on=False),
     Program("axel", "axel", axel, goes_on=False),
     Program("haul get http", "haul", haul_get("http"), trusts=False),
@@ -275,9 +277,11 @@ class Programs:
                     raise Broken("it is over" if self.over.is_set() else f"{program.label} hung")
             finally:
                 # lftp may leave a child behind that goes on by itself.
+                killed = time.monotonic()
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
+                job.ended_in = time.monotonic() - killed
         if code != 0:
             words = (folder / "said").read_text(errors="replace").strip()[-300:]
             raise Refused(code, words)

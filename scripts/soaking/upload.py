@@ -24,6 +24,13 @@ from .wire import Broken, Caller, Cut, basic
 from .world import User
 
 
+def watched(took):
+    """For how many seconds at least a server watches whether the control connection outlives data that came for `took`
+    seconds (ADR 017)."""
+    fifth = 0 if took < 0.01 else min(took / 5, 0.05)
+    return min(max(took / 20, fifth, 0.0001), 0.25)
+
+
 class Refused(Exception):
     """The server said no; `status` is HTTP's or FTP's number."""
 
@@ -112,6 +119,13 @@ class Upload:
         if offset is not None:
             self.journal.tell("told", task=self.task, user=self.user.name, path=self.served, version=self.version,
                               offset=offset, by=by, asked=asked, url=self.url)
+
+    def ended_apart(self, seconds, took):
+        """We went away as a killed client does, and between the ends of our connections there were up to so many seconds,
+        after data that had come for `took`. Where a server watches for less, that was the end of a file."""
+        if seconds >= watched(took):
+            self.journal.tell("apart", task=self.task, path=self.served, version=self.version, size=self.size,
+                              seconds=round(seconds, 6))
 
     def ask(self, ours=True):
         """Where the server is with what lies unfinished here: (offset, URL, seconds since the last byte), or None. What

@@ -80,6 +80,7 @@ def _sends(up, ftp, data, at, cut):
     upto = up.size if cut is None else min(up.size, at + cut.after)
     chunks = range(at, upto, CHUNK)
     pause = up.pace(upto - at) / max(1, len(chunks))
+    began = time.monotonic()
     try:
         for begin in chunks:
             data.sendall(up.data[begin:min(begin + CHUNK, upto)])
@@ -87,7 +88,7 @@ def _sends(up, ftp, data, at, cut):
     except OSError:
         cut = None  # the reply says why, if there is one
     if cut is not None:
-        _hangs_up(up, ftp, data, cut)
+        _hangs_up(up, ftp, data, cut, began)
     else:
         with contextlib.suppress(OSError):
             if isinstance(data, ssl.SSLSocket):
@@ -112,7 +113,7 @@ def _kept(up, words, asked):
         up.told(int(before.split()[-1]), words[:3], asked)
 
 
-def _hangs_up(up, ftp, data, cut):
+def _hangs_up(up, ftp, data, cut, began):
     cut.linger(None)
     # Not in a transfer that is over at once: see docs/soak.md.
     time.sleep(LONG_ENOUGH)
@@ -128,17 +129,23 @@ def _hangs_up(up, ftp, data, cut):
         return
     # ftplib's file holds the socket open as long as it is open itself.
     ftp.file.close()
-    _close_at_once([data, ftp.sock] if how == "killed" else [ftp.sock, data])
+    took = time.monotonic() - began
+    apart = _close_at_once([data, ftp.sock] if how == "killed" else [ftp.sock, data])
+    if how == "killed":
+        up.ended_apart(apart, took)
     raise Cut
 
 
 def _close_at_once(streams):
     """Closes connections in this order and as close together as the kernel does for a process that is killed: in one
-    system call. One after the other they would be as far apart as two hundred threads of this process have it."""
+    system call. One after the other they would be as far apart as two hundred threads of this process have it. How many
+    seconds they can have been apart all the same: a machine with much to do may interrupt that call, too."""
     with CLOSING:
         first = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - len(streams) - 8
         for number, stream in enumerate(streams):
             os.dup2(stream.fileno(), first + number, inheritable=False)
         for stream in streams:
             stream.close()
+        began = time.monotonic()
         os.closerange(first, first + len(streams))
+        return time.monotonic() - began

@@ -3,10 +3,14 @@ what was confirmed is there until something may have taken its place.
 
 A path is a register that holds one value, the digest of a file, or nothing. What is not confirmed may have happened at
 any time until `latest`, or not at all; so nothing here is called a fault that a server with a reason could have done.
+
+One half may be published: that of a client over FTP that told no size, where the machine itself ended the data connection
+longer before the control connection than the server has to watch (`apart`). On the wire that is a whole file.
 """
 
 from collections import defaultdict
 
+from ..content import digest
 from .history import CHANGES
 
 
@@ -36,8 +40,8 @@ def registers(history):
 class Judge:
     """Says of one look at a path what cannot have been seen there."""
 
-    def __init__(self, history):
-        self.paths = registers(history)
+    def __init__(self, history, contents):
+        self.paths, self.apart, self.contents = registers(history), history.events["apart"], contents
         self.sent = defaultdict(set)
         for op in history.of("write"):
             self.sent[op.sha].add((op.path, op.version))
@@ -61,9 +65,18 @@ class Judge:
             latest = max([max(confirmed), *after])
         return latest
 
-    def saw(self, path, sha, begin, end):
+    def may_be_half(self, sha, size):
+        """Whether these are the first bytes of what a client sent whose connections ended apart."""
+        return any(size < one["size"]
+                   and digest(self.contents.make(one["path"], one["version"], one["size"])[:size]) == sha
+                   for one in self.apart)
+
+    def saw(self, path, found, begin, end):
+        sha = found["sha"]
         latest = self.sources(path, sha, end)
         if latest is None:
+            if self.may_be_half(sha, found["size"]):
+                return None
             others = sorted(self.sent[sha])
             what = f"version {others[0][1]} of {others[0][0]}" if others else "no version that anybody sent"
             return f"{what} was seen at {path}"
@@ -85,28 +98,35 @@ class Judge:
         return None
 
 
-def looks(history):
+def looks(history, contents):
     """Everything that somebody fetched is one version, of that time."""
-    judge = Judge(history)
+    judge = Judge(history, contents)
     for op in history.of("read"):
         fault = None
         if op.result == "complete":
-            fault = judge.saw(op.path, op.found["sha"], op.begin, op.end)
+            fault = judge.saw(op.path, op.found, op.begin, op.end)
         elif op.result == "absent":
             fault = judge.saw_nothing(op.path, op.begin, op.end)
         if fault:
             yield f"{fault}, by {op.way} in task {op.task}"
 
 
-def tree(history):
+def halves(history, contents):
+    """How many of what was fetched were halves that may have been published."""
+    judge = Judge(history, contents)
+    seen = [op for op in history.of("read") if op.result == "complete" and op.found["sha"] not in judge.sent]
+    return sum(judge.may_be_half(op.found["sha"], op.found["size"]) for op in seen)
+
+
+def tree(history, contents):
     """What lies in the tree at the end is whole, and nothing that was confirmed is missing."""
     if history.one("all files") is None:
         yield "the tree was not looked at"
         return
-    judge, end = Judge(history), history.one("all files")["t"]
-    there = {event["path"]: event["sha"] for event in history.events["file"]}
-    for path, sha in sorted(there.items()):
-        if fault := judge.saw(path, sha, end, end):
+    judge, end = Judge(history, contents), history.one("all files")["t"]
+    there = {event["path"]: event for event in history.events["file"]}
+    for path, file in sorted(there.items()):
+        if fault := judge.saw(path, file, end, end):
             yield f"{fault}, at the end"
     for path in sorted(set(judge.paths) - set(there)):
         if fault := judge.saw_nothing(path, end, end):

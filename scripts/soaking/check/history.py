@@ -8,6 +8,8 @@ Words of the journal, each a line with `t` (seconds) and `e`:
     remove, rename (path, to), drop (of what is unfinished: user, path)
     end       of one of these: op, result (confirmed, complete with sha, absent; all else is not known to have happened)
     told      the server told how much it has (user, path, version, offset, url, by; asked: when it was asked)
+    apart     a client over FTP that told no size went away, and what it had open was not closed at once (path, version,
+              size, seconds)
     gone      a client found nothing of what it had begun
     front     the digest of what is unfinished, as the server tells it (path, version, size, offset, sha)
     server    started, signalled, ended (code)

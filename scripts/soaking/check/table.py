@@ -16,8 +16,8 @@ def verdicts(found, log, contents):
     reads = [op for op in found.of("read") if op.result in ("complete", "absent")]
     told = sum(map(len, (found.events["told"], found.events["gone"])))
     return [
-        ("what was fetched was whole, and of its time", len(reads), list(files.looks(found))),
-        ("what lies in the tree is whole, and all of it", len(found.events["file"]), list(files.tree(found))),
+        ("what was fetched was whole, and of its time", len(reads), list(files.looks(found, contents))),
+        ("what lies in the tree is whole, and all of it", len(found.events["file"]), list(files.tree(found, contents))),
         ("offsets that were told were kept", told, list(offsets.held(found))),
         ("what is unfinished is a beginning of what was sent", len(found.events["front"]),
          list(offsets.fronts(found, contents))),
@@ -30,7 +30,7 @@ def verdicts(found, log, contents):
     ]
 
 
-def figures(found):
+def figures(found, contents):
     """What was done, in a few lines."""
     kinds = Counter((op.kind, op.result) for op in found.of("write", "read", "remove", "rename", "drop"))
     yield ", ".join(f"{count} {kind} {result}" for (kind, result), count in sorted(kinds.items()))
@@ -39,6 +39,9 @@ def figures(found):
     ways = Counter((op.kind, op.way) for op in found.of("write", "read") if op.result in ("confirmed", "complete"))
     for kind in ("write", "read"):
         yield f"{kind}: " + ", ".join(f"{way} {count}" for (of, way), count in sorted(ways.items()) if of == kind)
+    if found.events["apart"]:
+        yield (f"ends of a killed client that came further apart than the server watches: {len(found.events['apart'])}; "
+               f"halves of those fetched: {files.halves(found, contents)}")
     samples = found.events["sample"]
     if samples and found.one("rest") and found.one("baseline"):
         most = {name: max(one[name] for one in samples) for name in ("rss", "fds", "threads", "staged", "staged_bytes")}
@@ -55,10 +58,11 @@ def judge(folder):
         found = history.read(lines)
     log = (Path(folder) / "server.log").read_text(errors="replace").splitlines()
     soak = found.one("soak")
-    rules = verdicts(found, log, Contents(soak["seed"]))
+    contents = Contents(soak["seed"])
+    rules = verdicts(found, log, contents)
     print(f"seed {soak['seed']}, {soak['clients']} clients, {soak['seconds']:g} s, disk: {soak['disk']}, "
           f"missing: {', '.join(soak['missing']) or 'nothing'}")
-    print("\n".join(figures(found)))
+    print("\n".join(figures(found, contents)))
     for name, looked, faults in rules:
         print(f"{'FAULT' if faults else 'ok':5}  {name:52} {looked:7} looked at, {len(faults)} faults")
         for fault in islice(faults, LISTED):

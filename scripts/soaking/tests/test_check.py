@@ -42,7 +42,10 @@ class Story:
         op = self.begin("read", path=path, way="get")
         if version is None:
             return self.end(op, "absent")
-        return self.end(op, "complete", sha=version if isinstance(version, str) else f"sha of {path} {version}")
+        return self.end(op, "complete", sha=version if isinstance(version, str) else f"sha of {path} {version}", size=100)
+
+    def fetches(self, content, path="/f"):
+        return self.end(self.begin("read", path=path, way="get"), "complete", sha=digest(content), size=len(content))
 
     def told(self, offset, version=1, path="/f", user="ann"):
         return self.tell("told", user=user, path=path, version=version, offset=offset, by="HEAD", asked=self.now,
@@ -66,7 +69,7 @@ class Story:
 
 class Fetched(unittest.TestCase):
     def faults(self, story):
-        return list(files.looks(story.history()))
+        return list(files.looks(story.history(), CONTENTS))
 
     def test_what_was_confirmed_is_fetched(self):
         self.assertEqual(self.faults(Story().write(1).read(1).write(2).read(2)), [])
@@ -104,8 +107,19 @@ class Fetched(unittest.TestCase):
         story = Story().write(1)
         reading = story.begin("read", path="/f", way="get")
         story.write(2)
-        story.end(reading, "complete", sha="sha of /f 1")
+        story.end(reading, "complete", sha="sha of /f 1", size=100)
         self.assertEqual(self.faults(story.read(2)), [])
+
+    def test_a_half_is_one_only_of_a_client_whose_connections_ended_apart(self):
+        whole = CONTENTS.make("/f", 2, 3000)
+        sent = {"sha": digest(whole), "path": "/f"}
+        story = Story().write(1).write(2, "cut", **sent)
+        self.assertIn("no version", self.faults(story.fetches(whole[:1700]))[0])
+        story = Story().write(1).write(2, "cut", **sent)
+        story.tell("apart", task="1.1", path="/f", version=2, size=3000, seconds=0.3)
+        self.assertEqual(self.faults(story.fetches(whole[:1700]).fetches(whole).read(1)), [])
+        self.assertEqual(files.halves(story.history(), CONTENTS), 1)
+        self.assertIn("no version", self.faults(story.fetches(whole[1:1700]))[0])
 
     def test_a_rename_brings_it_and_takes_it_away(self):
         story = Story().write(1).does("rename", "confirmed", path="/f", to="/g", way="MOVE")
@@ -117,7 +131,7 @@ class Fetched(unittest.TestCase):
 
 class Left(unittest.TestCase):
     def faults(self, story):
-        return list(files.tree(story.history()))
+        return list(files.tree(story.history(), CONTENTS))
 
     def test_a_tree_that_is_as_it_was_told_has_no_fault(self):
         story = Story().write(1).write(2).ends(f="sha of /f 2")

@@ -1,5 +1,5 @@
 //! Whether a server hangs: the parts that every client depends on are asked to take a turn each
-//! (docs/adr/036-what-the-watchdog-asks.md).
+//! (docs/adr/037-what-the-watchdog-asks.md).
 //!
 //! Threads that wait for disks are not asked. Waiting is what they are for, and one that waits keeps only its client.
 
