@@ -113,6 +113,7 @@ class Tus(Client):
             name = base64.b64encode(path[1:].encode()).decode()
             fields = {**TUS, "Upload-Length": len(data), "Upload-Metadata": f"filename {name}"}
             url = expects(asks(caller, "POST", "/-/tus", fields), 201).head["location"]
+            self.story.named(path, url, len(data), digest)
             at = 0
             while at < len(data):
                 piece = data[at:at + self.rng.randint(1, 100 * KIB)]
@@ -220,6 +221,13 @@ def unfinished(ports, path):
     with Caller(ports["http"]) as caller:
         body = expects(asks(caller, "GET", found[0]["url"]), 200).body
     return found[0]["offset"], body
+
+
+def is_complete(ports, url, size):
+    """Whether the server says so of an upload of this size."""
+    with Caller(ports["http"]) as caller:
+        answer = expects(asks(caller, "HEAD", url, TUS), 200, 404, 410)
+    return answer.status == 200 and answer.number("upload-offset") == size
 
 
 def finishes(ports, path, at, data):

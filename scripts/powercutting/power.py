@@ -139,6 +139,7 @@ def faults(server, story, count, finishing):
     """What is wrong with the server that runs now, where these entries had been made before."""
     expected, there = story.until(count), tree(server.place("tree") / "haul")
     found = expected.faults(there)
+    found += expected.misnamed(there, lambda url, size: clients.is_complete(server.ports, url, size))
     for path, (offset, digest) in expected.offsets.items():
         if there.get(path) == digest:
             continue

@@ -38,6 +38,10 @@ class Story:
         """So much of this content is safe, the server says."""
         self._note("told", path, offset, digest)
 
+    def named(self, path, url, size, digest):
+        """An upload of this content has this URL."""
+        self._note("named", path, url, size, digest)
+
     def until(self, count):
         """What has to hold where the power went after so many entries."""
         expected = Expected()
@@ -47,10 +51,11 @@ class Story:
 
 
 class Expected:
-    """What is there (`sure`), what may be (`under_way`, for each writer), and the offsets that were told."""
+    """What is there (`sure`), what may be (`under_way`, for each writer), the offsets that were told, and for each path the
+    upload that was named last, and whether an offset of it was told."""
 
     def __init__(self):
-        self.sure, self.under_way, self.offsets = {}, {}, {}
+        self.sure, self.under_way, self.offsets, self.uploads = {}, {}, {}, {}
 
     def begins(self, writer, change):
         self.under_way[writer] = change
@@ -62,6 +67,23 @@ class Expected:
 
     def told(self, path, offset, digest):
         self.offsets[path] = (offset, digest)
+        if path in self.uploads and self.uploads[path][2] == digest:
+            self.uploads[path] = (*self.uploads[path][:3], True)
+
+    def named(self, path, url, size, digest):
+        self.uploads[path] = (url, size, digest, False)
+
+    def misnamed(self, tree, is_complete):
+        """What is wrong with what is told of uploads: an upload is complete where its file is there, and nowhere else. Of one
+        that nothing was told of nothing need be known."""
+        found = []
+        for path, (url, size, digest, told) in self.uploads.items():
+            complete, there = is_complete(url, size), tree.get(path) == digest
+            if complete and not there:
+                found.append(f"{path}: its upload is told to be complete, and {tree.get(path)} is there")
+            if there and told and not complete:
+                found.append(f"{path}: it is there, and its upload is not told to be complete")
+        return found
 
     def faults(self, tree):
         """What is wrong with this tree (path: digest or folder), as words."""

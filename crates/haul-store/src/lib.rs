@@ -37,7 +37,8 @@ pub use journal::VERSION as JOURNAL_VERSION;
 #[cfg(any(test, feature = "testing"))]
 pub use ledger::conformance as ledger_conformance;
 pub use ledger::{
-    Dated, Lease, Ledger, Letter, MemoryLedger, Outstanding, Pledge, SqliteLedger, Unfinished, UploadKey,
+    Dated, Lease, Ledger, Letter, MemoryLedger, Outstanding, PUBLISHED, Pledge, Published, SqliteLedger,
+    Unfinished, UploadKey,
 };
 pub use partial::{Geometry, Held, Note, Partial, Publish};
 pub use subject::{SourceRecord, Subject};

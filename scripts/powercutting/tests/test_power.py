@@ -53,6 +53,20 @@ class Judged(unittest.TestCase):
         self.assertEqual(self.faults({"/f": self.old, "/d": self.old}), 1)
         self.assertEqual(self.faults({"/f": self.old, "/d": FOLDER}), 0)
 
+    def test_an_upload_is_complete_where_its_file_is_there(self):
+        self.story.named("/f", "/-/uploads/1/f", 3, self.new)
+        said = []
+
+        def wrong(tree, complete):
+            expected = self.story.until(len(self.story.entries))
+            return len(expected.misnamed(tree, lambda *asked: said.append(asked) or complete))
+        self.assertEqual([wrong({"/f": self.old}, complete) for complete in (False, True)], [0, 1])
+        self.assertEqual([wrong({"/f": self.new}, complete) for complete in (False, True)], [0, 0])
+        self.story.told("/f", 2, self.new)
+        self.assertEqual([wrong({"/f": self.old}, complete) for complete in (False, True)], [0, 1])
+        self.assertEqual([wrong({"/f": self.new}, complete) for complete in (False, True)], [1, 0])
+        self.assertEqual(set(said), {("/-/uploads/1/f", 3)})
+
     def test_an_offset_is_kept_until_its_file_is_there(self):
         self.story.told("/f", 2, self.new)
         self.assertEqual(self.story.until(4).offsets, {"/f": (2, self.new)})

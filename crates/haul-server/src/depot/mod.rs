@@ -13,12 +13,13 @@
 //!     ├── lane ── a seat that lanes share ──> Woven ── the same, of ranges
 //!     └── changes ── the seats of what is concerned, first
 //! ```
-//! Order within an upload: bytes are synced, then the ledger says so, then the offset is told; what is published is
-//! forgotten afterwards. A crash between any two of them leaves something that recovery puts right.
+//! Order within an upload: bytes are synced, then the ledger says so, then the offset is told; that it is published is
+//! noted afterwards. A crash between any two of them leaves something that recovery puts right.
 
 mod beginning;
 mod begun;
 mod changes;
+mod finished;
 mod lane;
 mod marked;
 mod names;
@@ -48,7 +49,7 @@ use std::{
 use haul_store::{Durability, Ledger, MemoryLedger, Meta, Store};
 
 pub(crate) use self::quota::Joining;
-use self::{beginning::Readers, pending::Finished, quota::Quotas, seats::Seats};
+use self::{beginning::Readers, finished::Finished, quota::Quotas, seats::Seats};
 use crate::{ServerError, account::Account, hooks::Hooks};
 
 pub use self::{

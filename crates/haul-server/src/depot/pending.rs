@@ -1,28 +1,16 @@
 //! Unfinished uploads as resources of their own: a door that gives each a name tells here which upload a name means, and
 //! what became of it.
 //!
-//! A name is good for one upload: who begins the same file anew gets another one. For a while it is remembered what was
-//! published, so that a client whose last answer was lost hears that all is well.
+//! A name is good for one upload: who begins the same file anew gets another one. What was published is remembered
+//! (`finished`), so that a client whose last answer was lost hears that all is well.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use haul_core::TreePath;
 use haul_store::{StageId, Unfinished, UploadKey};
 
 use super::Visitor;
 use crate::ServerError;
-
-/// So many published uploads are remembered.
-const MOST: usize = 10_000;
-/// What a door wanted to know of them is remembered up to so many bytes.
-const LONGEST_NOTE: usize = 1024;
-
-/// A client that asks for its last answer again does so within this time.
-const JUST_NOW: Duration = Duration::from_secs(300);
 
 /// An unfinished upload, as its owner may know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,63 +42,6 @@ pub enum Named {
     Gone,
     /// None that this visitor knows of.
     Unknown,
-}
-
-/// What was published, the newest at the end.
-#[derive(Default)]
-pub(super) struct Finished(Mutex<VecDeque<Known>>);
-
-struct Known {
-    key: UploadKey,
-    id: StageId,
-    size: u64,
-    note: Vec<u8>,
-    at: Instant,
-}
-
-impl Finished {
-    fn list(&self) -> MutexGuard<'_, VecDeque<Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// It was published.
-    pub(super) fn note(&self, key: UploadKey, id: StageId, size: u64, note: &[u8]) {
-        let note = if note.len() > LONGEST_NOTE { Vec::new() } else { note.to_vec() };
-        let mut list = self.list();
-        if list.len() >= MOST {
-            list.pop_front();
-        }
-        list.push_back(Known { key, id, size, note, at: Instant::now() });
-    }
-
-    /// The size of what was published under this name; whether another was at the same place.
-    fn find(&self, key: &UploadKey, id: &str) -> (Option<u64>, bool) {
-        let list = self.list();
-        let mut there = list.iter().rev().filter(|known| known.key == *key).peekable();
-        let any = there.peek().is_some();
-        (there.find(|known| known.id.0 == id).map(|known| known.size), any)
-    }
-
-    /// The size of what was published there last, where that is not long ago.
-    fn latest(&self, key: &UploadKey) -> Option<u64> {
-        self.last(key, |last| last.size)
-    }
-
-    /// The name and size of what was published there last, where that is not long ago and was noted like this.
-    fn noted(&self, key: &UploadKey, note: &[u8]) -> Option<(StageId, u64)> {
-        self.last(key, |last| (last.note == note).then(|| (last.id.clone(), last.size))).flatten()
-    }
-
-    fn last<T>(&self, key: &UploadKey, told: impl FnOnce(&Known) -> T) -> Option<T> {
-        let list = self.list();
-        let last = list.iter().rev().find(|known| known.key == *key)?;
-        (last.at.elapsed() < JUST_NOW).then(|| told(last))
-    }
-
-    fn note_of(&self, key: &UploadKey, id: &str) -> Option<Vec<u8>> {
-        let list = self.list();
-        list.iter().rev().find(|known| known.key == *key && known.id.0 == id).map(|known| known.note.clone())
-    }
 }
 
 impl Visitor {

@@ -25,6 +25,8 @@ pub(super) struct Plan {
     pub(super) teller: Arc<Teller>,
     /// It is never published by itself.
     pub(super) aside: bool,
+    /// It is put together from such.
+    pub(super) joined: bool,
     pub(super) begin: Begin,
     pub(super) declared: Declared,
     /// It is whole with the end that is told among its bytes, and with nothing else.

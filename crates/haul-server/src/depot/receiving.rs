@@ -140,6 +140,7 @@ impl Visitor {
             note,
             teller: self.teller(),
             aside: self.is_aside(),
+            joined: self.joins.is_some(),
             begin,
             declared,
             tells_end,

@@ -21,6 +21,7 @@ pub(super) async fn recover(depot: &Arc<Depot>) -> Result<(), ServerError> {
     let mut kept: Vec<StageId> = Vec::new();
     // Before anything that is staged goes away: it shows what was not published.
     depot.see_to_pledges().await?;
+    depot.recall().await?;
     let mut looks = JoinSet::new();
     let mut known = depot.ledger.within(&TreePath::ROOT).await?.into_iter();
     loop {
@@ -65,7 +66,11 @@ async fn one(depot: &Depot, key: &UploadKey, record: &Unfinished) -> Result<Opti
     let mut staged = match depot.store.staged(&record.stage).await {
         Ok(staged) => staged,
         Err(StoreError::NotFound { .. }) if depot.has_folder_of(path).await => {
-            // It was published and not yet forgotten, or never got as far as the disk.
+            if depot.recall_last(key, record).await? {
+                tracing::info!(%path, owner = key.owner, "an upload had its name when the last server ended");
+                return Ok(None);
+            }
+            // It never got as far as the disk, or another program has taken it.
             tracing::warn!(%path, owner = key.owner, "the bytes of an unfinished upload are gone; it is forgotten");
             let (lease, _) = depot.ledger.claim(key).await?;
             depot.ledger.forget(&lease).await?;

@@ -100,8 +100,9 @@ impl Depot {
         let (lease, known) = self.ledger.claim(key).await?;
         if let Some(record) = &known {
             // To forget is not synced: should a power cut bring the record back, then without an offset that somebody
-            // could take for that of another file.
-            let nothing = Unfinished { offset: 0, beyond: RangeSet::new(), settled: true, ..record.clone() };
+            // could take for that of another file, and without a mark that would tell what it has become.
+            let (mark, beyond) = (Vec::new(), RangeSet::new());
+            let nothing = Unfinished { mark, offset: 0, beyond, settled: true, ..record.clone() };
             match self.ledger.save(&lease, &nothing, Durability::Full).await {
                 Ok(()) => {}
                 // Somebody makes room by this: bytes first.

@@ -25,6 +25,7 @@ use haul_store::{
 use super::{
     Depot, Settled,
     begun::{Begun, Beside, Failed, discard},
+    finished,
     plan::Plan,
     seats::Seat,
     telling, unfinished,
@@ -319,6 +320,7 @@ impl Upload {
         let counts = self.withheld.unwrap_or(u64::MAX);
         Unfinished {
             stage: staged.id().clone(),
+            mark: staged.mark().to_vec(),
             offset: offset.min(counts),
             beyond: RangeSet::new(),
             // The last word, too, if the server should end now.
@@ -545,8 +547,8 @@ impl Upload {
                     // Also where a quota has come only since it began.
                     Some(_) | None => self.depot.quotas.published(&self.seat.key, end, replaced),
                 }
-                self.depot.finished.note(self.seat.key.clone(), id, end, &self.plan.note);
-                self.forget(lease).await;
+                let note = if self.plan.joined { &self.plan.note } else { finished::kept(&self.plan.note) };
+                self.depot.has_its_name(&self.seat, lease, id, end, note).await;
             }
             Err(_) if lease.is_none() => {}
             // It is staged again, or else it has its name in spite of the error.

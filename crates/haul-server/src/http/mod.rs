@@ -61,5 +61,5 @@ use crate::{ServerError, depot::Depot};
 /// # Errors
 /// Where what is known of unfinished uploads cannot be read or changed.
 pub async fn put_in_order(depot: &Arc<Depot>) -> Result<usize, ServerError> {
-    upload::tus::drop_half(depot).await
+    upload::tus::put_in_order(depot).await
 }

@@ -4,7 +4,7 @@
 
 use haul_core::{ByteRange, RangeSet, TreePath};
 
-use super::{Dated, Ledger, Letter, Outstanding, Pledge, Unfinished, UploadKey};
+use super::{Dated, Ledger, Letter, Outstanding, PUBLISHED, Pledge, Published, Unfinished, UploadKey};
 use crate::{Durability, StageId, StoreError};
 
 /// Runs everything, each on a fresh ledger.
@@ -19,6 +19,8 @@ pub async fn all<L: Ledger>(make: impl Fn() -> L) -> Result<(), StoreError> {
     one_owner_s_upload_moves_alone(&make()).await?;
     an_owner_s_uploads_are_counted(&make()).await?;
     all_of_them_are_added_up(&make()).await?;
+    what_is_published_is_no_more_unfinished(&make()).await?;
+    of_what_was_published_the_newest_is_remembered(&make()).await?;
     letters_wait_in_order_until_they_are_taken_out(&make()).await?;
     every_value_comes_back(&make()).await
 }
@@ -41,6 +43,7 @@ fn ranges(ranges: &[(u64, u64)]) -> RangeSet {
 pub fn record(number: u64) -> Unfinished {
     Unfinished {
         stage: StageId(format!("stage-{number}")),
+        mark: number.to_be_bytes()[..number as usize % 9].to_vec(),
         offset: number,
         beyond: ranges(&[(number + 1, number + 3), (number + 9, number + 10)][..number as usize % 3]),
         settled: number.is_multiple_of(2),
@@ -197,6 +200,60 @@ async fn one_owner_s_upload_moves_alone<L: Ledger>(ledger: &L) -> Result<(), Sto
     Ok(())
 }
 
+/// An upload of this owner that was published, and differs by its number.
+pub fn published(owner: &str, raw: &str, number: u64) -> Published {
+    Published {
+        key: key(owner, raw),
+        stage: StageId(format!("stage-{number}")),
+        size: u64::MAX - number,
+        note: vec![0; number as usize % 3],
+        boot: if number.is_multiple_of(2) { String::new() } else { "this one".to_owned() },
+        at: 1_700_000_000 - number as i64,
+    }
+}
+
+async fn what_is_published_is_no_more_unfinished<L: Ledger>(ledger: &L) -> Result<(), StoreError> {
+    assert_eq!(ledger.published().await?, []);
+    put(ledger, &key("ann", "a"), 1).await?;
+    put(ledger, &key("bob", "a"), 2).await?;
+    let (older, _) = ledger.claim(&key("ann", "a")).await?;
+    let (lease, _) = ledger.claim(&key("ann", "a")).await?;
+    let late = ledger.publish(&older, &published("ann", "a", 9)).await;
+    assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
+    assert_eq!(ledger.published().await?, []);
+    ledger.publish(&lease, &published("ann", "a", 1)).await?;
+    assert_eq!(ledger.load(&key("ann", "a")).await?, None);
+    assert_eq!(ledger.load(&key("bob", "a")).await?, Some(record(2)));
+    assert!(ledger.save(&lease, &record(3), Durability::Relaxed).await.is_err(), "its lease is over");
+    assert_eq!((ledger.count("ann").await?, ledger.count("bob").await?), (0, 1));
+    // Of what is begun and whole before anybody could go on with it nothing was known.
+    let (lease, _) = ledger.claim(&key("ann", "b")).await?;
+    ledger.publish(&lease, &published("ann", "b", 2)).await?;
+    assert_eq!(ledger.published().await?, [published("ann", "a", 1)]);
+    // They are about the tree, and do not lie in it; and the same place may be uploaded to again.
+    ledger.moved(None, &path(b"a"), &path(b"c")).await?;
+    put(ledger, &key("ann", "a"), 3).await?;
+    let (lease, _) = ledger.claim(&key("ann", "a")).await?;
+    ledger.publish(&lease, &published("ann", "a", 3)).await?;
+    assert_eq!(ledger.published().await?, [published("ann", "a", 1), published("ann", "a", 3)]);
+    Ok(())
+}
+
+async fn of_what_was_published_the_newest_is_remembered<L: Ledger>(ledger: &L) -> Result<(), StoreError> {
+    const MORE: u64 = 3;
+    let all = PUBLISHED as u64 + MORE;
+    for number in 0..all {
+        put(ledger, &key("ann", "a"), 1).await?;
+        let (lease, _) = ledger.claim(&key("ann", "a")).await?;
+        ledger.publish(&lease, &published("ann", "a", number)).await?;
+    }
+    let known = ledger.published().await?;
+    assert_eq!(known.len(), PUBLISHED);
+    assert_eq!(known.first(), Some(&published("ann", "a", MORE)));
+    assert_eq!(known.last(), Some(&published("ann", "a", all - 1)));
+    Ok(())
+}
+
 /// A letter that differs by its number.
 pub fn letter(number: u64) -> Letter {
     let (stage, size) = (StageId(format!("stage-{number}")), u64::MAX - number);
@@ -236,6 +293,7 @@ async fn every_value_comes_back<L: Ledger>(ledger: &L) -> Result<(), StoreError>
     let odd = UploadKey { owner: "anonymous@2001:db8::1".to_owned(), path: path(b"caf\xe9/' \"%_\xff") };
     let full = Unfinished {
         stage: StageId("0123abcd".to_owned()),
+        mark: vec![255, 0, 10],
         offset: 1 << 63,
         beyond: ranges(&[((1 << 63) + 1, u64::MAX - 1), (u64::MAX - 1, u64::MAX)]),
         settled: true,

@@ -1,11 +1,14 @@
 //! A ledger that forgets everything with its process: for tests, and for a server that keeps nothing unfinished.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use haul_core::TreePath;
 
 use super::records::{Leases, Records};
-use super::{Lease, Ledger, Letter, Outstanding, Unfinished, UploadKey, fenced};
+use super::{Lease, Ledger, Letter, Outstanding, PUBLISHED, Published, Unfinished, UploadKey, fenced};
 use crate::{Durability, Work};
 
 /// Remembers in memory only.
@@ -16,6 +19,7 @@ pub struct MemoryLedger(Mutex<State>);
 struct State {
     records: Records,
     leases: Leases,
+    published: VecDeque<Published>,
 }
 
 impl MemoryLedger {
@@ -58,6 +62,27 @@ impl Ledger for MemoryLedger {
             state.records.take(&lease.key);
             Ok(())
         })
+    }
+
+    fn publish<'a>(&'a self, lease: &'a Lease, published: &'a Published) -> Work<'a, ()> {
+        Box::pin(async move {
+            let mut state = self.state();
+            if !state.leases.is_current(lease) {
+                return Err(fenced(&lease.key));
+            }
+            state.leases.end(lease);
+            if state.records.take(&lease.key).is_some() {
+                if state.published.len() >= PUBLISHED {
+                    state.published.pop_front();
+                }
+                state.published.push_back(published.clone());
+            }
+            Ok(())
+        })
+    }
+
+    fn published(&self) -> Work<'_, Vec<Published>> {
+        Box::pin(async move { Ok(self.state().published.iter().cloned().collect()) })
     }
 
     fn count<'a>(&'a self, owner: &'a str) -> Work<'a, usize> {

@@ -1,13 +1,14 @@
 //! The waist of a server's memory: what is known of unfinished uploads, and who may write each.
 //!
 //! Bytes are the [`Store`](crate::Store)'s. A record never says more than is true of them: it is saved after the sync
-//! that it speaks of. Whoever writes an upload holds its [`Lease`]; a newer one fences the older off. And what is to be told
-//! outside waits here, as [`Letter`]s.
+//! that it speaks of. Whoever writes an upload holds its [`Lease`]; a newer one fences the older off. What was published
+//! last is remembered as that ([`Published`]), and what is to be told outside waits here, as [`Letter`]s.
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 mod letter;
 mod memory;
+mod published;
 mod records;
 mod sqlite;
 
@@ -19,6 +20,7 @@ use crate::{Durability, StageId, StoreError, Work};
 
 pub use letter::{Dated, Letter, Pledge};
 pub use memory::MemoryLedger;
+pub use published::{PUBLISHED, Published};
 pub use sqlite::SqliteLedger;
 
 /// Whose upload to which place: there is one unfinished upload for each.
@@ -35,6 +37,8 @@ pub struct UploadKey {
 pub struct Unfinished {
     /// Its staged file.
     pub stage: StageId,
+    /// By what that file is known once it has its name ([`Staged::mark`](crate::Staged::mark)); empty where it is not.
+    pub mark: Vec<u8>,
     /// The offset that may be told and that a client may go on from: so many bytes are there and synced.
     pub offset: u64,
     /// What else is there and synced, behind the offset and not touching it: of an upload that came in ranges.
@@ -88,6 +92,12 @@ pub trait Ledger: Send + Sync + 'static {
     /// Forgets the upload, and the lease is over; fenced as [`Self::save`]. After another error this process has
     /// forgotten it all the same, and only the next one may find the record again.
     fn forget<'a>(&'a self, lease: &'a Lease) -> Work<'a, ()>;
+    /// Forgets the upload as [`Self::forget`] does, and in the same step remembers what it has become, among the newest
+    /// [`PUBLISHED`]. Of one that nothing was known of nothing is remembered. After an error this process has forgotten it
+    /// all the same; the next one finds its record, without staged bytes, or else that it was published.
+    fn publish<'a>(&'a self, lease: &'a Lease, published: &'a Published) -> Work<'a, ()>;
+    /// What was published, the newest at the end.
+    fn published(&self) -> Work<'_, Vec<Published>>;
     /// How many unfinished uploads this owner has.
     fn count<'a>(&'a self, owner: &'a str) -> Work<'a, usize>;
     /// How many all those owners have together whom this picks. Each owner is looked at.

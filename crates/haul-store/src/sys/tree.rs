@@ -73,6 +73,30 @@ pub(crate) fn device(seen: &fs::Stat) -> u64 {
     seen.st_dev as u64
 }
 
+/// What a file keeps on its medium whatever it is called, as bytes: its inode and when it was made. No other file ever has
+/// both; where the system does not tell the second, the inode alone, which another file may get once this one is gone. An
+/// empty name means what is open.
+pub(crate) fn identity(at: BorrowedFd<'_>, name: &[u8]) -> io::Result<Vec<u8>> {
+    use fs::AtFlags;
+    let told = |inode: u64, seconds: i64, nanos: u32| {
+        [&inode.to_be_bytes()[..], &seconds.to_be_bytes(), &nanos.to_be_bytes()].concat()
+    };
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use fs::StatxFlags;
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH;
+        if let Ok(seen) = fs::statx(at, name, flags, StatxFlags::INO | StatxFlags::BTIME) {
+            let made = StatxFlags::from_bits_retain(seen.stx_mask).contains(StatxFlags::BTIME);
+            let (seconds, nanos) =
+                if made { (seen.stx_btime.tv_sec, seen.stx_btime.tv_nsec) } else { (0, 0) };
+            return Ok(told(seen.stx_ino, seconds, nanos));
+        }
+    }
+    let seen =
+        if name.is_empty() { fs::fstat(at)? } else { fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW)? };
+    Ok(told(seen.st_ino, 0, 0))
+}
+
 /// Renames beneath folders; if not `replace`, [`Errno::EXIST`] where the name is taken.
 pub(crate) fn rename_at(
     from: (BorrowedFd<'_>, &[u8]),

@@ -187,6 +187,13 @@ pub trait Store: Send + Sync + 'static {
     /// Opens a staged file to be read, beside whoever writes it, who is not disturbed: only what is known to be safe is to
     /// be read, and whether it was cut meanwhile is for the caller to know.
     fn peek<'a>(&'a self, id: &'a StageId) -> Work<'a, Body>;
+    /// What a staged file has become that is staged no more: the file at `target`, if it is the one that
+    /// [`Staged::mark`] told so, and is there as surely as [`Staged::publish`] would have made it. `None` where something
+    /// else has that name, or nothing, or where that cannot be told.
+    fn became<'a>(&'a self, target: &'a TreePath, mark: &'a [u8], how: Durability) -> Work<'a, Option<Meta>> {
+        let _ = (target, mark, how);
+        Box::pin(async { Ok(None) })
+    }
     /// Opens the finished file at `target` (created empty where there is none) to be written to in place, cut at
     /// `from`: the classic way, where whoever reads meanwhile sees what is there so far.
     fn in_place<'a>(&'a self, target: &'a TreePath, from: u64) -> Work<'a, Box<dyn Staged>>;
@@ -236,6 +243,10 @@ pub type Assent = Box<dyn FnOnce() -> bool + Send>;
 pub trait Staged: Send + Sync {
     /// What it is called.
     fn id(&self) -> &StageId;
+    /// By what it is known again once it has its name ([`Store::became`]); empty where that cannot be.
+    fn mark(&self) -> &[u8] {
+        &[]
+    }
     /// How many bytes it has, as far as the store knows: after a crash as many as may be relied on if `durable` bytes
     /// are known to be safe and `boot` is the run of the machine in which the rest was written (see
     /// [`crate::boot`]).

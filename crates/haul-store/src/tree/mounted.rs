@@ -309,6 +309,11 @@ impl Store for MountedStore {
         })
     }
 
+    fn became<'a>(&'a self, target: &'a TreePath, mark: &'a [u8], how: Durability) -> Work<'a, Option<Meta>> {
+        let (store, target) = self.route(target);
+        Box::pin(async move { store.became(&target, mark, how).await })
+    }
+
     fn in_place<'a>(&'a self, target: &'a TreePath, from: u64) -> Work<'a, Box<dyn Staged>> {
         Box::pin(async move {
             if self.is_mount(target) {
@@ -351,6 +356,10 @@ struct MountedFile {
 impl Staged for MountedFile {
     fn id(&self) -> &StageId {
         &self.id
+    }
+
+    fn mark(&self) -> &[u8] {
+        self.inner.mark()
     }
 
     fn len(&self) -> u64 {

@@ -9,8 +9,8 @@ use std::sync::{
 
 use haul_core::Modified;
 use haul_store::{
-    Assent, Body, Durability, Geometry, Lease, Letter, Listing, MemoryLedger, Outstanding, Reading,
-    Scattered, Source, StageId, Staged, Store, Syncer, Taken, When, Work,
+    Assent, Body, Durability, Geometry, Lease, Letter, Listing, MemoryLedger, Outstanding, Published,
+    Reading, Scattered, Source, StageId, Staged, Store, Syncer, Taken, When, Work,
 };
 
 use tokio::sync::Notify;
@@ -148,6 +148,9 @@ impl Store for Flaky {
     fn peek<'a>(&'a self, id: &'a StageId) -> Work<'a, Body> {
         self.0.peek(id)
     }
+    fn became<'a>(&'a self, target: &'a TreePath, mark: &'a [u8], how: Durability) -> Work<'a, Option<Meta>> {
+        self.0.became(target, mark, how)
+    }
     fn in_place<'a>(&'a self, target: &'a TreePath, from: u64) -> Work<'a, Box<dyn Staged>> {
         self.0.in_place(target, from)
     }
@@ -166,6 +169,9 @@ impl FlakyStaged {
 impl Staged for FlakyStaged {
     fn id(&self) -> &StageId {
         self.0.id()
+    }
+    fn mark(&self) -> &[u8] {
+        self.0.mark()
     }
     fn len(&self) -> u64 {
         self.0.len()
@@ -285,6 +291,15 @@ impl Ledger for FullLedger {
             self.1.step().await;
             self.0.forget(lease).await
         })
+    }
+    fn publish<'a>(&'a self, lease: &'a Lease, published: &'a Published) -> Work<'a, ()> {
+        Box::pin(async move {
+            self.1.step().await;
+            self.0.publish(lease, published).await
+        })
+    }
+    fn published(&self) -> Work<'_, Vec<Published>> {
+        self.0.published()
     }
     fn count<'a>(&'a self, owner: &'a str) -> Work<'a, usize> {
         self.0.count(owner)

@@ -2,6 +2,7 @@
 
 mod changes;
 mod faults;
+mod finished;
 mod journeys;
 mod killed;
 mod lanes;

@@ -146,10 +146,9 @@ impl Woven {
         };
         let error = match published {
             Ok(meta) => {
-                let key = self.seat.key.clone();
-                self.depot.quotas.published(&key, total, replaced);
-                self.depot.finished.note(key, self.id.clone(), total, &self.pattern.note);
-                self.forget().await;
+                self.depot.quotas.published(&self.seat.key, total, replaced);
+                let (lease, id) = (Some(self.lease.clone()), self.id.clone());
+                self.depot.has_its_name(&self.seat, lease, id, total, &self.pattern.note).await;
                 return Ok(meta);
             }
             Err(error) => error,

@@ -66,6 +66,7 @@ pub(super) struct Woven {
     sitting: Mutex<Option<Sitting>>,
     pattern: Pattern,
     id: StageId,
+    mark: Vec<u8>,
     lease: Lease,
     pub(super) scattered: Arc<dyn Scattered>,
     syncer: Arc<dyn Syncer>,
@@ -161,6 +162,7 @@ impl Woven {
             sitting: Mutex::new(Some(sitting)),
             pattern,
             id: staged.id().clone(),
+            mark: staged.mark().to_vec(),
             lease,
             scattered,
             syncer: staged.syncer(),
@@ -372,6 +374,7 @@ impl Woven {
         let claim = claim(there, told, self.pattern.total);
         Unfinished {
             stage: self.id.clone(),
+            mark: self.mark.clone(),
             offset: claim.offset,
             beyond: claim.beyond,
             // What lies behind the offset may be a hole: nothing that was not synced is ever relied on.

@@ -1,8 +1,8 @@
 //! The one thread that writes the database: it takes every order that waits, and commits them together.
 //!
 //! So concurrent uploads share a sync. What is answered is committed, and what is in memory is committed too: an
-//! order changes memory only after its transaction. Only what is forgotten is forgotten here in any case: its bytes are
-//! gone, and should its record come back with the next server, that one finds it without them.
+//! order changes memory only after its transaction. Only what is forgotten or published is forgotten here in any case:
+//! its staged bytes are gone, and should its record come back with the next server, that one finds it without them.
 
 use std::{
     sync::{
@@ -16,9 +16,9 @@ use haul_core::TreePath;
 
 use super::super::records::{Leases, Records};
 use super::answer::Teller;
-use super::letters;
 use super::tables::{self, Tables};
-use crate::{Durability, Lease, Letter, StoreError, Unfinished, UploadKey, Watch};
+use super::{letters, published};
+use crate::{Durability, Lease, Letter, Published, StoreError, Unfinished, UploadKey, Watch};
 
 /// The most orders of one transaction.
 const BATCH: usize = 512;
@@ -37,6 +37,8 @@ pub(super) enum Order {
     Claim(Lease, Teller<(Lease, Option<Unfinished>)>),
     Save(UploadKey, Box<Unfinished>, Durability, Teller<Result<(), StoreError>>),
     Forget(UploadKey, Teller<Result<(), StoreError>>),
+    Publish(Box<Published>, Teller<Result<(), StoreError>>),
+    Published(Teller<Result<Vec<Published>, StoreError>>),
     Moved(Box<Move>, Teller<Result<(), StoreError>>),
     Post(Vec<Letter>, Durability, Teller<Result<(), StoreError>>),
     Unpost(Vec<u64>, Teller<Result<(), StoreError>>),
@@ -76,15 +78,15 @@ fn carry_out(tables: &mut Tables, state: &Mutex<State>, watch: Option<&dyn Watch
         // One of them may be what fails: each for itself.
         for order in batch {
             done = commit(tables, watch, std::slice::from_ref(&order));
-            conclude(state, watch, vec![order], done);
+            conclude(tables, state, watch, vec![order], done);
         }
         return;
     }
-    conclude(state, watch, batch, done);
+    conclude(tables, state, watch, batch, done);
 }
 
 fn commit(tables: &mut Tables, watch: Option<&dyn Watch>, batch: &[Order]) -> Result<(), StoreError> {
-    let writes = |order: &Order| !matches!(order, Order::Claim(..) | Order::Turn(_));
+    let writes = |order: &Order| !matches!(order, Order::Claim(..) | Order::Turn(_) | Order::Published(_));
     if !batch.iter().any(writes) {
         return Ok(());
     }
@@ -98,9 +100,10 @@ fn commit(tables: &mut Tables, watch: Option<&dyn Watch>, batch: &[Order]) -> Re
     let began = Instant::now();
     let written = tables.write(how, |transaction| {
         batch.iter().try_for_each(|order| match order {
-            Order::Claim(..) | Order::Turn(_) => Ok(()),
+            Order::Claim(..) | Order::Turn(_) | Order::Published(_) => Ok(()),
             Order::Save(key, record, ..) => tables::save(transaction, key, record),
-            Order::Forget(key, _) => tables::forget(transaction, key),
+            Order::Forget(key, _) => tables::forget(transaction, key).map(drop),
+            Order::Publish(what, _) => published::publish(transaction, what),
             Order::Moved(what, _) => tables::moved(transaction, what.owner.as_deref(), &what.from, &what.to),
             Order::Post(letters, ..) => letters::post(transaction, letters),
             Order::Unpost(numbers, _) => letters::unpost(transaction, numbers),
@@ -114,6 +117,7 @@ fn commit(tables: &mut Tables, watch: Option<&dyn Watch>, batch: &[Order]) -> Re
 
 /// Takes into memory what is committed, and answers. A failure concerns one order only: there is no other in its batch.
 fn conclude(
+    tables: &Tables,
     state: &Mutex<State>,
     watch: Option<&dyn Watch>,
     batch: Vec<Order>,
@@ -141,6 +145,14 @@ fn conclude(
             Order::Forget(key, teller) => {
                 state.records.take(&key);
                 answers.push(Box::new(move || teller.tell(done)));
+            }
+            Order::Publish(what, teller) => {
+                state.records.take(&what.key);
+                answers.push(Box::new(move || teller.tell(done)));
+            }
+            Order::Published(teller) => {
+                let all = tables.published();
+                answers.push(Box::new(move || teller.tell(all)));
             }
             Order::Moved(what, teller) => {
                 if done.is_ok() {

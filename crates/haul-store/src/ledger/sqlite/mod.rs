@@ -11,6 +11,7 @@
 mod answer;
 mod clerk;
 mod letters;
+mod published;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -32,7 +33,7 @@ use self::{
     tables::Tables,
 };
 use super::memory::{all_within, directly_in};
-use super::{Lease, Ledger, Letter, Outstanding, Unfinished, UploadKey, fenced};
+use super::{Lease, Ledger, Letter, Outstanding, Published, Unfinished, UploadKey, fenced};
 use crate::{Durability, StoreError, Watch, Work, sys};
 
 /// Remembers in a database.
@@ -210,6 +211,30 @@ impl Ledger for SqliteLedger {
                 self.give(&mut state, |teller| Order::Forget(lease.key.clone(), teller))
             };
             self.done(answer).await
+        })
+    }
+
+    fn publish<'a>(&'a self, lease: &'a Lease, published: &'a Published) -> Work<'a, ()> {
+        Box::pin(async move {
+            let answer = {
+                let mut state = self.state();
+                if !state.leases.is_current(lease) {
+                    return Err(fenced(&lease.key));
+                }
+                state.leases.end(lease);
+                if state.waiting == 0 && state.records.get(&lease.key).is_none() {
+                    return Ok(());
+                }
+                self.give(&mut state, |teller| Order::Publish(Box::new(published.clone()), teller))
+            };
+            self.done(answer).await
+        })
+    }
+
+    fn published(&self) -> Work<'_, Vec<Published>> {
+        Box::pin(async move {
+            let answer = self.give(&mut self.state(), Order::Published);
+            answer.await.unwrap_or_else(|| Err(self.ended()))
         })
     }
 

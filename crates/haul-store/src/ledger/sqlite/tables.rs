@@ -1,4 +1,5 @@
-//! The database: one table with a row for each unfinished upload, and beside it that of letters.
+//! The database: one table with a row for each unfinished upload, and beside it those of what was published and of
+//! letters.
 //!
 //! Numbers of 64 bits are kept as SQLite's signed ones, bit by bit; paths are blobs, because a name is bytes. The
 //! format's number is `user_version`: a newer one is left alone.
@@ -9,11 +10,11 @@ use haul_core::{ByteRange, RangeSet, TreePath};
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::super::records::Records;
-use super::letters;
-use crate::{Durability, StageId, StoreError, Unfinished, UploadKey, sys};
+use super::{letters, published};
+use crate::{Durability, Published, StageId, StoreError, Unfinished, UploadKey, sys};
 
 /// The format of the tables.
-const VERSION: i32 = 6;
+const VERSION: i32 = 7;
 /// `Haul`, in SQLite's header.
 const APPLICATION: i32 = 0x4861_756c;
 
@@ -23,7 +24,7 @@ const DAMAGED: &str = "the ledger of unfinished uploads is damaged; move it away
 const CREATE: &str = "CREATE TABLE uploads (
     owner TEXT NOT NULL, path BLOB NOT NULL, stage TEXT NOT NULL, offset INTEGER NOT NULL, settled INTEGER NOT NULL,
     boot TEXT NOT NULL, declared INTEGER, base_unique BLOB, base_size INTEGER, base_seconds INTEGER,
-    base_nanos INTEGER, touched INTEGER NOT NULL, note BLOB, beyond BLOB, copied INTEGER,
+    base_nanos INTEGER, touched INTEGER NOT NULL, note BLOB, beyond BLOB, copied INTEGER, mark BLOB,
     PRIMARY KEY (path, owner)) STRICT, WITHOUT ROWID";
 /// What version 1 had not.
 const ADD_NOTE: &str = "ALTER TABLE uploads ADD COLUMN note BLOB";
@@ -31,13 +32,15 @@ const ADD_NOTE: &str = "ALTER TABLE uploads ADD COLUMN note BLOB";
 const ADD_BEYOND: &str = "ALTER TABLE uploads ADD COLUMN beyond BLOB";
 /// What version 4 had not.
 const ADD_COPIED: &str = "ALTER TABLE uploads ADD COLUMN copied INTEGER";
+/// What version 6 had not.
+const ADD_MARK: &str = "ALTER TABLE uploads ADD COLUMN mark BLOB";
 const SAVE: &str =
     "INSERT OR REPLACE INTO uploads (owner, path, stage, offset, settled, boot, declared, base_unique,
-    base_size, base_seconds, base_nanos, touched, note, beyond, copied)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    base_size, base_seconds, base_nanos, touched, note, beyond, copied, mark)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
 const ALL: &str =
     "SELECT owner, path, stage, offset, settled, boot, declared, base_unique, base_size, base_seconds,
-    base_nanos, touched, note, beyond, copied FROM uploads";
+    base_nanos, touched, note, beyond, copied, mark FROM uploads";
 const FORGET: &str = "DELETE FROM uploads WHERE path = ?1 AND owner = ?2";
 const KEYS: &str = "SELECT owner, path FROM uploads WHERE substr(path, 1, ?1) = ?2";
 const RENAME: &str = "UPDATE OR REPLACE uploads SET path = ?3 WHERE path = ?1 AND owner = ?2";
@@ -136,6 +139,12 @@ impl Tables {
         written.map_err(|trouble| trouble.at("saving the ledger", &path))
     }
 
+    /// What was published; where there is no database, none is created for it.
+    pub(super) fn published(&self) -> Result<Vec<Published>, StoreError> {
+        let Some(connection) = &self.connection else { return Ok(Vec::new()) };
+        published::read(connection).map_err(|trouble| trouble.at("reading the ledger", &self.path))
+    }
+
     pub(super) fn connection(&mut self) -> Result<&mut Connection, StoreError> {
         if self.connection.is_none() {
             self.connection = Some(open(&self.path, self.journal)?);
@@ -187,12 +196,13 @@ fn open(path: &Path, journal: Journal) -> Result<Connection, StoreError> {
 /// What a database of this version lacks.
 fn missing(version: i32) -> &'static [&'static str] {
     match version {
-        0 => &[CREATE, letters::CREATE],
-        1 => &[ADD_NOTE, ADD_BEYOND, ADD_COPIED, letters::CREATE],
-        2 => &[ADD_BEYOND, ADD_COPIED, letters::CREATE],
-        3 => &[ADD_COPIED, letters::CREATE],
-        4 => &[ADD_COPIED, letters::ADD_NANOS],
-        _ => &[letters::ADD_NANOS],
+        0 => &[CREATE, letters::CREATE, published::CREATE],
+        1 => &[ADD_NOTE, ADD_BEYOND, ADD_COPIED, ADD_MARK, letters::CREATE, published::CREATE],
+        2 => &[ADD_BEYOND, ADD_COPIED, ADD_MARK, letters::CREATE, published::CREATE],
+        3 => &[ADD_COPIED, ADD_MARK, letters::CREATE, published::CREATE],
+        4 => &[ADD_COPIED, ADD_MARK, letters::ADD_NANOS, published::CREATE],
+        5 => &[ADD_MARK, letters::ADD_NANOS, published::CREATE],
+        _ => &[ADD_MARK, published::CREATE],
     }
 }
 
@@ -239,6 +249,7 @@ fn record(row: &Row<'_>) -> Result<Option<(UploadKey, Unfinished)>, rusqlite::Er
         touched: row.get(11)?,
         note: row.get::<_, Option<Vec<u8>>>(12)?.unwrap_or_default(),
         beyond: row.get::<_, Option<Vec<u8>>>(13)?.map(|kept| ranges(&kept)).unwrap_or_default(),
+        mark: row.get::<_, Option<Vec<u8>>>(15)?.unwrap_or_default(),
     };
     Ok(Some((UploadKey { owner: row.get(0)?, path }, record)))
 }
@@ -277,13 +288,14 @@ pub(super) fn save(
         record.note,
         (!record.beyond.is_empty()).then(|| kept(&record.beyond)),
         record.copied.cast_signed(),
+        (!record.mark.is_empty()).then_some(&record.mark),
     ];
     transaction.prepare(SAVE)?.execute(values).map(drop)
 }
 
-/// Removes one record.
-pub(super) fn forget(transaction: &Transaction<'_>, key: &UploadKey) -> Result<(), rusqlite::Error> {
-    transaction.execute(FORGET, params![key.path.as_bytes(), key.owner]).map(drop)
+/// Removes one record; whether there was one.
+pub(super) fn forget(transaction: &Transaction<'_>, key: &UploadKey) -> Result<bool, rusqlite::Error> {
+    Ok(transaction.execute(FORGET, params![key.path.as_bytes(), key.owner])? > 0)
 }
 
 /// Renames what lies within a folder; what would get no path any more is removed.

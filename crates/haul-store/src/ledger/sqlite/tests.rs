@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::tables::Journal;
 use super::*;
-use crate::ledger::conformance::{key, letter, record};
+use crate::PUBLISHED;
+use crate::ledger::conformance::{key, letter, published, record};
 use crate::ledger::wait;
 
 fn put(ledger: &SqliteLedger, raw: &str, number: u64, how: Durability) {
@@ -12,6 +13,13 @@ fn put(ledger: &SqliteLedger, raw: &str, number: u64, how: Durability) {
         let (lease, _) = ledger.claim(&key("ann", raw)).await.unwrap();
         ledger.save(&lease, &record(number), how).await.unwrap();
     });
+}
+
+fn publish(ledger: &SqliteLedger, raw: &str, number: u64) -> Result<(), StoreError> {
+    wait(async {
+        let (lease, _) = ledger.claim(&key("ann", raw)).await?;
+        ledger.publish(&lease, &published("ann", raw, number)).await
+    })
 }
 
 fn has(ledger: &SqliteLedger, raw: &str) -> Option<Unfinished> {
@@ -121,11 +129,11 @@ fn what_a_newer_haul_wrote_is_left_alone() {
     put(&SqliteLedger::open(folder.path()).unwrap(), "a", 1, Durability::Full);
     let path = folder.path().join("uploads.db");
     let other = rusqlite::Connection::open(&path).unwrap();
-    other.pragma_update(None, "user_version", 7).unwrap();
+    other.pragma_update(None, "user_version", 8).unwrap();
     drop(other);
     let before = std::fs::read(&path).unwrap();
     let refused = SqliteLedger::open(folder.path());
-    assert!(matches!(refused, Err(StoreError::NewerFormat { version: 7, .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::NewerFormat { version: 8, .. })), "{refused:?}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
@@ -179,6 +187,102 @@ fn what_an_older_haul_wrote_is_read_and_gone_on_with() {
     }
 }
 
+/// What format 6 had not.
+const TO_FORMAT_6: &str =
+    "ALTER TABLE uploads DROP COLUMN mark; DROP TABLE published; PRAGMA user_version = 6";
+
+#[test]
+fn of_format_6_what_was_unfinished_is_known_and_nothing_that_was_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = SqliteLedger::open(folder.path()).unwrap();
+    for number in [1, 2] {
+        put(&ledger, &number.to_string(), number, Durability::Full);
+    }
+    wait(ledger.post(&[letter(8)], Durability::Full)).unwrap();
+    drop(ledger);
+    let older = rusqlite::Connection::open(folder.path().join("uploads.db")).unwrap();
+    older.execute_batch(TO_FORMAT_6).unwrap();
+    drop(older);
+    let ledger = SqliteLedger::open(folder.path()).unwrap();
+    let unmarked = |number| Some(Unfinished { mark: Vec::new(), ..record(number) });
+    assert_eq!((has(&ledger, "1"), has(&ledger, "2")), (unmarked(1), unmarked(2)));
+    assert_eq!(wait(ledger.letters()).unwrap(), [letter(8)]);
+    assert_eq!(wait(ledger.published()).unwrap(), []);
+    put(&ledger, "1", 3, Durability::Full);
+    publish(&ledger, "2", 2).unwrap();
+    drop(ledger);
+    let ledger = SqliteLedger::open(folder.path()).unwrap();
+    assert_eq!((has(&ledger, "1"), has(&ledger, "2")), (Some(record(3)), None));
+    assert_eq!(wait(ledger.published()).unwrap(), [published("ann", "2", 2)]);
+}
+
+#[test]
+fn what_was_published_outlives_the_server_and_costs_nothing_where_nothing_was_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = SqliteLedger::open(folder.path()).unwrap();
+    assert_eq!(wait(ledger.published()).unwrap(), []);
+    publish(&ledger, "small", 1).unwrap();
+    assert!(!folder.path().join("uploads.db").exists(), "nothing was to be written");
+    for number in 1..=9 {
+        put(&ledger, "a", number, Durability::Relaxed);
+        publish(&ledger, "a", number).unwrap();
+    }
+    assert_eq!(has(&ledger, "a"), None);
+    drop(ledger);
+    let ledger = SqliteLedger::open(folder.path()).unwrap();
+    assert_eq!(has(&ledger, "a"), None);
+    let all: Vec<_> = (1..=9).map(|number| published("ann", "a", number)).collect();
+    assert_eq!(wait(ledger.published()).unwrap(), all);
+}
+
+#[test]
+fn the_table_of_what_was_published_does_not_grow_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = SqliteLedger::open(folder.path()).unwrap();
+    for number in 0..500 {
+        put(&ledger, "a", 1, Durability::Relaxed);
+        publish(&ledger, "a", number).unwrap();
+    }
+    drop(ledger);
+    let rows = || -> usize {
+        let database = rusqlite::Connection::open(folder.path().join("uploads.db")).unwrap();
+        database.query_row("SELECT count(*) FROM published", [], |row| row.get(0)).unwrap()
+    };
+    assert!((PUBLISHED..PUBLISHED + 64).contains(&rows()), "{}", rows());
+    let ledger = SqliteLedger::open(folder.path()).unwrap();
+    let newest: Vec<_> = (500 - PUBLISHED as u64..500).map(|number| published("ann", "a", number)).collect();
+    assert_eq!(wait(ledger.published()).unwrap(), newest);
+}
+
+#[test]
+fn what_is_published_while_others_wait_is_published_for_certain() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Arc::new(SqliteLedger::open(folder.path()).unwrap());
+    std::thread::scope(|scope| {
+        for writer in 0..8 {
+            let ledger = Arc::clone(&ledger);
+            scope.spawn(move || {
+                for number in 0..20 {
+                    let name = format!("f{writer}");
+                    put(&ledger, &name, number, Durability::Full);
+                    publish(&ledger, &name, number).unwrap();
+                    // Of this one nothing is known, whatever of others is on its way.
+                    publish(&ledger, &name, 99).unwrap();
+                }
+            });
+        }
+    });
+    drop(ledger);
+    let ledger = SqliteLedger::open(folder.path()).unwrap();
+    assert_eq!(wait(ledger.within(&TreePath::ROOT)).unwrap(), []);
+    let all = wait(ledger.published()).unwrap();
+    for writer in 0..8 {
+        let name = format!("f{writer}");
+        let its = all.iter().filter(|known| known.key == key("ann", &name));
+        assert!(its.cloned().eq((0..20).map(|number| published("ann", &name, number))));
+    }
+}
+
 #[test]
 fn a_pledge_that_an_older_haul_wrote_has_whole_seconds() {
     let folder = tempfile::tempdir().unwrap();
@@ -187,7 +291,9 @@ fn a_pledge_that_an_older_haul_wrote_has_whole_seconds() {
     wait(ledger.post(&[letter(1), letter(8)], Durability::Full)).unwrap();
     drop(ledger);
     let older = rusqlite::Connection::open(&path).unwrap();
-    older.execute_batch("ALTER TABLE letters DROP COLUMN replaces_nanos; PRAGMA user_version = 5").unwrap();
+    let back = "ALTER TABLE letters DROP COLUMN replaces_nanos; PRAGMA user_version = 5";
+    older.execute_batch(TO_FORMAT_6).unwrap();
+    older.execute_batch(back).unwrap();
     drop(older);
     let ledger = SqliteLedger::open(folder.path()).unwrap();
     let mut whole = letter(8);
@@ -316,8 +422,9 @@ fn what_is_published_is_forgotten_also_where_the_database_cannot_say_so() {
     let folder = tempfile::tempdir().unwrap();
     let (mut tables, _) = Tables::find(folder.path().join("uploads.db")).unwrap();
     let state = Arc::new(Mutex::new(State::default()));
-    let a = key("ann", "a");
+    let (a, b) = (key("ann", "a"), key("ann", "b"));
     state.lock().unwrap().records.put(a.clone(), record(1));
+    state.lock().unwrap().records.put(b.clone(), record(1));
     // Whatever is written now fails: the table is gone.
     tables.connection().unwrap().execute_batch("DROP TABLE uploads").unwrap();
     let (orders, taken) = mpsc::channel();
@@ -326,11 +433,15 @@ fn what_is_published_is_forgotten_also_where_the_database_cannot_say_so() {
     orders.send(order(save)).unwrap();
     let (forget, forgotten) = pair();
     orders.send(Order::Forget(a.clone(), forget)).unwrap();
+    let (publish, said) = pair();
+    orders.send(Order::Publish(Box::new(published("ann", "b", 1)), publish)).unwrap();
     drop(orders);
     clerk::work(tables, &state, None, &taken);
     assert!(wait(saved).unwrap().is_err());
     assert!(wait(forgotten).unwrap().is_err());
-    assert_eq!(state.lock().unwrap().records.get(&a), None);
+    assert!(wait(said).unwrap().is_err());
+    let state = state.lock().unwrap();
+    assert_eq!((state.records.get(&a), state.records.get(&b)), (None, None));
 }
 
 #[test]

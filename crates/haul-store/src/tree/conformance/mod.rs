@@ -46,6 +46,7 @@ pub async fn all<B: Bench>(make: impl Fn() -> B) -> Result<(), StoreError> {
     publishing_needs_a_folder(&make()).await?;
     a_refused_publication_leaves_it_staged(&make()).await?;
     assent_is_asked_last_and_without_it_nothing_changes(&make()).await?;
+    what_has_its_name_is_known_again(&make()).await?;
     no_two_versions_of_a_name_have_the_same_second(&make()).await?;
     a_reader_keeps_its_file(&make()).await?;
     a_sweep_removes_what_is_not_kept(&make()).await?;
@@ -392,6 +393,38 @@ async fn assent_is_asked_last_and_without_it_nothing_changes(bench: &impl Bench)
         assert_eq!(asked.load(SeqCst), 2);
         put(store.as_ref(), "a", content(1, 0, 50), When::Always).await?;
     }
+    Ok(())
+}
+
+async fn what_has_its_name_is_known_again(bench: &impl Bench) -> Result<(), StoreError> {
+    let store = bench.open();
+    put(store.as_ref(), "a", content(1, 0, 50), When::Absent).await?;
+    let staged = begin(store.as_ref(), "a", content(2, 0, 50)).await?;
+    let (id, mark) = (staged.id().clone(), staged.mark().to_vec());
+    drop(staged);
+    let staged = store.staged(&id).await?;
+    assert_eq!(staged.mark(), mark, "as long as it is the same one");
+    if mark.is_empty() {
+        // This one does not know them again.
+        return Ok(());
+    }
+    for how in [Durability::Full, Durability::Relaxed] {
+        assert_eq!(store.became(&path("a"), &mark, how).await?, None, "another file has the name");
+        assert_eq!(store.became(&path("b"), &mark, how).await?, None);
+        assert_eq!(store.became(&path("b/c"), &mark, how).await?, None);
+        assert_eq!(store.became(&TreePath::ROOT, &mark, how).await?, None);
+    }
+    let meta = staged.publish(&path("a"), When::Always, Durability::Relaxed).await?;
+    drop(store);
+    let store = bench.open();
+    for how in [Durability::Full, Durability::Relaxed] {
+        assert_eq!(store.became(&path("a"), &mark, how).await?, Some(meta.clone()));
+        assert_eq!(store.became(&path("a"), &[], how).await?, None);
+    }
+    // What has the name next is another one, also where the system gives it what the first one had.
+    store.remove(&path("a"), Durability::Relaxed).await?;
+    put(store.as_ref(), "a", content(2, 0, 50), When::Absent).await?;
+    assert_eq!(store.became(&path("a"), &mark, Durability::Full).await?, None);
     Ok(())
 }
 

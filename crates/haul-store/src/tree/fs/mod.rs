@@ -233,6 +233,11 @@ impl Store for FsStore {
         hop(&self.tree.pool, move || find(&tree, &id).map(|found| Body::File(Arc::new(found.file))))
     }
 
+    fn became<'a>(&'a self, target: &'a TreePath, mark: &'a [u8], how: Durability) -> Work<'a, Option<Meta>> {
+        let mark = mark.to_vec();
+        self.hop(target, move |tree, target| publish::became(tree, target, &mark, how))
+    }
+
     fn in_place<'a>(&'a self, target: &'a TreePath, from: u64) -> Work<'a, Box<dyn Staged>> {
         self.hop(target, move |tree, target| {
             let opened = in_place(tree, target, from, Make::IfMissing)

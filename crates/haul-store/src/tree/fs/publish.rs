@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     Assent, Durability, Meta, StoreError, When,
-    sys::tree::{device, medium},
+    sys::tree::{device, identity, medium},
 };
 
 /// What a received file is to become.
@@ -155,6 +155,38 @@ fn destination(tree: &Tree, target: &TreePath) -> Result<(Spot, Option<Stat>), S
         return Ok((spot, there));
     }
     Ok((spot, there))
+}
+
+/// The file at `target`, if it is the one of this mark, with its name as safe as if it had just been given.
+pub(super) fn became(
+    tree: &Tree,
+    target: &TreePath,
+    mark: &[u8],
+    how: Durability,
+) -> Result<Option<Meta>, StoreError> {
+    if target.is_root() {
+        return Ok(None);
+    }
+    let (spot, there) = match destination(tree, target) {
+        Err(StoreError::NotFound { .. } | StoreError::NotAFile { .. } | StoreError::NotAFolder { .. }) => {
+            return Ok(None);
+        }
+        found => found?,
+    };
+    let failed = |error| fault("looking at", target, error);
+    let is_file = |seen: &Stat| FileType::from_raw_mode(seen.st_mode) == FileType::RegularFile;
+    let Some(there) = there.filter(is_file) else { return Ok(None) };
+    let folder = spot.folder.fd.as_fd();
+    if mark.is_empty() || identity(folder, &spot.name).map_err(failed)? != mark {
+        return Ok(None);
+    }
+    if how == Durability::Full {
+        // Whoever gave it its name may have been killed before this.
+        let seen = fs::fstat(folder).map_err(|errno| failed(errno.into()))?;
+        let id = (device(&seen), seen.st_ino);
+        tree.gates.pass(id, || tree.door.sync_folder(folder)).map_err(failed)?;
+    }
+    Ok(seen::meta(&there, &tree.owners))
 }
 
 /// The folder in which a file can be given this name: it takes new names, and nothing is there that a file cannot

@@ -45,6 +45,7 @@ const LITTLE: u64 = 1 << 20;
 /// A staged file.
 pub(super) struct FsStaged {
     id: StageId,
+    mark: Vec<u8>,
     received: Arc<Received>,
 }
 
@@ -117,9 +118,14 @@ impl FsStaged {
     ) -> Self {
         let tail = Tail { len, safe: len, version: 0, cuts: 0, saved: None, named: false, over: None };
         let (tail, len) = (Mutex::new(tail), AtomicU64::new(len));
+        let mark = match place {
+            // Without one it is not known again, which costs only whoever asks for it.
+            Place::Staged { .. } => sys::tree::identity(file.as_fd(), b"").unwrap_or_default(),
+            Place::InPlace { .. } => Vec::new(),
+        };
         let received = Arc::new(Received { tree, file, place, told, tail, len, beside: RwLock::new(()) });
         received.tree.open.enter(&id, &received);
-        Self { id, received }
+        Self { id, mark, received }
     }
 
     fn hop<T: Send + 'static>(
@@ -134,6 +140,10 @@ impl FsStaged {
 impl Staged for FsStaged {
     fn id(&self) -> &StageId {
         &self.id
+    }
+
+    fn mark(&self) -> &[u8] {
+        &self.mark
     }
 
     fn len(&self) -> u64 {

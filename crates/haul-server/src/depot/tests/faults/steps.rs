@@ -1,5 +1,6 @@
 //! A server that is killed at every step between the last byte of an upload and the word that hooks are to hear: what the
-//! next one finds posted. Nobody hears in here, so whatever is to be told stays in the ledger.
+//! next one finds posted, and what it tells of the upload. Nobody hears in here, so whatever is to be told stays in the
+//! ledger.
 
 use haul_core::ByteRange;
 
@@ -223,4 +224,94 @@ fn what_another_program_took_away_before_it_had_its_name_is_not_told_of() {
 fn where_the_power_took_what_was_staged_the_file_that_was_there_is_not_told_of() {
     killed_at_each_step(Way::Replacing, Durability::Full, true);
     killed_at_each_step(Way::Now, Durability::Relaxed, true);
+}
+
+/// Begins an upload that has a name, notes it, and sends all of it.
+async fn named(way: Way, server: Server, noted: &Mutex<Option<String>>) {
+    let ann = server.ann();
+    let note = |id: &str| *noted.lock().unwrap() = Some(id.to_owned());
+    if way == Way::Lanes {
+        let piece = |from, to, of| Piece { range: ByteRange::new(from, to).unwrap(), total: Some(SIZE), of };
+        let mut back = ann.lane(&path("a"), piece(1000, SIZE, None)).await.unwrap();
+        note(&back.id());
+        back.append(content(1000, SIZE).into()).await.unwrap();
+        let mut front = ann.lane(&path("a"), piece(0, 1000, Some(back.id()))).await.unwrap();
+        back.end().await.unwrap();
+        front.append(content(0, 1000).into()).await.unwrap();
+        front.end().await.unwrap();
+        return;
+    }
+    let order =
+        Order { announced: Announced::Whole(SIZE), note: Some(b"noted".to_vec()), ..Order::new(Wish::Anew) };
+    let mut receiving = ann.begin(&path("a"), order).await.unwrap();
+    note(&receiving.name().await.unwrap().unwrap());
+    receiving.append(content(0, SIZE).into()).await.unwrap();
+    if way == Way::Now {
+        assert!(receiving.publish_now(Box::new(|| true)).await.unwrap().is_ok());
+        return;
+    }
+    published(receiving.settle(DataEnd::Clean, Control::Alive).await);
+}
+
+/// What a server tells of the upload of this name: to its owner, and to whoever else asks.
+fn told_of(machine: &Machine, id: &str) -> Named {
+    let told = Mutex::new(None);
+    assert!(machine.live(|server| async {
+        let (ann, bob) = (server.ann(), server.bob());
+        drop(server);
+        assert_eq!(bob.named(&path("a"), id).await.unwrap(), Named::Unknown);
+        assert!(!bob.has_just_published(&path("a"), SIZE).await.unwrap());
+        let named = ann.named(&path("a"), id).await.unwrap();
+        let whole = matches!(named, Named::Published(SIZE));
+        assert_eq!(ann.has_just_published(&path("a"), SIZE).await.unwrap(), whole);
+        *told.lock().unwrap() = Some(named);
+    }));
+    told.into_inner().unwrap().unwrap()
+}
+
+/// Kills a server at each step of it in turn, and asks the next two what became of it. `power`: with it goes what was
+/// staged and has no name.
+fn asked_after_each_step(way: Way, durability: Durability, power: bool) {
+    let mut published_and_killed = 0;
+    for step in 1.. {
+        let machine = Machine::new(durability);
+        // Of its size: only its name tells them apart.
+        machine.bench.put("a", &content(1, SIZE + 1));
+        machine.faults.dies_at.store(step, SeqCst);
+        let noted = Mutex::new(None);
+        let lived = machine.live(|server| named(way, server, &noted));
+        let published = machine.published();
+        published_and_killed += usize::from(published && !lived);
+        if power && !published {
+            let _ = std::fs::remove_dir_all(machine.bench.root().join(".haul/staging"));
+        }
+        let Some(id) = noted.into_inner().unwrap() else { continue };
+        for _ in 0..2 {
+            let told = told_of(&machine, &id);
+            let at = format!("{way:?}, {durability:?}, killed at step {step}: {told:?}");
+            match told {
+                Named::Published(SIZE) => assert!(published, "{at}"),
+                Named::Unfinished(Pending { offset, .. }) => assert!(!published && offset < SIZE, "{at}"),
+                Named::Unknown => assert!(!published && power, "{at}"),
+                Named::Published(_) | Named::Gone => panic!("{at}"),
+            }
+        }
+        if lived {
+            assert!(published && step > 3, "{way:?}: {step}");
+            break;
+        }
+    }
+    assert!(published_and_killed > 0, "{way:?}: between its name and the word that it has it");
+}
+
+#[test]
+fn killed_at_any_step_who_asks_hears_that_what_has_its_name_is_complete_and_nothing_else_is() {
+    for power in [false, true] {
+        for durability in [Durability::Full, Durability::Relaxed] {
+            for way in [Way::New, Way::Lanes] {
+                asked_after_each_step(way, durability, power);
+            }
+        }
+        asked_after_each_step(Way::Now, Durability::Relaxed, power);
+    }
 }

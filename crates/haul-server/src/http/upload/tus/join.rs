@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use haul_core::TreePath;
 use haul_proto::http::{
-    tus::{PartUrl, Refusal},
+    tus::{Concat, PartUrl, Refusal},
     upload_state::UploadState,
 };
 use http::{HeaderValue, StatusCode};
@@ -148,12 +148,23 @@ impl Drop for HalfWay {
     }
 }
 
-/// Drops what a server that was killed has left half-way put together: its parts are there.
+/// Drops what a server that was killed has left: files half-way put together, whose parts are there, and parts of those
+/// that it had just put together.
 ///
 /// # Errors
-/// Where what is known of unfinished uploads cannot be read or changed.
-pub(in crate::http) async fn drop_half(depot: &Arc<Depot>) -> Result<usize, ServerError> {
-    depot.drop_noted(|note| Note::read(note).concat.is_some()).await
+/// Where what is known of uploads cannot be read or changed.
+pub(in crate::http) async fn put_in_order(depot: &Arc<Depot>) -> Result<usize, ServerError> {
+    let half = depot.drop_noted(|note| Note::read(note).concat.is_some()).await?;
+    let joined = depot.drop_joined(parts_of).await?;
+    Ok(half + joined)
+}
+
+/// The names of the parts that a file with this note was put together from.
+fn parts_of(note: &[u8]) -> Vec<String> {
+    let Some(concat) = Note::read(note).concat else { return Vec::new() };
+    let Ok(Concat::Final(parts)) = Concat::parse(&concat) else { return Vec::new() };
+    let resources = parts.iter().filter_map(|part| Resource::parse(part.path()).and_then(Result::ok));
+    resources.filter(|resource| resource.part).map(|resource| resource.id).collect()
 }
 
 /// The answer that the same request has had.

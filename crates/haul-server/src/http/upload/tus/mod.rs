@@ -37,7 +37,7 @@ use crate::{
     metrics::Reason,
 };
 
-pub(in super::super) use join::drop_half;
+pub(in super::super) use join::put_in_order;
 
 /// Where uploads are created.
 pub(in super::super) const PATH: &str = "/-/tus";
