@@ -147,9 +147,11 @@ fn wrong_bytes_of_a_server_that_lost_count_are_dropped() {
 /// The run ends before a header can show that wrong bytes came, and the next one goes by date and size.
 #[test]
 fn what_no_header_has_confirmed_is_not_there_for_the_next_run() {
-    // Of the block that promises too much 50,000 bytes are right; then come a header and 20,000 bytes of the next one.
-    let behaviour =
-        || faulty(Which::Every, INSIDE, Fault::Short(30_000)).stall(Which::Every, INSIDE + 70_000);
+    // Of the block that promises too much 50,000 bytes are right; then come a header and 5,000 bytes of the next one.
+    let behaviour = || {
+        let behaviour = faulty(Which::Every, INSIDE, Fault::Short(10_000));
+        behaviour.stall(Which::Only(0), INSIDE + 55_000).instead_of(Which::From(1), "RETR", "451 not now")
+    };
     for lanes in ["1", "4"] {
         let stage = Stage::new(behaviour());
         stage.run(&["-n", lanes, "--timeout", "1", "--retries", "0"], 3);
@@ -158,7 +160,7 @@ fn what_no_header_has_confirmed_is_not_there_for_the_next_run() {
         assert!(!told.says_begun_anew(), "{told}");
         stage.stayed_in_blocks();
         let stage = Stage::new(behaviour());
-        stage.killed_after(INSIDE + 70_000, &["-n", lanes]);
+        stage.killed_after(INSIDE + 55_000, &["-n", lanes]);
         stage.peer.change(|behaviour| *behaviour = proper());
         stage.gets(lanes);
     }
@@ -167,13 +169,17 @@ fn what_no_header_has_confirmed_is_not_there_for_the_next_run() {
 /// It ignores MODE B, and its file looks like blocks up to where it ends.
 #[test]
 fn a_stream_that_looks_like_blocks_and_ends_well_is_not_kept() {
-    let bytes = b"\0\0\x01x\0\0\x01y\0\0\x05z";
-    for without in [&[][..], &["MDTM"]] {
-        let stage = Stage::new(faulty(Which::Every, 0, Fault::Streamed).without(without));
-        stage.peer.put_bytes("f.bin", bytes);
-        stage.run(&["-n", "1"], 0);
-        assert_eq!(stage.scene.read("f.bin"), bytes);
-        stage.ended_in_streams();
+    let large =
+        FILE.bytes(0..200_000).chunks(40_000).map(|piece| block(0, piece)).collect::<Vec<_>>().concat();
+    for bytes in [&b"\0\0\x01x\0\0\x01y\0\0\x05z"[..], &large[..large.len() - 1000]] {
+        for without in [&[][..], &["MDTM"]] {
+            let stage = Stage::new(faulty(Which::Every, 0, Fault::Streamed).without(without));
+            stage.peer.put_bytes("f.bin", bytes);
+            let told = stage.run(&["-n", "1"], 0);
+            assert!(stage.scene.read("f.bin") == bytes, "{told}");
+            assert!(told.all("changed").is_empty(), "{told}");
+            stage.ended_in_streams();
+        }
     }
 }
 
