@@ -37,7 +37,9 @@ impl Stage {
     fn gets_more(&self) -> Told {
         let urls = ["a", "b", "c"].map(|name| self.peer.url(&format!("sub/{name}")));
         let told = self.scene.run(&["-n", "1", "-j", "1", &urls[0], &urls[1], &urls[2]], 0);
-        ["a", "b", "c"].map(|name| SMALL.assert_file_is(self.scene.path(name)));
+        for name in ["a", "b", "c"] {
+            SMALL.assert_file_is(self.scene.path(name));
+        }
         told
     }
 
