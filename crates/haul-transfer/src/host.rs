@@ -1,5 +1,5 @@
-//! What a run learns of a host, over all of its transfers: how many connections it gets at a time, where a refusal teaches
-//! that it bears fewer; and what an FTP server there is like.
+//! What a run learns of a host, over all of its transfers: how many connections it gets at a time, where a refusal
+//! teaches that it bears fewer; and what an FTP server there is like.
 
 use std::sync::{
     Arc,

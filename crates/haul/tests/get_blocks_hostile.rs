@@ -195,6 +195,16 @@ fn a_link_that_brings_no_whole_block_is_asked_for_streams() {
     }
 }
 
+/// A block takes longer than the patience with a silent server.
+#[test]
+fn a_slow_link_is_not_given_up_within_a_block() {
+    let stage = Stage::of(proper().rate(Which::Every, 35_000), Content::new(132, 150_000));
+    let told = stage.gets_by(&["-n", "1", "--timeout", "1", "--retries", "0"]);
+    assert!(told.all("retry").is_empty(), "{told}");
+    stage.stayed_in_blocks();
+    assert_eq!(stage.peer.transfers().len(), 1);
+}
+
 #[test]
 fn what_came_in_blocks_that_were_broken_behind_a_marker_is_not_dropped() {
     // Nothing lies between the marker and what is wrong.
@@ -367,6 +377,15 @@ fn a_doubt_that_nobody_has_is_a_lost_count() {
         let told = stage.gets("1");
         stage.ended_in_streams();
         assert!(told.says_begun_anew(), "{count}: {told}");
+    }
+    // Of a text each third byte may be a blank or an `, which say the same, and the end.
+    for text in ["ab ", "a b ", "`a ", "   a"] {
+        let stage = Stage::new(faulty(Which::Every, 150_000, Fault::Short(3 + 10_000)));
+        let text = text.repeat(100_000);
+        stage.peer.put_bytes("f.bin", text.as_bytes());
+        stage.run(&["-n", "1"], 0);
+        assert!(stage.scene.read("f.bin") == text.as_bytes());
+        stage.ended_in_streams();
     }
 }
 

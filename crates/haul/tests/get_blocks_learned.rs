@@ -1,5 +1,5 @@
-//! What `haul get` learns of an FTP server's MODE B holds for the whole run and all of the server's files; and what a server
-//! answers to other questions in that mode is not taken for what it says in MODE S.
+//! What `haul get` learns of an FTP server's MODE B holds for the whole run and all of the server's files; and what a
+//! server answers to other questions in that mode is not taken for what it says in MODE S.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 

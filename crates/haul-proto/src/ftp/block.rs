@@ -178,8 +178,8 @@ impl Decoder {
         let _ = self.begun(&mut bytes);
     }
 
-    /// Reads on behind [`Wrong::Suspect`]: the bytes of that block come next, as those of any other, for whoever takes none of
-    /// them and wants to see whether it is a block at all.
+    /// Reads on behind [`Wrong::Suspect`]: the bytes of that block come next, as those of any other, for whoever
+    /// takes none of them and wants to see whether it is a block at all.
     ///
     /// # Errors
     /// As [`Self::next`].

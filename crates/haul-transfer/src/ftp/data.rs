@@ -101,7 +101,7 @@ impl Data {
     }
 
     async fn read_blocks(&mut self) -> Result<Piece, FtpError> {
-        // What is wrong is told behind the bytes that were handed on.
+        // What is wrong is told behind the bytes that were handed on; there are no others, all were looked at.
         self.unwrapped()?;
         if self.parted {
             return Ok(Piece::End { clean: true });
@@ -110,8 +110,8 @@ impl Data {
             // Nothing may stand behind the end. The server may leave the connection open (RFC 959 §3.4).
             if !matches!(tokio::time::timeout(PARTING, self.fill()).await, Ok(Ok(1..))) {
                 self.parted = true;
-                let rest = self.from_blocks.as_mut().map(|blocks| blocks.rest(&mut self.buffer));
-                let rest = rest.filter(|rest| !rest.is_empty());
+                let rest = self.from_blocks.as_mut().map(|blocks| blocks.rest(&mut self.buffer)).transpose();
+                let rest = rest.map_err(FtpError::BadBlocks)?.filter(|rest| !rest.is_empty());
                 return Ok(rest.map_or(Piece::End { clean: true }, Piece::Bytes));
             }
         } else {

@@ -1,11 +1,12 @@
 //! What a download in MODE B takes off its bytes (RFC 959 §3.4.2, §3.5): the header before each block, restart markers,
 //! and the end of the file, without which no file is whole.
 //!
-//! Whoever has lost count on the way, of a block's bytes or of where it began, takes bytes of the file for a header, and
-//! hardly any are one. So a block's bytes are held back, where they came into the buffer, until a header has come behind
-//! them that can be one. A marker that is an offset is held against the place where it stands, which finds out the rest:
-//! what was handed on since the last one that agreed may still be wrong. One that is a mere name says nothing here; it is
-//! noted that the server has such. The end of a record means nothing in a file without records (STRU F).
+//! Whoever has lost count on the way, of a block's bytes or of where it began, takes bytes of the file for a header,
+//! and hardly any are one. So a block's bytes are held back, where they came into the buffer, until a header has come
+//! behind them that can be one. A marker that is an offset is held against the place where it stands, which finds out
+//! the rest: what was handed on since the last one that agreed may still be wrong. One that is a mere name says
+//! nothing here; it is noted that the server has such. The end of a record means nothing in a file without records
+//! (STRU F).
 
 use std::ops::Range;
 
@@ -14,6 +15,8 @@ use haul_proto::ftp::block::{Decoder, Next, Wrong};
 
 /// More than this of headers and markers in a row, without a byte of the file, is not waited through.
 const MOST_BESIDE: usize = 64 << 10;
+/// So many headers in a row that say "suspect" are no chance, in whatever text they would stand.
+const MOST_SUSPECT: u8 = 16;
 
 /// Where a download in blocks is.
 #[derive(Debug)]
@@ -29,8 +32,10 @@ pub(crate) struct FromBlocks {
     beside: usize,
     agreed: bool,
     names: bool,
-    /// Where the block begins that its sender suspects, if it is one: its bytes are passed over.
+    /// Where the blocks begin that their sender suspects, if they are some: their bytes are passed over.
     suspect: Option<u64>,
+    /// How many they are.
+    suspects: u8,
     /// What is wrong. It is told behind the bytes that were handed on.
     bad: Option<BadBlocks>,
 }
@@ -94,12 +99,14 @@ impl FromBlocks {
             agreed: false,
             names: false,
             suspect: None,
+            suspects: 0,
             bad: None,
         }
     }
 
-    /// Takes what can be handed on off the buffer, if there is anything. What stays there is held back, and belongs before
-    /// all that comes next. Bytes of several blocks come as one piece: each piece is written, and written down, by itself.
+    /// Takes what can be handed on off the buffer, if there is anything. What stays there is held back, and belongs
+    /// before all that comes next. Bytes of several blocks come as one piece: each piece is written, and written
+    /// down, by itself.
     pub(super) fn next(&mut self, buffer: &mut BytesMut) -> Result<Bytes, BadBlocks> {
         if let Some(bad) = self.bad {
             return Err(bad);
@@ -122,9 +129,11 @@ impl FromBlocks {
     }
 
     /// What was held back, once the end was told and nothing has come behind it.
-    pub(super) fn rest(&mut self, buffer: &mut BytesMut) -> Bytes {
+    pub(super) fn rest(&mut self, buffer: &mut BytesMut) -> Result<Bytes, BadBlocks> {
+        self.bad = self.suspect.map(|at| BadBlocks::Suspect { at });
         self.unconfirmed += self.held as u64;
-        buffer.split_to(std::mem::take(&mut self.held)).freeze()
+        let rest = buffer.split_to(std::mem::take(&mut self.held)).freeze();
+        self.bad.filter(|_| rest.is_empty()).map_or(Ok(rest), Err)
     }
 
     /// Moves the bytes of blocks together, those that were held back first.
@@ -167,8 +176,8 @@ impl FromBlocks {
         Gathered { bytes, agreed, good }
     }
 
-    /// What stands beside the bytes of the file, headers, markers, the end: how much of it was taken, and what it says of
-    /// the bytes before it. `None`: more has to come.
+    /// What stands beside the bytes of the file, headers, markers, the end: how much of it was taken, and what it
+    /// says of the bytes before it. `None`: more has to come.
     fn step(&mut self, wire: &[u8]) -> Result<Option<(usize, Sign)>, BadBlocks> {
         // What a block says besides its bytes comes first; then no more is given than is taken.
         let (mut head, mut told) = (&[][..], self.decoder.next(&mut &[][..]));
@@ -196,17 +205,17 @@ impl FromBlocks {
             Ok(None) if self.decoder.room() > 0 => Sign::Header,
             // The end is one if nothing comes behind it, which is seen elsewhere.
             Ok(_) => Sign::Nothing,
-            // Two such headers at their places are no chance.
-            Err(Wrong::Suspect) if self.suspect.is_some() => Sign::Header,
+            Err(Wrong::Suspect) if self.suspects == MOST_SUSPECT => Sign::Header,
             Err(Wrong::Suspect) => {
-                self.suspect = Some(self.at);
+                self.suspect.get_or_insert(self.at);
+                self.suspects += 1;
                 self.decoder.pass_suspect().map_err(BadBlocks::Wrong)?;
                 Sign::Nothing
             }
             Err(wrong) => return Err(BadBlocks::Wrong(wrong)),
         };
         match self.suspect {
-            Some(at) if sign != Sign::Nothing || self.has_ended() => Err(BadBlocks::Suspect { at }),
+            Some(at) if sign != Sign::Nothing => Err(BadBlocks::Suspect { at }),
             _ => Ok(Some((head.len(), sign))),
         }
     }
@@ -221,8 +230,8 @@ impl FromBlocks {
         self.decoder.has_ended()
     }
 
-    /// Whether bytes were handed on that no marker has confirmed: should the blocks turn out to be none, these are not to
-    /// be relied on.
+    /// Whether bytes were handed on that no marker has confirmed: should the blocks turn out to be none, these are
+    /// not to be relied on.
     pub(crate) fn is_unconfirmed(&self) -> bool {
         self.unconfirmed > 0
     }
@@ -257,9 +266,12 @@ mod tests {
                 }
             }
         }
-        let held = blocks.rest(&mut buffer).to_vec();
-        assert!(buffer.is_empty(), "all of it was looked at");
-        (file, held, Ok(()), blocks)
+        let held = buffer.to_vec();
+        assert_eq!(held.len(), blocks.held, "all of it was looked at");
+        if blocks.has_ended() {
+            assert!(blocks.rest(&mut buffer).is_ok_and(|rest| rest == held) || held.is_empty());
+        }
+        (file, held, blocks.bad.map_or(Ok(()), Err), blocks)
     }
 
     fn wrapped(bytes: &[u8]) -> Vec<u8> {
@@ -376,15 +388,22 @@ mod tests {
     #[test]
     fn a_suspect_block_is_one_where_another_stands_behind_it() {
         let suspect = |wire: &[u8], step| read(3, wire, step);
-        for behind in [&b"\0\0\x01"[..], b"\x10\0\x016", b"\x40\0\0", b"\x20\0\x01", b"\xa0\0\0"] {
+        let many = b"\xa0\0\0".repeat(MOST_SUSPECT.into());
+        for behind in
+            [&b"\0\0\x01"[..], b"\x10\0\x016", b"\x40\0\0", b"\x60\0\0", b"\x20\0\x01x\0\0\x01", &many]
+        {
             for step in STEPS {
-                let (file, _, result, _) = suspect(&[b"\0\0\x01a\x20\0\x02xx", behind].concat(), step);
-                assert_eq!((&file[..], result), (&b"a"[..], Err(BadBlocks::Suspect { at: 4 })), "{behind:?}");
+                let wire = [b"\0\0\x01a\x20\0\x02xx", behind].concat();
+                let (file, held, result, _) = suspect(&wire, step);
+                let came = [file, held].concat();
+                assert_eq!((&came[..], result), (&b"a"[..], Err(BadBlocks::Suspect { at: 4 })), "{behind:?}");
             }
         }
         for (behind, bad) in [
             (&b"\x07\0\x01"[..], BadBlocks::Wrong(Wrong::Descriptor(7))),
             (b"\x10\0\x017", BadBlocks::Elsewhere { says: 7, at: 6 }),
+            (b"\x20\0\x01x\x07\0\x01", BadBlocks::Wrong(Wrong::Descriptor(7))),
+            (b"\x60\0\0x", BadBlocks::Wrong(Wrong::Behind)),
         ] {
             for step in STEPS {
                 let (file, _, result, _) = suspect(&[b"\0\0\x01a\x20\0\x02xx", behind].concat(), step);

@@ -4,9 +4,10 @@
 //! session that brings the bytes. That REST does what it says is shown once for each server: the last byte is asked
 //! for, and one byte must come.
 //!
-//! Where FEAT has MODE B bytes come in blocks, until those of this server are found to be broken. In MODE B REST takes a marker of the
-//! server's (RFC 959 §3.5), and not an offset as in MODE S (RFC 3659 §5): of a server whose markers are offsets it is the
-//! same, which that last byte shows too; of one whose markers are names no more is asked in blocks.
+//! Where FEAT has MODE B bytes come in blocks, until those of this server are found to be broken. In MODE B REST
+//! takes a marker of the server's (RFC 959 §3.5), and not an offset as in MODE S (RFC 3659 §5): of a server whose
+//! markers are offsets it is the same, which that last byte shows too; of one whose markers are names no more is
+//! asked in blocks.
 
 mod confirm;
 mod proof;
@@ -165,8 +166,8 @@ impl FtpSource {
         Ok(Entity { size, modified, ..Entity::default() })
     }
 
-    /// SIZE counts what would be sent in the mode of the moment (RFC 3659 §4.1): in blocks it is asked for only of a server
-    /// that was seen to tell the same one in both.
+    /// SIZE counts what would be sent in the mode of the moment (RFC 3659 §4.1): in blocks it is asked for only of a
+    /// server that was seen to tell the same one in both.
     async fn size(&self, session: &mut Session, file: &File) -> Result<Option<u64>, FtpError> {
         let Known { size: bare, server, .. } = &*self.known;
         if session.is_in_blocks() && !server.tells_one_size() {
@@ -239,8 +240,12 @@ impl FtpSource {
         if !session.is_in_blocks() {
             return started;
         }
-        self.known.server.leave_blocks(why);
-        session.start(from, retr).await
+        // Or it is not the blocks that are refused.
+        let bare = session.start(from, retr).await;
+        if bare.is_ok() {
+            self.known.server.leave_blocks(why);
+        }
+        bare
     }
 
     /// Asks for the last byte, in blocks first, where the server has them.

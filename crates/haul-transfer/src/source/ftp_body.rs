@@ -4,11 +4,11 @@
 //! SIZE and the server has said that it sent all (226). What is wanted no further is broken off, and the session is
 //! kept for the next one.
 //!
-//! In MODE B the end is told among the bytes: a connection that ends without it was cut, whatever the server says then.
-//! A server whose blocks turn out to be broken is asked for none any more. What it sent before may have been broken as
-//! well, and is not relied on, unless a restart marker has shown since that nobody had lost count. So is one whose blocks do
-//! not come to their ends, where the size tells what is missing: bytes count once the header behind their block has come,
-//! and a stream needs none.
+//! In MODE B the end is told among the bytes: a connection that ends without it was cut, whatever the server says
+//! then. A server whose blocks turn out to be broken is asked for none any more. What it sent before may have been
+//! broken as well, and is not relied on, unless a restart marker has shown since that nobody had lost count. So is
+//! one whose blocks do not come to their ends, where the size tells what is missing: bytes count once the header
+//! behind their block has come, and a stream needs none.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -151,8 +151,8 @@ impl FtpBody {
         }
     }
 
-    /// No more comes of these blocks, and no end was told. Whether that is the server's way: all came, or it is so again and
-    /// again at this place. Where the size is known a stream can do without.
+    /// No more comes of these blocks, and no end was told. Whether that is the server's way: all came, or it is so
+    /// again and again at this place. Where the size is known a stream can do without.
     fn lacks_end(&self, blocks: &FromBlocks) -> bool {
         let all = self.size.is_some_and(|size| size <= blocks.at());
         let hopeless = all || self.known.is_hopeless(self.at);
@@ -177,8 +177,8 @@ impl FtpBody {
         if !done {
             return broken(&FtpError::Refused { command: "the transfer".into(), reply });
         }
-        // It says that it sent all. Where nobody knows the size that may as well be a cut that comes each time, and a stream
-        // would end there, too.
+        // It says that it sent all. Where nobody knows the size that may as well be a cut that comes each time, and a
+        // stream would end there, too.
         if hopeless && self.size.is_none() {
             return Failed::new(Trouble::Fatal, no_end.message);
         }
