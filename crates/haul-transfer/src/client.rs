@@ -102,7 +102,8 @@ impl Client {
         }
         let login = self.secrets.login_for(owner, url);
         let (options, idle) = (Arc::clone(&self.ftp), Arc::clone(&self.ftp_idle));
-        AnySource::Ftp(FtpSource::new(url, login, self.connector.clone(), options, idle))
+        let server = Arc::clone(&self.host(url).ftp);
+        AnySource::Ftp(FtpSource::new(url, login, self.connector.clone(), options, (idle, server)))
     }
 
     /// What sessions with the FTP server of a URL are made of.

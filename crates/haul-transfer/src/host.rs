@@ -1,4 +1,5 @@
-//! How many connections a host gets at a time, over all transfers of a run; a refusal teaches that it bears fewer.
+//! What a run learns of a host, over all of its transfers: how many connections it gets at a time, where a refusal
+//! teaches that it bears fewer; and what an FTP server there is like.
 
 use std::sync::{
     Arc,
@@ -7,11 +8,15 @@ use std::sync::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::source::FtpServer;
+
 /// One host.
 #[derive(Debug)]
 pub(crate) struct Host {
     slots: Arc<Semaphore>,
     most: AtomicUsize,
+    /// The FTP server, where there is one.
+    pub(crate) ftp: Arc<FtpServer>,
 }
 
 /// The right to one connection.
@@ -23,7 +28,7 @@ pub(crate) struct Slot {
 
 impl Host {
     pub(crate) fn new(most: usize) -> Self {
-        Self { slots: Arc::new(Semaphore::new(most)), most: AtomicUsize::new(most) }
+        Self { slots: Arc::new(Semaphore::new(most)), most: AtomicUsize::new(most), ftp: Arc::default() }
     }
 
     /// Waits for its turn. `None` never comes: the slots are never closed.
@@ -42,7 +47,7 @@ impl Host {
 impl Slot {
     /// The host refused this connection beside the others: one fewer than are open now is what it bears.
     pub(crate) fn refused(self) {
-        let Host { slots, most } = &*self.host;
+        let Host { slots, most, .. } = &*self.host;
         let free = slots.available_permits();
         let open = most.load(Relaxed).saturating_sub(free);
         if open > 1 {

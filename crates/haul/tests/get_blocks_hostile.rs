@@ -8,83 +8,25 @@ mod scene;
 use std::time::Duration;
 
 use haul_testkit::{
-    Content, Cut, FtpBehaviour, FtpPeer,
+    Content, Cut, FtpBehaviour,
     hostile::{
         Which,
         ftp::{Blocks, Completion, Fault, Rest, Sizes, block, marker},
     },
 };
 
-use scene::{MIB, SOON, Scene, Told, ftp::wait_until_left};
+use scene::{
+    MIB, SOON, Told,
+    stage::{SIZE, Stage, slow},
+};
 
-const SIZE: u64 = 16 * MIB + 4321;
 const FILE: Content = Content::new(130, SIZE);
-/// Behind the first marker, and not at one.
-const INSIDE: u64 = MIB + 300_000;
-
-/// A server with `f.bin` in blocks, and a folder for it.
-struct Stage {
-    scene: Scene,
-    peer: FtpPeer,
-    url: String,
-}
+/// Behind the first marker, and not at one; and so far behind it that one read cannot bring all that is between them.
+const INSIDE: u64 = MIB + 350_000;
 
 impl Stage {
     fn new(behaviour: FtpBehaviour) -> Self {
-        let peer = FtpPeer::start(behaviour);
-        peer.put("f.bin", FILE);
-        let url = peer.url("f.bin");
-        Self { scene: Scene::in_memory(), peer, url }
-    }
-
-    #[track_caller]
-    fn run(&self, args: &[&str], code: i32) -> Told {
-        self.scene.run(&[args, &[&self.url]].concat(), code)
-    }
-
-    /// Fetches it on so many lanes, and it is there as it should be.
-    #[track_caller]
-    fn gets(&self, lanes: &str) -> Told {
-        let told = self.run(&["-n", lanes], 0);
-        FILE.assert_file_is(self.scene.path("f.bin"));
-        self.scene.assert_only("f.bin");
-        told
-    }
-
-    /// Kills a run when the peer has sent so much more.
-    #[track_caller]
-    fn killed_after(&self, bytes: u64, args: &[&str]) {
-        let goal = self.peer.body_sent() + bytes;
-        let haul = self.scene.get(&[args, &[&self.url]].concat()).spawn();
-        self.peer.wait_until_sent(goal, SOON);
-        let end = haul.kill_9();
-        assert_eq!(end.signal, Some(9), "it was still at work\n{}", end.stderr);
-        wait_until_left(&self.peer);
-    }
-
-    /// The modes that were asked for, and the transfers, in order.
-    fn modes(&self) -> Vec<String> {
-        let commands = self.peer.commands().into_iter().map(|command| command.line);
-        commands.filter(|line| line.starts_with("MODE") || line.starts_with("RETR")).collect()
-    }
-
-    /// Blocks were asked for, and the last transfer was none of blocks.
-    #[track_caller]
-    fn ended_in_streams(&self) {
-        let commands = self.peer.commands();
-        let last = commands.iter().rposition(|command| command.line.starts_with("RETR")).unwrap();
-        let own = commands[..last].iter().filter(|command| command.session == commands[last].session);
-        let mut lines = own.map(|command| command.line.as_str());
-        let mode = lines.rfind(|line| line.starts_with("MODE"));
-        assert_ne!(mode, Some("MODE B"), "{:?}", self.modes());
-        assert!(self.peer.count("MODE B") > 0, "{:?}", self.modes());
-    }
-
-    /// No transfer was one without blocks.
-    #[track_caller]
-    fn stayed_in_blocks(&self) {
-        assert_eq!(self.peer.count("MODE S"), 0, "{:?}", self.modes());
-        assert!(self.peer.count("MODE B") > 0, "{:?}", self.modes());
+        Self::of(behaviour, FILE)
     }
 }
 
@@ -94,10 +36,6 @@ fn proper() -> FtpBehaviour {
 
 fn faulty(which: Which, at: u64, fault: Fault) -> FtpBehaviour {
     FtpBehaviour::proper().blocks(Blocks::default().fault(which, at, fault))
-}
-
-fn slow(behaviour: FtpBehaviour) -> FtpBehaviour {
-    behaviour.rate(Which::Every, 24 * MIB)
 }
 
 /// All that shows that blocks are none, or of another place than they seem to be.
@@ -148,8 +86,7 @@ fn a_server_that_says_blocks_and_refuses_them_is_asked_for_streams() {
         for lanes in ["1", "4"] {
             let stage = Stage::new(proper().instead("MODE B", reply));
             stage.gets(lanes);
-            let asked = stage.peer.count("MODE B");
-            assert!((1..=stage.peer.sessions()).contains(&asked), "{reply}: {:?}", stage.modes());
+            assert_eq!(stage.peer.count("MODE B"), 1, "{reply}: {:?}", stage.modes());
         }
     }
     let stage = Stage::new(proper().instead_of(Which::Only(0), "RETR", "504 not in this mode"));
@@ -200,7 +137,72 @@ fn wrong_bytes_of_a_server_that_lost_count_are_dropped() {
             assert!(told.says_begun_anew(), "{fault:?}: {told}");
             assert!(told.fetched() < SIZE + 3 * MIB, "{fault:?}: {told}");
         }
+        // A lane that has all it wants asks for no more, and does not see what is wrong behind that.
+        if !matches!(fault, Fault::Raw(_)) {
+            Stage::new(slow(faulty(Which::Every, INSIDE, fault))).gets("4");
+        }
     }
+}
+
+/// The run ends before a header can show that wrong bytes came, and the next one goes by date and size.
+#[test]
+fn what_no_header_has_confirmed_is_not_there_for_the_next_run() {
+    // Of the block that promises too much 50,000 bytes are right; then come a header and 5,000 bytes of the next one.
+    let behaviour = || {
+        let behaviour = faulty(Which::Every, INSIDE, Fault::Short(10_000));
+        behaviour.stall(Which::Only(0), INSIDE + 55_000).instead_of(Which::From(1), "RETR", "451 not now")
+    };
+    for lanes in ["1", "4"] {
+        let stage = Stage::new(behaviour());
+        stage.run(&["-n", lanes, "--timeout", "1", "--retries", "0"], 3);
+        stage.peer.change(|behaviour| *behaviour = proper());
+        let told = stage.gets(lanes);
+        assert!(!told.says_begun_anew(), "{told}");
+        let stage = Stage::new(behaviour());
+        let haul = stage.scene.get(&["-n", lanes, &stage.url]).spawn();
+        stage.peer.wait_until_sent(INSIDE + 55_000, SOON);
+        haul.kill_9();
+        stage.peer.change(|behaviour| *behaviour = proper());
+        stage.gets(lanes);
+    }
+}
+
+/// It ignores MODE B, and its file looks like blocks up to where it ends.
+#[test]
+fn a_stream_that_looks_like_blocks_and_ends_well_is_not_kept() {
+    let large =
+        FILE.bytes(0..200_000).chunks(40_000).map(|piece| block(0, piece)).collect::<Vec<_>>().concat();
+    for bytes in [&b"\0\0\x01x\0\0\x01y\0\0\x05z"[..], &large[..large.len() - 1000]] {
+        for without in [&[][..], &["MDTM"]] {
+            let stage = Stage::new(faulty(Which::Every, 0, Fault::Streamed).without(without));
+            stage.peer.put_bytes("f.bin", bytes);
+            let told = stage.run(&["-n", "1"], 0);
+            assert!(stage.scene.read("f.bin") == bytes, "{told}");
+            assert!(told.all("changed").is_empty(), "{told}");
+            stage.ended_in_streams();
+        }
+    }
+}
+
+#[test]
+fn a_link_that_brings_no_whole_block_is_asked_for_streams() {
+    let content = Content::new(131, 2 * MIB);
+    for how in [Cut::Fin, Cut::Rst] {
+        let stage = Stage::of(proper().cut(Which::Every, 45_000, how), content);
+        let told = stage.gets("1");
+        stage.ended_in_streams();
+        assert!(told.fetched() < content.size() + MIB, "{how:?}: {told}");
+    }
+}
+
+/// A block takes longer than the patience with a silent server.
+#[test]
+fn a_slow_link_is_not_given_up_within_a_block() {
+    let stage = Stage::of(proper().rate(Which::Every, 35_000), Content::new(132, 150_000));
+    let told = stage.gets_by(&["-n", "1", "--timeout", "1", "--retries", "0"]);
+    assert!(told.all("retry").is_empty(), "{told}");
+    stage.stayed_in_blocks();
+    assert_eq!(stage.peer.transfers().len(), 1);
 }
 
 #[test]
@@ -210,7 +212,11 @@ fn what_came_in_blocks_that_were_broken_behind_a_marker_is_not_dropped() {
     let told = stage.gets("1");
     assert!(!told.says_begun_anew(), "{told}");
     assert!(told.fetched() < SIZE + MIB, "{told}");
+    // No header has come behind what lies between.
     let stage = Stage::new(faulty(Which::Every, 4 * MIB + 1000, Fault::Raw(vec![7, 0, 1, b'x'])));
+    let told = stage.gets("1");
+    assert!(!told.says_begun_anew(), "{told}");
+    let stage = Stage::new(faulty(Which::Every, 3 * MIB + INSIDE, Fault::Raw(vec![7, 0, 1, b'x'])));
     let told = stage.gets("1");
     let remark = told.all("remark")[0]["text"].as_str().unwrap();
     assert!(remark.contains("MODE B") && remark.contains("begun anew"), "{told}");
@@ -262,11 +268,30 @@ fn an_end_that_is_never_told_is_had_from_a_stream_where_the_size_is_known() {
 }
 
 #[test]
+fn a_server_that_is_silent_where_the_end_belongs_is_asked_for_streams() {
+    let blocks =
+        || Blocks::default().fault(Which::Every, 0, Fault::NoEnd).fault(Which::Every, 0, Fault::LeftOpen);
+    for lanes in ["1", "4"] {
+        let stage = Stage::new(proper().blocks(blocks()));
+        stage.gets_by(&["-n", lanes, "--timeout", "1", "--retries", "4"]);
+        stage.ended_in_streams();
+    }
+    // Also where the last byte alone is asked for.
+    let stage = Stage::new(slow(proper()));
+    stage.killed_after(SIZE / 2, &["-n", "1"]);
+    stage.peer.change(|behaviour| behaviour.blocks = Some(blocks()));
+    let told = stage.gets_by(&["-n", "1", "--timeout", "1", "--retries", "4"]);
+    stage.ended_in_streams();
+    assert!(!told.says_begun_anew(), "{told}");
+}
+
+#[test]
 fn of_a_server_that_lost_count_near_the_end_nothing_wrong_is_kept() {
     for fault in lost() {
         let stage = Stage::new(faulty(Which::Every, SIZE - 3000, fault.clone()));
         let told = stage.gets("1");
-        assert!(told.says_begun_anew(), "{fault:?}: {told}");
+        stage.ended_in_streams();
+        assert!(told.all("changed").is_empty(), "{fault:?}: {told}");
     }
 }
 
@@ -340,6 +365,27 @@ fn bytes_that_the_server_does_not_vouch_for_are_asked_for_again_and_then_refused
         assert!(told.message().contains("does not vouch"), "{told}");
         assert!(told.failed()["kept"].as_u64() > Some(9 * MIB), "{told}");
         assert_eq!(stage.scene.files(), ["f.bin.part", "f.bin.part.haul"]);
+    }
+}
+
+/// What is read as a mark of doubt is a byte of the file: no block stands behind what would be that one.
+#[test]
+fn a_doubt_that_nobody_has_is_a_lost_count() {
+    for (count, rest) in [(0_u16, &b"x"[..]), (4, b""), (4, b"x"), (50_000, b""), (u16::MAX, b"")] {
+        let fault = Fault::Raw([&[32][..], &count.to_be_bytes(), rest].concat());
+        let stage = Stage::new(faulty(Which::Every, INSIDE, fault));
+        let told = stage.gets("1");
+        stage.ended_in_streams();
+        assert!(told.says_begun_anew(), "{count}: {told}");
+    }
+    // Of a text each third byte may be a blank or an `, which say the same, and the end.
+    for text in ["ab ", "a b ", "`a ", "   a"] {
+        let stage = Stage::new(faulty(Which::Every, 150_000, Fault::Short(3 + 10_000)));
+        let text = text.repeat(100_000);
+        stage.peer.put_bytes("f.bin", text.as_bytes());
+        stage.run(&["-n", "1"], 0);
+        assert!(stage.scene.read("f.bin") == text.as_bytes());
+        stage.ended_in_streams();
     }
 }
 

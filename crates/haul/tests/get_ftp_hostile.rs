@@ -21,9 +21,9 @@ use haul_testkit::{
 use scene::{
     MIB, SOON, Scene, Told,
     ftp::{heard, says_for_ever, speaks, wait_until_left},
+    stage::{SIZE, Stage, slow},
 };
 
-const SIZE: u64 = 16 * MIB + 4321;
 const FILE: Content = Content::new(80, SIZE);
 /// What lanes may bring that nobody wants any more when they are let go.
 const SPILL: u64 = MIB;
@@ -32,47 +32,9 @@ fn proper() -> FtpBehaviour {
     FtpBehaviour::proper()
 }
 
-/// A server with `f.bin`, and a folder for it.
-struct Stage {
-    scene: Scene,
-    peer: FtpPeer,
-    url: String,
-}
-
 impl Stage {
     fn new(behaviour: FtpBehaviour) -> Self {
-        Self::at(FtpPeer::start(behaviour), FILE)
-    }
-
-    fn at(peer: FtpPeer, content: Content) -> Self {
-        peer.put("f.bin", content);
-        let url = peer.url("f.bin");
-        Self { scene: Scene::in_memory(), peer, url }
-    }
-
-    #[track_caller]
-    fn run(&self, args: &[&str], code: i32) -> Told {
-        self.scene.run(&[args, &[&self.url]].concat(), code)
-    }
-
-    /// Fetches it on so many lanes, and it is there as it should be.
-    #[track_caller]
-    fn gets(&self, lanes: &str) -> Told {
-        let told = self.run(&["-n", lanes], 0);
-        FILE.assert_file_is(self.scene.path("f.bin"));
-        self.scene.assert_only("f.bin");
-        told
-    }
-
-    /// Kills a run when the peer has sent so much more.
-    #[track_caller]
-    fn killed_after(&self, bytes: u64, args: &[&str]) {
-        let goal = self.peer.body_sent() + bytes;
-        let haul = self.scene.get(&[args, &[&self.url]].concat()).spawn();
-        self.peer.wait_until_sent(goal, SOON);
-        let end = haul.kill_9();
-        assert_eq!(end.signal, Some(9), "it was still at work\n{}", end.stderr);
-        wait_until_left(&self.peer);
+        Self::of(behaviour, FILE)
     }
 
     /// Fetches on one lane and on four.
@@ -92,17 +54,13 @@ impl Stage {
     }
 }
 
-fn slow(behaviour: FtpBehaviour) -> FtpBehaviour {
-    behaviour.rate(Which::Every, 24 * MIB)
-}
-
 // ---- connections that end
 
 #[test]
 fn data_connections_cut_every_five_mebibytes_cost_seconds() {
     let content = Content::new(81, 256 * MIB);
     for how in [Cut::Fin, Cut::Rst] {
-        let stage = Stage::at(FtpPeer::start(proper().cut(Which::Every, 5 * MIB, how)), content);
+        let stage = Stage::of(proper().cut(Which::Every, 5 * MIB, how), content);
         let told = stage.run(&["-n", "1"], 0);
         content.assert_file_is(stage.scene.path("f.bin"));
         assert!(told.seconds() < 12.0, "{how:?}: {told}");

@@ -178,6 +178,17 @@ impl Decoder {
         let _ = self.begun(&mut bytes);
     }
 
+    /// Reads on behind [`Wrong::Suspect`]: the bytes of that block come next, as those of any other, for whoever
+    /// takes none of them and wants to see whether it is a block at all.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub fn pass_suspect(&mut self) -> Result<(), Wrong> {
+        let [descriptor, ..] = &mut self.header;
+        *descriptor &= !SUSPECT;
+        self.begun(&mut &[][..]).map(drop)
+    }
+
     /// Whether the end of the file was told.
     pub fn has_ended(&self) -> bool {
         self.ended
@@ -358,6 +369,26 @@ mod tests {
             let again = if told.is_err() { told } else { Err(Wrong::Behind) };
             assert_eq!(decoder.next(&mut &b"x"[..]), again);
         }
+    }
+
+    #[test]
+    fn what_stands_behind_a_suspect_block_can_be_read() {
+        for (block, told) in [
+            (&b"\x20\0\x02ab"[..], Ok(None)),
+            (b"\x60\0\x02ab", Ok(Some(Next::End))),
+            (b"\x20\0\0", Ok(None)),
+            (b"\x30\0\x02m1", Ok(Some(Next::Marker(Marker::new("m1").unwrap())))),
+        ] {
+            let (mut decoder, mut rest) = (Decoder::default(), block);
+            assert_eq!(decoder.next(&mut rest), Err(Wrong::Suspect));
+            assert_eq!(decoder.pass_suspect(), Ok(()));
+            let room = decoder.room();
+            decoder.passed(room);
+            assert_eq!(decoder.next(&mut &rest[room..]), told);
+        }
+        let mut decoder = Decoder::default();
+        assert_eq!(decoder.next(&mut &b"\x30\0\0"[..]), Err(Wrong::Suspect));
+        assert_eq!(decoder.pass_suspect(), Err(Wrong::Marker));
     }
 
     fn piece() -> impl Strategy<Value = Vec<u8>> {

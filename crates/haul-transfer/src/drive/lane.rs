@@ -41,7 +41,7 @@ pub(super) enum Word {
         digests: Vec<Digest>,
     },
     Checked(Match),
-    /// Still at work: comparing, or waiting for its turn.
+    /// Still at work: comparing, waiting for its turn, or for what has to come before a piece can be had.
     Heard,
     Bytes {
         at: u64,
@@ -171,6 +171,10 @@ async fn run<S: Source>(
             },
         };
         let len = piece.len();
+        if len == 0 {
+            tell(shared, id, Word::Heard).await;
+            continue;
+        }
         tell(shared, id, Word::Bytes { at, bytes: piece, turn }).await;
         at += len as u64;
         if let Some(limit) = &shared.limit {

@@ -7,14 +7,9 @@
 use std::{io, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use haul_proto::ftp::block::Wrong;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{
-    BadBlocks, FtpError,
-    blocks::Blocks,
-    from_blocks::{Came, FromBlocks},
-};
+use super::{FromBlocks, FtpError, blocks::Blocks};
 use crate::connect::{Encryption, Stream};
 
 /// The most that is read at a time; larger pieces bring no more speed.
@@ -35,12 +30,14 @@ pub(crate) struct Data {
     blocks: Option<Blocks>,
     /// Bytes come in blocks.
     from_blocks: Option<FromBlocks>,
+    /// Nothing came behind their end.
+    parted: bool,
 }
 
 /// What came next.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
-    /// Bytes, at least one.
+    /// Bytes. None: in blocks some came that are held back until more has come.
     Bytes(Bytes),
     /// The server closed it, or told the end of the file.
     End {
@@ -53,7 +50,7 @@ impl Data {
     /// With pieces of up to `most` bytes.
     pub(super) fn new(stream: Stream, most: usize) -> Self {
         let most = most.clamp(SMALLEST_READ, LARGEST_READ);
-        Self { stream, buffer: BytesMut::new(), most, blocks: None, from_blocks: None }
+        Self { stream, buffer: BytesMut::new(), most, blocks: None, from_blocks: None, parted: false }
     }
 
     /// What comes, from the byte `at` of the file on, comes in blocks.
@@ -61,15 +58,14 @@ impl Data {
         self.from_blocks = Some(FromBlocks::new(at));
     }
 
-    /// Whether bytes came in blocks of which nothing has shown yet that they are where they belong: should the blocks
-    /// turn out to be none, these are not to be relied on.
-    pub(crate) fn is_unconfirmed(&self) -> bool {
-        self.from_blocks.as_ref().is_some_and(FromBlocks::is_unconfirmed)
+    /// What is known of the blocks in which bytes come; `None`: they come without.
+    pub(crate) fn from_blocks(&self) -> Option<&FromBlocks> {
+        self.from_blocks.as_ref()
     }
 
-    /// Whether the server's restart markers are names and no offsets.
-    pub(crate) fn has_names(&self) -> bool {
-        self.from_blocks.as_ref().is_some_and(FromBlocks::has_names)
+    /// The same, once the connection is closed.
+    pub(crate) fn closed(self) -> Option<FromBlocks> {
+        self.from_blocks
     }
 
     /// What is sent from here on, from the byte `at` of the file on, is sent in blocks, with restart markers where they
@@ -91,7 +87,7 @@ impl Data {
     /// The next bytes. May be dropped while it waits, without a loss.
     ///
     /// # Errors
-    /// `Data`, where the connection broke. Of blocks `NoEnd`, `BadBlocks` and `Suspect` too.
+    /// `Data`, where the connection broke. Of blocks `NoEnd` and `BadBlocks` too.
     pub(crate) async fn read(&mut self) -> Result<Piece, FtpError> {
         if self.from_blocks.is_some() {
             return self.read_blocks().await;
@@ -105,35 +101,42 @@ impl Data {
     }
 
     async fn read_blocks(&mut self) -> Result<Piece, FtpError> {
-        while let Some(blocks) = &mut self.from_blocks {
-            let came = blocks.next(&mut self.buffer);
-            let ended = blocks.has_ended();
-            match came.map_err(|bad| bad_blocks(bad, blocks))? {
-                Some(Came::Bytes(bytes)) => return Ok(Piece::Bytes(bytes)),
-                Some(Came::End) => continue,
-                None => {}
-            }
-            if !ended {
-                match self.fill().await {
-                    Ok(1..) => continue,
-                    Ok(_) => return Err(FtpError::NoEnd),
-                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                        return Err(FtpError::NoEnd);
-                    }
-                    Err(error) => return Err(broke(&error)),
-                }
-            }
+        // What is wrong is told behind the bytes that were handed on; there are no others, all were looked at.
+        self.unwrapped()?;
+        if self.parted {
+            return Ok(Piece::End { clean: true });
+        }
+        if self.from_blocks.as_ref().is_some_and(FromBlocks::has_ended) {
             // Nothing may stand behind the end. The server may leave the connection open (RFC 959 §3.4).
             if !matches!(tokio::time::timeout(PARTING, self.fill()).await, Ok(Ok(1..))) {
-                break;
+                self.parted = true;
+                let rest = self.from_blocks.as_mut().map(|blocks| blocks.rest(&mut self.buffer)).transpose();
+                let rest = rest.map_err(FtpError::BadBlocks)?.filter(|rest| !rest.is_empty());
+                return Ok(rest.map_or(Piece::End { clean: true }, Piece::Bytes));
+            }
+        } else {
+            match self.fill().await {
+                Ok(1..) => {}
+                Ok(_) => return Err(FtpError::NoEnd),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(FtpError::NoEnd),
+                Err(error) => return Err(broke(&error)),
             }
         }
-        Ok(Piece::End { clean: true })
+        Ok(Piece::Bytes(self.unwrapped()?))
+    }
+
+    /// What of the blocks that have come can be handed on.
+    fn unwrapped(&mut self) -> Result<Bytes, FtpError> {
+        let Some(blocks) = &mut self.from_blocks else { return Ok(Bytes::new()) };
+        blocks.next(&mut self.buffer).map_err(FtpError::BadBlocks)
     }
 
     async fn fill(&mut self) -> io::Result<usize> {
-        if self.buffer.capacity() < self.most / 8 {
-            self.buffer = BytesMut::with_capacity(self.most);
+        if self.buffer.capacity() - self.buffer.len() < self.most / 8 {
+            // What is held back goes along.
+            let mut fresh = BytesMut::with_capacity(self.buffer.len() + self.most);
+            fresh.extend_from_slice(&self.buffer);
+            self.buffer = fresh;
         }
         self.stream.read_buf(&mut self.buffer).await
     }
@@ -190,13 +193,6 @@ impl Data {
         let draining = async { while matches!(self.stream.read(&mut dropped).await, Ok(1..)) {} };
         let _ = tokio::time::timeout(patience, draining).await;
         Ok(())
-    }
-}
-
-fn bad_blocks(bad: BadBlocks, blocks: &FromBlocks) -> FtpError {
-    match bad {
-        BadBlocks::Wrong(Wrong::Suspect) => FtpError::Suspect { at: blocks.at() },
-        bad => FtpError::BadBlocks(bad),
     }
 }
 

@@ -38,14 +38,6 @@ pub(crate) enum FtpError {
     /// What came in blocks is not to be relied on.
     #[error("the server's blocks (MODE B) cannot be relied on: {0}")]
     BadBlocks(BadBlocks),
-    /// The server itself does not vouch for bytes that it sends in a block.
-    #[error(
-        "the server does not vouch for the bytes from {at} on: it marks their block as suspected of errors"
-    )]
-    Suspect {
-        /// The offset of the first of them.
-        at: u64,
-    },
     /// No reply, or no data connection, for so long.
     #[error("the server said nothing for {seconds} s {doing}")]
     Silent {
@@ -118,6 +110,9 @@ impl FtpError {
         match self {
             Self::Connect(error) => error.patience().into(),
             Self::BadReply(BadReply::NoCode(_)) if !let_in => Trouble::Fatal,
+            Self::BadBlocks(BadBlocks::Suspect { .. }) => Trouble::Denied,
+            // It says no to a way of sending, and another connection begins in the other one.
+            Self::Refused { command, .. } if command == "MODE" => Trouble::Broken,
             Self::Broken { .. }
             | Self::Data { .. }
             | Self::NoEnd
@@ -134,7 +129,7 @@ impl FtpError {
                 400..500 => Trouble::Broken,
                 _ => Trouble::Denied,
             },
-            Self::NeedsAccount(_) | Self::Suspect { .. } => Trouble::Denied,
+            Self::NeedsAccount(_) => Trouble::Denied,
             Self::BadCommand(_) | Self::NoTls { .. } | Self::Injected | Self::Impossible(_) => Trouble::Fatal,
         }
     }

@@ -29,7 +29,7 @@ pub use options::{FtpOptions, FtpTls};
 pub(crate) use blocks::PIECE as BLOCK;
 pub(crate) use data::{Data, Piece};
 pub(crate) use error::{FtpError, Words};
-pub(crate) use from_blocks::BadBlocks;
+pub(crate) use from_blocks::{BadBlocks, FromBlocks};
 pub(crate) use list::{Item, ListError};
 pub(crate) use session::{Place, Session};
 pub(crate) use start::{DataWay, Started};

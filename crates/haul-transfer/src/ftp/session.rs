@@ -260,15 +260,15 @@ impl Session {
         Ok(())
     }
 
-    /// Sees to it that transfers are in this mode, or in MODE S where the server refuses it; which it is. A server that
-    /// knows no mode is in MODE S (RFC 959 §5.1).
+    /// Sees to it that transfers are in this mode, or in MODE S where the server refuses blocks. A server that knows no
+    /// mode is in MODE S (RFC 959 §5.1).
     ///
     /// # Errors
-    /// As [`Session::command`].
-    pub(super) async fn set_mode(&mut self, wanted: Mode) -> Result<Mode, FtpError> {
+    /// As [`Session::command`]; `Refused`: the session is of no use any more.
+    pub(super) async fn set_mode(&mut self, wanted: Mode) -> Result<(), FtpError> {
         let wanted = if self.no_blocks { Mode::Stream } else { wanted };
         if self.mode == Some(wanted) {
-            return Ok(wanted);
+            return Ok(());
         }
         self.mode = None;
         let command = Command::mode(wanted);
@@ -279,9 +279,26 @@ impl Session {
             (false, Mode::Block) => self.no_blocks = true,
             (false, Mode::Stream) => return Err(login::refused(&command, reply)),
         }
-        let mode = if self.no_blocks { Mode::Stream } else { wanted };
-        self.mode = Some(mode);
-        Ok(mode)
+        self.mode = Some(if self.no_blocks { Mode::Stream } else { wanted });
+        Ok(())
+    }
+
+    /// Sees to it that what is asked next is asked in MODE S.
+    ///
+    /// # Errors
+    /// As [`Session::command`]; `Refused`: the session is of no use any more.
+    pub(crate) async fn leave_blocks(&mut self) -> Result<(), FtpError> {
+        self.set_mode(Mode::Stream).await
+    }
+
+    /// Whether it is in MODE B.
+    pub(crate) fn is_in_blocks(&self) -> bool {
+        self.mode == Some(Mode::Block)
+    }
+
+    /// Whether the server has refused MODE B.
+    pub(crate) fn refuses_blocks(&self) -> bool {
+        self.no_blocks
     }
 
     /// Whether the server has said that it has blocks with restart markers, and has not refused them since. Who marks
@@ -384,8 +401,9 @@ impl Session {
         self.finish(self.options.patience).await
     }
 
-    /// Whether REST is taken. The next transfer says itself where it begins.
+    /// Whether REST is taken, with an offset, as in MODE S. The next transfer says itself where it begins.
     pub(crate) async fn try_rest(&mut self) -> Result<bool, FtpError> {
+        self.leave_blocks().await?;
         let reply = self.command(&Command::rest(1)).await?;
         let taken = reply.class() == Class::PositiveIntermediate;
         self.stale_rest |= taken;
@@ -447,10 +465,14 @@ impl Session {
         self.is_usable()
     }
 
-    /// Whether another command may be sent: every reply has come and no other one, the connection is open, and bytes
-    /// are meant as they are.
+    /// Whether another command may be sent: every reply has come and no other one, the connection is open, bytes are
+    /// meant as they are, and how they travel is known.
     pub(crate) fn is_usable(&mut self) -> bool {
-        !self.spoiled && !self.as_text && self.ended.is_none() && self.control.is_quiet()
+        !self.spoiled
+            && !self.as_text
+            && self.mode.is_some()
+            && self.ended.is_none()
+            && self.control.is_quiet()
     }
 
     /// The session cannot be used again unless what begins now is seen to its end.

@@ -86,9 +86,8 @@ impl Session {
         let features = self.features();
         let (blocks, marks) = (features.mode_b, features.marks);
         self.nothing_is_safe();
-        let mode = self.set_mode(if blocks { Mode::Block } else { Mode::Stream }).await?;
-        let mut started = self.start_in(mode, rest, command).await?;
-        if mode == Mode::Block {
+        let mut started = self.start_in(mode(blocks), rest, command).await?;
+        if self.is_in_blocks() {
             started.data.in_blocks(at, marks);
         }
         Ok(started)
@@ -104,15 +103,14 @@ impl Session {
         command: &Command,
         blocks: bool,
     ) -> Result<Started, FtpError> {
-        let blocks = blocks && self.has_blocks();
-        let mode = self.set_mode(if blocks { Mode::Block } else { Mode::Stream }).await?;
-        let mut started = self.start_in(mode, rest, command).await?;
-        if mode == Mode::Block {
+        let mut started = self.start_in(mode(blocks && self.has_blocks()), rest, command).await?;
+        if self.is_in_blocks() {
             started.data.expect_blocks(rest);
         }
         Ok(started)
     }
 
+    /// In this mode, or in MODE S where the server refuses it.
     async fn start_in(&mut self, mode: Mode, rest: u64, command: &Command) -> Result<Started, FtpError> {
         self.set_mode(mode).await?;
         let pending = self.data_way().await?;
@@ -291,6 +289,10 @@ impl Session {
         self.over(reply.code().get() == 421);
         refused(command, reply)
     }
+}
+
+fn mode(blocks: bool) -> Mode {
+    if blocks { Mode::Block } else { Mode::Stream }
 }
 
 /// The data connection, once both ends of it are there and it is as private as agreed.

@@ -4,9 +4,10 @@
 //! session that brings the bytes. That REST does what it says is shown once for each server: the last byte is asked
 //! for, and one byte must come.
 //!
-//! Where FEAT has MODE B bytes come in blocks, until these are found to be broken. In MODE B REST takes a marker of the
-//! server's (RFC 959 §3.5), and not an offset as in MODE S (RFC 3659 §5): of a server whose markers are offsets it is the
-//! same, which that last byte shows too; of one whose markers are names no more is asked in blocks.
+//! Where FEAT has MODE B bytes come in blocks, until those of this server are found to be broken. In MODE B REST
+//! takes a marker of the server's (RFC 959 §3.5), and not an offset as in MODE S (RFC 3659 §5): of a server whose
+//! markers are offsets it is the same, which that last byte shows too; of one whose markers are names no more is
+//! asked in blocks.
 
 mod confirm;
 mod proof;
@@ -30,7 +31,9 @@ use haul_proto::ftp::{
 };
 use url::Url;
 
-use super::{Failed, FtpIdle, OpenError, Opened, Source, Wish, ftp_body::FtpBody, http::unconnected};
+use super::{
+    Failed, FtpIdle, FtpServer, OpenError, Opened, Source, Wish, ftp_body::FtpBody, http::unconnected,
+};
 use crate::{
     connect::Connector,
     escape::place,
@@ -57,7 +60,10 @@ pub(super) struct Known {
     /// Bytes came in this run.
     pub(super) sent: AtomicBool,
     rest: AtomicU8,
-    no_blocks: AtomicBool,
+    /// What SIZE told last in MODE S, where it was asked for.
+    size: Mutex<Option<Option<u64>>>,
+    /// What holds for all files of its server.
+    pub(super) server: Arc<FtpServer>,
 }
 
 /// What REST does. The order is that of [`Known::rest`].
@@ -76,17 +82,6 @@ impl Known {
         let (last, often) = *misfits;
         *misfits = (at, if last == at { often + 1 } else { 1 });
         misfits.1 >= MOST_MISFITS
-    }
-
-    /// Whether bytes are wanted in blocks.
-    fn blocks(&self) -> bool {
-        !self.no_blocks.load(Relaxed)
-    }
-
-    /// No bytes are wanted in blocks any more.
-    pub(super) fn leave_blocks(&self, why: &str) {
-        tracing::debug!(why, "no MODE B any more");
-        self.no_blocks.store(true, Relaxed);
     }
 
     fn rest(&self) -> Rest {
@@ -135,10 +130,11 @@ impl FtpSource {
         login: crate::credentials::Login,
         connector: Connector,
         options: Arc<FtpOptions>,
-        idle: Arc<FtpIdle>,
+        (idle, server): (Arc<FtpIdle>, Arc<FtpServer>),
     ) -> Self {
         let file = File::of(url, login);
-        Self { shown: place(url), file, connector, options, idle, known: Arc::default() }
+        let known = Arc::new(Known { server, ..Known::default() });
+        Self { shown: place(url), file, connector, options, idle, known }
     }
 
     /// Whether bytes came from it in this run.
@@ -163,11 +159,34 @@ impl FtpSource {
     }
 
     async fn entity(&self, session: &mut Session, file: &File) -> Result<Entity, FtpError> {
-        let size = session.size(&file.path).await?.filter(|_| !self.known.size_lies.load(Relaxed));
+        let size = self.size(session, file).await?.filter(|_| !self.known.size_lies.load(Relaxed));
         let modified = session.modified(&file.path).await?;
         // Without a size there is too little to tell versions, and the effect of REST, apart.
         let modified = modified.map(|date| Modified { strong: size.is_some() && is_old(date), ..date });
         Ok(Entity { size, modified, ..Entity::default() })
+    }
+
+    /// SIZE counts what would be sent in the mode of the moment (RFC 3659 §4.1): in blocks it is asked for only of a
+    /// server that was seen to tell the same one in both.
+    async fn size(&self, session: &mut Session, file: &File) -> Result<Option<u64>, FtpError> {
+        let Known { size: bare, server, .. } = &*self.known;
+        if session.is_in_blocks() && !server.tells_one_size() {
+            let before = *bare.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(before) = before
+                && session.size(&file.path).await? == before
+            {
+                if before.is_some() {
+                    server.note_one_size();
+                }
+                return Ok(before);
+            }
+            session.leave_blocks().await?;
+        }
+        let size = session.size(&file.path).await?;
+        if !session.is_in_blocks() {
+            *bare.lock().unwrap_or_else(PoisonError::into_inner) = Some(size);
+        }
+        Ok(size)
     }
 
     /// Begins to send the file at `from`, or at 0 where the server cannot do otherwise.
@@ -209,30 +228,42 @@ impl FtpSource {
 
     /// Begins to fetch, in blocks where they are to be had, and else without them.
     async fn start(&self, session: &mut Session, from: u64, retr: &Command) -> Result<Started, FtpError> {
-        if self.known.blocks() && session.has_blocks() {
-            match session.start_fetching(from, retr, true).await {
-                Err(FtpError::NoRest(_)) => self.known.leave_blocks("REST is refused with them"),
-                // As servers say that they have not what was asked for (RFC 959 §4.2.2).
-                Err(error) if (500..=504).contains(&error.code()) && session.is_usable() => {
-                    self.known.leave_blocks("a transfer is refused in them");
-                }
-                started => return started,
+        let started = session.start_fetching(from, retr, self.known.server.blocks()).await;
+        let why = match &started {
+            Err(FtpError::NoRest(_)) => "REST is refused with them",
+            // As servers say that they have not what was asked for (RFC 959 §4.2.2).
+            Err(error) if (500..=504).contains(&error.code()) && session.is_usable() => {
+                "a transfer is refused in them"
             }
+            _ => return started,
+        };
+        if !session.is_in_blocks() {
+            return started;
         }
-        session.start(from, retr).await
+        // Or it is not the blocks that are refused.
+        let bare = session.start(from, retr).await;
+        if bare.is_ok() {
+            self.known.server.leave_blocks(why);
+        }
+        bare
     }
 
     /// Asks for the last byte, in blocks first, where the server has them.
     async fn prove(&self, session: &mut Session, retr: &Command, size: u64) -> Result<Proof, FtpError> {
-        let patience = self.options.patience;
-        if self.known.blocks() && session.has_blocks() {
-            let proof = last_byte_alone(session, retr, size, true, patience).await?;
-            if proof == Proof::Works {
-                return Ok(proof);
-            }
-            self.known.leave_blocks("the last byte alone did not come in blocks");
+        let (patience, server) = (self.options.patience, &self.known.server);
+        let proof = last_byte_alone(session, retr, size, server.blocks(), patience).await?;
+        if !session.is_in_blocks() {
+            return Ok(proof);
         }
-        last_byte_alone(session, retr, size, false, patience).await
+        if proof == Proof::Works {
+            server.note_sound();
+            return Ok(proof);
+        }
+        let bare = last_byte_alone(session, retr, size, false, patience).await?;
+        if bare == Proof::Works {
+            server.leave_blocks("the last byte alone does not come in them");
+        }
+        Ok(bare)
     }
 
     /// Finds out whether REST is known at all, where the server does not say. The transfer itself begins with REST 0
@@ -269,7 +300,11 @@ impl FtpSource {
         }
         // Of a file whose length it does not know a server may tell 0: the end shows which it is.
         seen.entity.size = seen.entity.size.filter(|size| *size > 0);
-        let (started, from) = match self.retrieve(&mut seen, file, wish.from).await {
+        let begun = self.retrieve(&mut seen, file, wish.from).await;
+        if seen.session.refuses_blocks() {
+            self.known.server.leave_blocks("MODE B is refused");
+        }
+        let (started, from) = match begun {
             Ok(begun) => begun,
             Err(error) => {
                 if is_missing(&error)

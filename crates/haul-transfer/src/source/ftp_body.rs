@@ -4,9 +4,11 @@
 //! SIZE and the server has said that it sent all (226). What is wanted no further is broken off, and the session is
 //! kept for the next one.
 //!
-//! In MODE B the end is told among the bytes: a connection that ends without it was cut, whatever the server says then.
-//! A server whose blocks turn out to be broken is asked for none any more. What it sent before may have been broken as
-//! well, and is not relied on, unless a restart marker has shown since that nobody had lost count.
+//! In MODE B the end is told among the bytes: a connection that ends without it was cut, whatever the server says
+//! then. A server whose blocks turn out to be broken is asked for none any more. What it sent before may have been
+//! broken as well, and is not relied on, unless a restart marker has shown since that nobody had lost count. So is
+//! one whose blocks do not come to their ends, where the size tells what is missing: bytes count once the header
+//! behind their block has come, and a stream needs none.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -17,7 +19,7 @@ use bytes::Bytes;
 use haul_core::transfer::Trouble;
 
 use super::{Body, Failed, FtpIdle, ftp::Known};
-use crate::ftp::{Data, FtpError, Piece, Session};
+use crate::ftp::{BadBlocks, Data, FromBlocks, FtpError, Piece, Session};
 
 /// How often the control connection is kept awake.
 const AWAKE: Duration = Duration::from_secs(45);
@@ -35,6 +37,8 @@ pub(crate) struct FtpBody {
     size: Option<u64>,
     patience: Duration,
     awake: Instant,
+    /// When something came last.
+    heard: Instant,
     idle: Arc<FtpIdle>,
     known: Arc<Known>,
 }
@@ -47,8 +51,9 @@ impl FtpBody {
         patience: Duration,
         (idle, known): (Arc<FtpIdle>, Arc<Known>),
     ) -> Self {
-        let awake = Instant::now();
-        Self { under_way: Some((session, data)), at: from, to, size, patience, awake, idle, known }
+        let now = Instant::now();
+        let under_way = Some((session, data));
+        Self { under_way, at: from, to, size, patience, awake: now, heard: now, idle, known }
     }
 
     /// Whether all that is wanted has come, and the file goes on.
@@ -56,14 +61,30 @@ impl FtpBody {
         self.to.is_some_and(|to| self.at >= to && self.size != Some(to))
     }
 
+    /// What is known of the blocks that come, while they come.
+    fn blocks(&self) -> Option<&FromBlocks> {
+        self.under_way.as_ref().and_then(|(_, data)| data.from_blocks())
+    }
+
+    /// What the markers that have come say of the server.
+    fn heed_markers(&self) {
+        let Some(blocks) = self.blocks() else { return };
+        if blocks.has_names() {
+            self.known.server.leave_blocks("its markers are names");
+        }
+        if blocks.has_agreed() {
+            self.known.server.note_sound();
+        }
+    }
+
     /// Cuts what came to what is wanted.
     fn taken(&mut self, mut bytes: Bytes) -> Result<Bytes, Failed> {
         let end = self.at + bytes.len() as u64;
         if let Some(size) = self.size.filter(|size| *size < end) {
             let message = format!("the server sends more than the {size} bytes that it told (SIZE)");
-            if self.under_way.as_ref().is_some_and(|(_, data)| data.is_unconfirmed()) {
+            if self.blocks().is_some_and(FromBlocks::is_unconfirmed) {
                 // It may have lost count of its blocks long before.
-                self.known.leave_blocks("more came in them than the file has");
+                self.known.server.leave_blocks("more came in them than the file has");
                 return Err(Failed::new(Trouble::Unreliable, message));
             }
             return Err(self.misfit(size, message));
@@ -79,7 +100,7 @@ impl FtpBody {
     /// The data connection has ended: whether that is the file's end.
     async fn ended(&mut self, clean: bool) -> Result<(), Failed> {
         let Some((mut session, data)) = self.under_way.take() else { return Ok(()) };
-        drop(data);
+        let in_blocks = data.closed().is_some();
         let reply = session.finish(self.patience).await.map_err(|error| broken(&error))?;
         if !reply.is_completion() {
             self.idle.put(session);
@@ -100,6 +121,9 @@ impl FtpBody {
             }
             _ => {}
         }
+        if in_blocks {
+            self.known.server.note_sound();
+        }
         if !clean {
             tracing::debug!("TLS ended without close_notify, at the size told and with a good reply");
         }
@@ -109,23 +133,41 @@ impl FtpBody {
 
     /// Reading came to nothing: what that says of the server, and of what came before.
     async fn broke(&mut self, error: &FtpError) -> Failed {
-        let unconfirmed = self.under_way.as_ref().is_some_and(|(_, data)| data.is_unconfirmed());
         match error {
             FtpError::NoEnd => self.cut().await,
+            FtpError::BadBlocks(BadBlocks::Suspect { .. }) => Failed::new(Trouble::Denied, error.to_string()),
             FtpError::BadBlocks(_) => {
-                self.known.leave_blocks("they are broken");
+                self.known.server.leave_blocks("they are broken");
+                let unconfirmed = self.blocks().is_some_and(FromBlocks::is_unconfirmed);
                 let why = if unconfirmed { Trouble::Unreliable } else { Trouble::Broken };
                 Failed::new(why, error.to_string())
             }
-            FtpError::Suspect { .. } => Failed::new(Trouble::Denied, error.to_string()),
-            error => broken(error),
+            error => {
+                if let Some(blocks) = self.blocks() {
+                    self.lacks_end(blocks);
+                }
+                broken(error)
+            }
         }
+    }
+
+    /// No more comes of these blocks, and no end was told. Whether that is the server's way: all came, or it is so
+    /// again and again at this place. Where the size is known a stream can do without.
+    fn lacks_end(&self, blocks: &FromBlocks) -> bool {
+        let all = self.size.is_some_and(|size| size <= blocks.at());
+        let hopeless = all || self.known.is_hopeless(self.at);
+        if hopeless && self.size.is_some() {
+            self.known.server.leave_blocks("they do not come to an end");
+        }
+        hopeless
     }
 
     /// The data connection ended, and the end of the file was not told in its blocks.
     async fn cut(&mut self) -> Failed {
-        let Some((mut session, data)) = self.under_way.take() else { return broken(&FtpError::NoEnd) };
-        drop(data);
+        let no_end = broken(&FtpError::NoEnd);
+        let Some((mut session, data)) = self.under_way.take() else { return no_end };
+        let Some(blocks) = data.closed() else { return no_end };
+        let hopeless = self.lacks_end(&blocks);
         let reply = match session.finish(self.patience).await {
             Ok(reply) => reply,
             Err(error) => return broken(&error),
@@ -135,17 +177,19 @@ impl FtpBody {
         if !done {
             return broken(&FtpError::Refused { command: "the transfer".into(), reply });
         }
-        // It says that it sent all. Where all came, or it says so again and again, it never tells an end; but where
-        // nobody knows the size that may as well be a cut that comes each time, and a stream would end there, too.
-        if self.size == Some(self.at) {
-            self.known.leave_blocks("they have no end");
-        } else if self.known.is_hopeless(self.at) {
-            if self.size.is_none() {
-                return Failed::new(Trouble::Fatal, FtpError::NoEnd.to_string());
-            }
-            self.known.leave_blocks("they have no end");
+        // It says that it sent all. Where nobody knows the size that may as well be a cut that comes each time, and a
+        // stream would end there, too.
+        if hopeless && self.size.is_none() {
+            return Failed::new(Trouble::Fatal, no_end.message);
         }
-        broken(&FtpError::NoEnd)
+        // Of a server that was never seen to send blocks it may be a stream that looks like some.
+        if blocks.is_unconfirmed() && !self.known.server.is_sound() {
+            if self.size.is_some() {
+                self.known.server.leave_blocks("it may be that they are none");
+            }
+            return Failed::new(Trouble::Unreliable, no_end.message);
+        }
+        no_end
     }
 
     /// What came and what was told do not fit; that may be a change of the file, or the server's way.
@@ -156,11 +200,14 @@ impl FtpBody {
 
     /// The last piece, once nothing follows it and the server has confirmed that.
     async fn last(&mut self, piece: Bytes) -> Result<Option<Bytes>, Failed> {
-        let Some((_, data)) = &mut self.under_way else { return Ok(Some(piece)) };
-        match data.read().await {
-            Ok(Piece::End { clean }) => self.ended(clean).await?,
-            Ok(Piece::Bytes(more)) => drop(self.taken(more)?),
-            Err(error) => return Err(self.broke(&error).await),
+        while let Some((_, data)) = &mut self.under_way {
+            let came = data.read().await;
+            self.heard = Instant::now();
+            match came {
+                Ok(Piece::End { clean }) => self.ended(clean).await?,
+                Ok(Piece::Bytes(more)) => drop(self.taken(more)?),
+                Err(error) => return Err(self.broke(&error).await),
+            }
         }
         Ok(Some(piece))
     }
@@ -171,15 +218,15 @@ impl Body for FtpBody {
         if self.is_full() {
             self.break_off();
         }
-        if self.under_way.as_ref().is_some_and(|(_, data)| data.has_names()) {
-            self.known.leave_blocks("its markers are names");
-        }
+        self.heed_markers();
         let Some((session, data)) = &mut self.under_way else { return Ok(None) };
         if self.awake.elapsed() >= AWAKE {
             self.awake = Instant::now();
             session.keep_alive().await.map_err(|error| broken(&error))?;
         }
-        match data.read().await {
+        let came = data.read().await;
+        self.heard = Instant::now();
+        match came {
             Err(error) => Err(self.broke(&error).await),
             Ok(Piece::Bytes(bytes)) => {
                 let piece = self.taken(bytes)?;
@@ -209,6 +256,12 @@ impl FtpBody {
 
 impl Drop for FtpBody {
     fn drop(&mut self) {
+        // Nobody waits for it any longer.
+        if self.heard.elapsed() >= self.patience
+            && let Some(blocks) = self.blocks()
+        {
+            self.lacks_end(blocks);
+        }
         self.break_off();
     }
 }

@@ -7,6 +7,7 @@ mod any;
 mod ftp;
 mod ftp_body;
 mod ftp_idle;
+mod ftp_server;
 mod http;
 mod http_body;
 mod idle;
@@ -22,6 +23,7 @@ use haul_core::{
 pub(crate) use any::AnySource;
 pub(crate) use ftp::FtpSource;
 pub(crate) use ftp_idle::FtpIdle;
+pub(crate) use ftp_server::FtpServer;
 pub(crate) use http::{HttpSource, Owned, USER_AGENT, broken, unconnected};
 pub(crate) use idle::Idle;
 
@@ -107,6 +109,6 @@ pub(crate) trait Source: Send + Sync + 'static {
 
 /// The bytes of one answer, in order.
 pub(crate) trait Body: Send + 'static {
-    /// The next piece; `None` after a clean end.
+    /// The next piece; `None` after a clean end. One without bytes is a sign of life: what came is not to be had yet.
     fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, Failed>> + Send;
 }

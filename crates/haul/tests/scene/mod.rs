@@ -15,6 +15,7 @@ pub(crate) mod http;
 pub(crate) mod lint;
 pub(crate) mod receiver;
 pub(crate) mod served;
+pub(crate) mod stage;
 pub(crate) mod tls;
 pub(crate) mod tus;
 pub(crate) mod upload;

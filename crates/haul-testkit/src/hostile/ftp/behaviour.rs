@@ -186,6 +186,8 @@ pub enum Sizes {
     OffBy(i64),
     /// Always this.
     Always(u64),
+    /// What would be sent: in MODE B with the headers of blocks (RFC 3659, section 4.1).
+    OfMode,
 }
 
 /// What MDTM tells.

@@ -1,5 +1,6 @@
 //! Commands that need no data connection: sizes, dates, digests, names, folders.
 
+use super::behaviour::Sizes;
 use super::date;
 use super::digest::Algorithm;
 use super::listing::{facts, told_date, told_size};
@@ -50,6 +51,8 @@ impl Session {
         let size = told_size(&file, &self.behaviour);
         // As if some of its bytes were line ends that would be sent as two.
         let size = if self.image { size } else { size + size / 64 + 1 };
+        let in_blocks = self.in_blocks && self.behaviour.sizes == Sizes::OfMode;
+        let size = if in_blocks { size + 3 * (size / 50_000 + 2) } else { size };
         format!("213 {size}")
     }
 

@@ -14,7 +14,7 @@ pub(super) enum Kind {
 
 pub(super) fn told_size(file: &File, behaviour: &FtpBehaviour) -> u64 {
     match behaviour.sizes {
-        Sizes::Proper => file.size(),
+        Sizes::Proper | Sizes::OfMode => file.size(),
         Sizes::OffBy(by) => file.size().saturating_add_signed(by),
         Sizes::Always(size) => size,
     }

@@ -322,7 +322,6 @@ fn failure(error: &FtpError) -> Failure {
         | FtpError::Data { .. }
         | FtpError::NoEnd
         | FtpError::BadBlocks(_)
-        | FtpError::Suspect { .. }
         | FtpError::Silent { .. }
         | FtpError::BadReply(_)
         | FtpError::NoRest(_)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use haul_proto::ftp::Command;
 
-use crate::ftp::{FtpError, Piece, Session};
+use crate::ftp::{BadBlocks, FtpError, Piece, Session};
 
 /// What came of asking for the last byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,10 @@ pub(super) async fn last_byte_alone(
     let silent = FtpError::Silent { doing, seconds: patience.as_secs() };
     let bad = match tokio::time::timeout(patience, counting).await.unwrap_or(Err(silent)) {
         Ok(()) => false,
+        Err(error @ FtpError::BadBlocks(BadBlocks::Suspect { .. })) => return Err(error),
         Err(FtpError::BadBlocks(_) | FtpError::NoEnd) => true,
+        // Its byte may be here, and the end that it owes is not.
+        Err(FtpError::Silent { .. }) if session.is_in_blocks() => true,
         Err(error) => return Err(error),
     };
     if bad || count > 1 {
