@@ -390,7 +390,7 @@ mod tests {
         let suspect = |wire: &[u8], step| read(3, wire, step);
         let many = b"\xa0\0\0".repeat(MOST_SUSPECT.into());
         for behind in
-            [&b"\0\0\x01"[..], b"\x10\0\x016", b"\x40\0\0", b"\x60\0\0", b"\x20\0\x01x\0\0\x01", &many]
+            [&b"\0\0\x01"[..], b"\x10\0\x016", b"\x40\0\0", b"\x60\0\0", b"\x20\0\x01x\0\0\x01", &many[..]]
         {
             for step in STEPS {
                 let wire = [b"\0\0\x01a\x20\0\x02xx", behind].concat();
