@@ -244,11 +244,10 @@ fn the_table_of_what_was_published_does_not_grow_for_ever() {
         publish(&ledger, "a", number).unwrap();
     }
     drop(ledger);
-    let rows = || -> usize {
-        let database = rusqlite::Connection::open(folder.path().join("uploads.db")).unwrap();
-        database.query_row("SELECT count(*) FROM published", [], |row| row.get(0)).unwrap()
-    };
-    assert!((PUBLISHED..PUBLISHED + 64).contains(&rows()), "{}", rows());
+    let database = rusqlite::Connection::open(folder.path().join("uploads.db")).unwrap();
+    let rows: i64 = database.query_row("SELECT count(*) FROM published", [], |row| row.get(0)).unwrap();
+    assert!((PUBLISHED..PUBLISHED + 64).contains(&usize::try_from(rows).unwrap()), "{rows}");
+    drop(database);
     let ledger = SqliteLedger::open(folder.path()).unwrap();
     let newest: Vec<_> = (500 - PUBLISHED as u64..500).map(|number| published("ann", "a", number)).collect();
     assert_eq!(wait(ledger.published()).unwrap(), newest);
@@ -256,13 +255,15 @@ fn the_table_of_what_was_published_does_not_grow_for_ever() {
 
 #[test]
 fn what_is_published_while_others_wait_is_published_for_certain() {
+    // No more than are remembered.
+    const EACH: u64 = 12;
     let folder = tempfile::tempdir().unwrap();
     let ledger = Arc::new(SqliteLedger::open(folder.path()).unwrap());
     std::thread::scope(|scope| {
         for writer in 0..8 {
             let ledger = Arc::clone(&ledger);
             scope.spawn(move || {
-                for number in 0..20 {
+                for number in 0..EACH {
                     let name = format!("f{writer}");
                     put(&ledger, &name, number, Durability::Full);
                     publish(&ledger, &name, number).unwrap();
@@ -279,7 +280,7 @@ fn what_is_published_while_others_wait_is_published_for_certain() {
     for writer in 0..8 {
         let name = format!("f{writer}");
         let its = all.iter().filter(|known| known.key == key("ann", &name));
-        assert!(its.cloned().eq((0..20).map(|number| published("ann", &name, number))));
+        assert!(its.cloned().eq((0..EACH).map(|number| published("ann", &name, number))));
     }
 }
 
