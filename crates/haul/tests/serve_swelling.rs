@@ -50,7 +50,7 @@ fn costly(len: u64) -> Vec<u8> {
 /// codes that it would be in (RFC 1951 §3.2.7), which are long to make.
 fn barren(len: usize) -> Vec<u8> {
     let mut bits = Vec::new();
-    let mut put = |value: u32, count: u32| bits.extend((0..count).map(|bit| value >> bit & 1 == 1));
+    let mut put = |value: u32, count: u32| bits.extend((0..count).map(|bit| (value >> bit) & 1 == 1));
     for _ in 0..8 {
         // Not the last block; 257 codes of letters and one of distances; lengths of 18 codes of lengths follow, of which
         // those of 18 (many zeroes) and of 1 are one bit long.
@@ -59,20 +59,30 @@ fn barren(len: usize) -> Vec<u8> {
         put(14, 4);
         (0..18).for_each(|place| put(u32::from([2, 17].contains(&place)), 3));
         // No letter has a code, the end of the block and a distance have one; that end.
-        [138, 118].into_iter().for_each(|zeroes| put(1 | (zeroes - 11) << 1, 8));
+        [138, 118].into_iter().for_each(|zeroes| put(1 | ((zeroes - 11) << 1), 8));
         put(0, 3);
     }
-    let byte = |eight: &[bool]| eight.iter().rev().fold(0, |byte, bit| byte << 1 | u8::from(*bit));
+    let byte = |eight: &[bool]| eight.iter().rev().fold(0, |byte, bit| (byte << 1) | u8::from(*bit));
     let blocks: Vec<u8> = bits.chunks(8).map(byte).collect();
     [&[0x78, 0x9c], blocks.repeat(len / blocks.len()).as_slice()].concat()
 }
 
-/// How long another session waits for its answers while on each thread that has sessions somebody does this again and
-/// again: most of them are here before that.
+/// Says that it is over, whatever ends this.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// How long another session waits for its answers, in the middle of them, while on each thread that has sessions somebody
+/// does this again and again.
 fn waits(served: &Served, again: impl Fn(&mut Caller, usize) + Sync) -> Duration {
     let (over, at_it) = (AtomicBool::new(false), AtomicUsize::new(0));
     let many = thread::available_parallelism().unwrap().get().min(16);
     let mut waited = thread::scope(|scope| {
+        let _over = Over(&over);
         for number in 0..many {
             let mut caller = in_mode_z(served);
             let (again, over, at_it) = (&again, &over, &at_it);
@@ -93,9 +103,7 @@ fn waits(served: &Served, again: impl Fn(&mut Caller, usize) + Sync) -> Duration
             other.says("NOOP", 200);
             asked.elapsed()
         };
-        let waited: Vec<_> = std::iter::repeat_with(answered).take(40).collect();
-        over.store(true, Ordering::Relaxed);
-        waited
+        std::iter::repeat_with(answered).take(40).collect::<Vec<_>>()
     });
     waited.sort_unstable();
     waited[waited.len() / 2]
@@ -117,7 +125,7 @@ fn who_compresses_and_what_swells_keep_nobody_waiting() {
 
 #[test]
 fn what_swells_ends_soon_when_it_is_to_end() {
-    const SOON: u64 = 128 * MIB;
+    const SOON: u64 = 64 * MIB;
     let place = Place::new();
     let served = place.serve().config(COMPRESSION).start();
     let bomb = bomb(768);

@@ -237,7 +237,7 @@ mod tests {
     #[tokio::test]
     async fn what_goes_out_comes_in_whatever_its_size() {
         for size in [0, 1, STEP, STEP + 1, TURN, 5 * TURN + 7, 100 * TURN] {
-            let file: Vec<u8> = (0..size as u64).map(|n| (n * n >> 7) as u8).collect();
+            let file: Vec<u8> = (0..size as u64).map(|n| ((n * n) >> 7) as u8).collect();
             let (_, came, whole) = turns(sent(&file).await).await;
             assert!(whole && came == file, "{size}");
         }
