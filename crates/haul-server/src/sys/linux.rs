@@ -202,7 +202,7 @@ static FEWER_FILES: OnceLock<Rlimit> = OnceLock::new();
 pub(crate) fn many_files() {
     let limit = FEWER_FILES.get_or_init(|| getrlimit(Resource::Nofile));
     // Where it stays as it was there are fewer sessions.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit.clone() });
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..*limit });
 }
 
 /// Has a program that is started as many as this process had at first: one that uses select(2) must not get a descriptor
