@@ -59,7 +59,7 @@ impl Data {
     }
 
     /// What is known of the blocks in which bytes come; `None`: they come without.
-    pub(crate) fn from_blocks(&self) -> Option<&FromBlocks> {
+    pub(crate) fn received_blocks(&self) -> Option<&FromBlocks> {
         self.from_blocks.as_ref()
     }
 

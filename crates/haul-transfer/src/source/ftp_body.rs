@@ -63,7 +63,7 @@ impl FtpBody {
 
     /// What is known of the blocks that come, while they come.
     fn blocks(&self) -> Option<&FromBlocks> {
-        self.under_way.as_ref().and_then(|(_, data)| data.from_blocks())
+        self.under_way.as_ref().and_then(|(_, data)| data.received_blocks())
     }
 
     /// What the markers that have come say of the server.
