@@ -6,7 +6,8 @@
 
 use std::{io, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
+use haul_proto::ftp::block::MOST;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{FromBlocks, FtpError, blocks::Blocks};
@@ -133,12 +134,13 @@ impl Data {
 
     async fn fill(&mut self) -> io::Result<usize> {
         if self.buffer.capacity() - self.buffer.len() < self.most / 8 {
-            // What is held back goes along.
-            let mut fresh = BytesMut::with_capacity(self.buffer.len() + self.most);
+            // What is held back goes along. All are of one size: the allocator has one at hand then.
+            let held = self.from_blocks.as_ref().map_or(0, |_| MOST.into());
+            let mut fresh = BytesMut::with_capacity(self.most + held);
             fresh.extend_from_slice(&self.buffer);
             self.buffer = fresh;
         }
-        self.stream.read_buf(&mut self.buffer).await
+        self.stream.read_buf(&mut (&mut self.buffer).limit(self.most)).await
     }
 
     /// Sends all of these bytes. May not be dropped in the middle, where the session is to be used again.
