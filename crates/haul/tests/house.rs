@@ -8,6 +8,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
 };
@@ -160,6 +161,26 @@ fn rooms_are_named_for_what_is_in_them() {
         for name in [Some(stem), folder].into_iter().flatten() {
             assert!(!name.split('_').any(|word| EMPTY_NAMES.contains(&word)), "{}", path.display());
         }
+    }
+}
+
+#[test]
+fn every_room_has_a_door() {
+    let sources = sources();
+    for path in &sources {
+        let folder = path.parent().unwrap_or(path);
+        let (room, above) = match path.file_stem().and_then(OsStr::to_str) {
+            // Each is a program or a library.
+            Some("lib" | "main" | "build") | None => continue,
+            Some(_) if folder.ends_with("tests") && folder.with_file_name("Cargo.toml").exists() => continue,
+            Some("mod") => (folder.file_name(), folder.parent().unwrap_or(folder)),
+            Some(_) => (path.file_stem(), folder),
+        };
+        let door = format!("mod {};", room.unwrap_or_default().display());
+        let near = |other: &&PathBuf| other.parent() == Some(above) || other.parent() == above.parent();
+        let mut rooms = sources.iter().filter(near);
+        let opens = |line: &str| line.ends_with(&door);
+        assert!(rooms.any(|other| read(other).lines().any(opens)), "nothing compiles {}", path.display());
     }
 }
 

@@ -148,6 +148,26 @@ impl SqliteLedger {
         StoreError::Io { doing: "writing the ledger", path: self.path.clone(), source }
     }
 
+    /// What ends a record, and with it the lease. Where none is known there is nothing to do.
+    async fn ends(
+        &self,
+        lease: &Lease,
+        order: impl FnOnce(Teller<Result<(), StoreError>>) -> Order,
+    ) -> Result<(), StoreError> {
+        let answer = {
+            let mut state = self.state();
+            if !state.leases.is_current(lease) {
+                return Err(fenced(&lease.key));
+            }
+            state.leases.end(lease);
+            if state.waiting == 0 && state.records.get(&lease.key).is_none() {
+                return Ok(());
+            }
+            self.give(&mut state, order)
+        };
+        self.done(answer).await
+    }
+
     async fn done(&self, answer: Answer<Result<(), StoreError>>) -> Result<(), StoreError> {
         answer.await.unwrap_or_else(|| Err(self.ended()))
     }
@@ -198,37 +218,11 @@ impl Ledger for SqliteLedger {
     }
 
     fn forget<'a>(&'a self, lease: &'a Lease) -> Work<'a, ()> {
-        Box::pin(async move {
-            let answer = {
-                let mut state = self.state();
-                if !state.leases.is_current(lease) {
-                    return Err(fenced(&lease.key));
-                }
-                state.leases.end(lease);
-                if state.waiting == 0 && state.records.get(&lease.key).is_none() {
-                    return Ok(());
-                }
-                self.give(&mut state, |teller| Order::Forget(lease.key.clone(), teller))
-            };
-            self.done(answer).await
-        })
+        Box::pin(self.ends(lease, |teller| Order::Forget(lease.key.clone(), teller)))
     }
 
     fn publish<'a>(&'a self, lease: &'a Lease, published: &'a Published) -> Work<'a, ()> {
-        Box::pin(async move {
-            let answer = {
-                let mut state = self.state();
-                if !state.leases.is_current(lease) {
-                    return Err(fenced(&lease.key));
-                }
-                state.leases.end(lease);
-                if state.waiting == 0 && state.records.get(&lease.key).is_none() {
-                    return Ok(());
-                }
-                self.give(&mut state, |teller| Order::Publish(Box::new(published.clone()), teller))
-            };
-            self.done(answer).await
-        })
+        Box::pin(self.ends(lease, |teller| Order::Publish(Box::new(published.clone()), teller)))
     }
 
     fn published(&self) -> Work<'_, Vec<Published>> {
