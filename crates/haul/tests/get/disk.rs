@@ -8,7 +8,7 @@ use haul_testkit::{
     hostile::{Length, Ranges, Which},
 };
 
-use crate::scene::{MIB, SOON, Told, files, get, haul};
+use crate::scene::{MIB, SOON, Told, files, get, haul, taken_from, wait_until};
 
 const SIZE: u64 = 12 * MIB;
 
@@ -83,7 +83,7 @@ fn a_resumed_file_needs_room_only_for_its_rest() {
     let peer = HttpPeer::start(Behaviour::of(content).rate(Which::Every, 16 * MIB));
     let args = ["-n", "1", &peer.url("/f.bin")];
     let haul = get(disk.path(), &args).spawn();
-    peer.wait_until_sent(8 * MIB, SOON);
+    wait_until(|| taken_from(&peer) >= 8 * MIB);
     haul.kill_9();
     let told = run(disk.path(), &args, 0);
     assert!(told.kept() > 4 * MIB, "{told}");
@@ -108,7 +108,7 @@ fn a_partial_in_a_folder_that_became_read_only_is_left_as_it_is() {
     let args = ["-n", "1", &url];
     let Some(disk) = ReadOnlyDisk::new(|dir| {
         let haul = get(dir, &args).spawn();
-        peer.wait_until_sent(6 * MIB, SOON);
+        wait_until(|| taken_from(&peer) >= 6 * MIB);
         haul.kill_9();
     }) else {
         return;

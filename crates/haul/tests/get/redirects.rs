@@ -137,7 +137,7 @@ fn a_journal_holds_no_secret_and_only_its_owner_may_read_it() {
     let args = [&SECRETS[2..], &["-v", "--progress", "plain", "-n", "2", "-o", "f.bin", &url]].concat();
     let end = {
         let haul = scene::haul().arg("get").args(args).dir(scene.dir()).spawn();
-        other.wait_until_sent(8 * MIB, scene::SOON);
+        scene::wait_until(|| scene::taken_from(&other) >= 8 * MIB);
         haul.kill_9()
     };
     let journal = scene.path("f.bin.part.haul");

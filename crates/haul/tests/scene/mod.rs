@@ -162,6 +162,12 @@ pub(crate) fn queued(port: u16) -> Option<u64> {
     Some(queues.sum())
 }
 
+/// What haul has taken of all the bodies that a peer has sent: where others have the machine the rest may be much.
+pub(crate) fn taken_from(peer: &HttpPeer) -> u64 {
+    let sent = peer.body_sent();
+    sent.saturating_sub(queued(peer.addr().port()).unwrap_or(0))
+}
+
 /// The kept bytes that a run at work says it has resumed with.
 #[track_caller]
 pub(crate) fn kept_by(haul: &HaulProcess) -> u64 {
