@@ -82,9 +82,11 @@ fn a_resumed_file_needs_room_only_for_its_rest() {
     let content = Content::new(114, SIZE);
     let peer = HttpPeer::start(Behaviour::of(content).rate(Which::Every, 16 * MIB));
     let args = ["-n", "1", &peer.url("/f.bin")];
+    peer.hold_at(Some(8 * MIB));
     let haul = get(disk.path(), &args).spawn();
     wait_until(|| taken_from(&peer) >= 8 * MIB);
     haul.kill_9();
+    peer.hold_at(None);
     let told = run(disk.path(), &args, 0);
     assert!(told.kept() > 4 * MIB, "{told}");
     content.assert_file_is(disk.path().join("f.bin"));
@@ -107,9 +109,11 @@ fn a_partial_in_a_folder_that_became_read_only_is_left_as_it_is() {
     let url = peer.url("/f.bin");
     let args = ["-n", "1", &url];
     let Some(disk) = ReadOnlyDisk::new(|dir| {
+        peer.hold_at(Some(6 * MIB));
         let haul = get(dir, &args).spawn();
         wait_until(|| taken_from(&peer) >= 6 * MIB);
         haul.kill_9();
+        peer.hold_at(None);
     }) else {
         return;
     };

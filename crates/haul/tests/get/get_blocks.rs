@@ -78,7 +78,7 @@ fn what_goes_on_begins_at_a_marker_in_blocks() {
     let (served, scene) = (Served::of(FILE), Scene::in_memory());
     let running = server(&served).start();
     let url = running.url("/f.bin");
-    let had = scene.killed_with(SIZE / 2, &["-n", "1", "--limit-rate", "40M", &url]);
+    let had = scene.killed_with(SIZE / 2, &["-n", "1", "--limit-rate", "12M", &url]);
     let end = talking(&scene, &["-n", "1", &url]).run().expect_code(0);
     FILE.assert_file_is(scene.path("f.bin"));
     let rests: Vec<u64> =
@@ -117,7 +117,7 @@ fn a_file_that_changed_in_between_is_another_one() {
         let served = Served::of(FILE.changed(MIB));
         let running = server(&served).start();
         let (scene, url) = (Scene::in_memory(), running.url("/f.bin"));
-        scene.killed_with(SIZE / 2, &["-n", lanes, "--limit-rate", "40M", &url]);
+        scene.killed_with(SIZE / 2, &["-n", lanes, "--limit-rate", "12M", &url]);
         served.put("f.bin", FILE, 3600);
         let told = scene.run(&["-n", lanes, "--on-change", "fail", &url], 5);
         assert!(told.message().contains("changed"), "{told}");
@@ -132,7 +132,7 @@ fn a_file_that_changed_in_between_is_another_one() {
 fn a_killed_server_is_gone_on_with() {
     let (served, scene) = (Served::of(FILE), Scene::in_memory());
     let running = server(&served).start();
-    let getting = scene.get(&["-n", "1", "--limit-rate", "40M", &running.url("/f.bin")]).spawn();
+    let getting = scene.get(&["-n", "1", "--limit-rate", "12M", &running.url("/f.bin")]).spawn();
     let part = scene.path("f.bin.part");
     scene::wait_until(|| part.metadata().is_ok_and(|found| found.len() > 8 * MIB));
     let _running = running.killed_and_started_again();

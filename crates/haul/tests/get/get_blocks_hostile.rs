@@ -191,8 +191,8 @@ fn a_link_that_brings_no_whole_block_is_asked_for_streams() {
 /// A block takes longer than the patience with a silent server.
 #[test]
 fn a_slow_link_is_not_given_up_within_a_block() {
-    let stage = Stage::of(proper().rate(Which::Every, 35_000), Content::new(132, 150_000));
-    let told = stage.gets_by(&["-n", "1", "--timeout", "1", "--retries", "0"]);
+    let stage = Stage::of(proper().rate(Which::Every, 12_000), Content::new(132, 100_000));
+    let told = stage.gets_by(&["-n", "1", "--timeout", "3", "--retries", "0"]);
     assert!(told.all("retry").is_empty(), "{told}");
     stage.stayed_in_blocks();
     assert_eq!(stage.peer.transfers().len(), 1);

@@ -77,7 +77,7 @@ fn another_date_between_runs_is_another_file() {
     each(|served, server| {
         let (scene, url) = (Scene::in_memory(), server.login_url("/f.bin"));
         let new = FILE.changed(MIB);
-        scene.killed_with(SIZE / 2, &["-n", "4", "--limit-rate", "40M", &url]);
+        scene.killed_with(SIZE / 2, &["-n", "4", "--limit-rate", "12M", &url]);
         served.put("f.bin", new, 3600);
         server.hand_over();
         let told = scene.run(&["-n", "4", "--on-change", "fail", &url], 5);
@@ -96,7 +96,7 @@ fn a_change_that_keeps_date_and_size_is_found_by_a_checksum() {
     let Some(server) = Vsftpd::serve(served.root()) else { return };
     let (scene, url) = (Scene::in_memory(), server.login_url("/f.bin"));
     let sum = format!("sha-256={:x}", Sha256::digest(FILE.bytes(0..SIZE)));
-    scene.killed_with(SIZE / 2, &["--limit-rate", "40M", "--checksum", &sum, &url]);
+    scene.killed_with(SIZE / 2, &["--limit-rate", "12M", "--checksum", &sum, &url]);
     served.replace_unseen("f.bin", FILE.changed(0));
     let told = scene.run(&["--checksum", &sum, &url], 6);
     assert_eq!(scene.files(), ["f.bin.bad"], "{told}");
@@ -108,7 +108,7 @@ fn a_file_that_was_just_written_is_compared_by_its_bytes() {
     let Some(server) = Vsftpd::serve(served.root()) else { return };
     served.put("f.bin", FILE, 0);
     let (scene, url) = (Scene::in_memory(), server.login_url("/f.bin"));
-    scene.killed_with(SIZE / 2, &["--limit-rate", "40M", &url]);
+    scene.killed_with(SIZE / 2, &["--limit-rate", "12M", &url]);
     // In the same second, of the same size: its date says nothing.
     served.replace_unseen("f.bin", FILE.changed(0));
     let told = scene.run(&[&url], 0);

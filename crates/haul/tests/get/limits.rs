@@ -7,7 +7,7 @@ use haul_testkit::{
     hostile::{Excess, RetryAfter, Which},
 };
 
-use crate::scene::{MIB, SOON, Scene, Told, wait_until};
+use crate::scene::{MIB, SOON, Scene, Told, taken_from, wait_until};
 
 const SIZE: u64 = 8 * MIB;
 
@@ -22,7 +22,6 @@ fn a_server_that_asks_for_time_gets_it() {
         let scene = Scene::new();
         let began = Instant::now();
         let haul = scene.get(&[&peer.url("/f.bin")]).spawn();
-        wait_until(|| peer.requests().len() == 1);
         wait_until(|| peer.requests().len() > 1);
         let waited = began.elapsed();
         // A date has whole seconds, of which the first may be over.
@@ -30,7 +29,9 @@ fn a_server_that_asks_for_time_gets_it() {
         assert!(waited < Duration::from_secs(5), "{status}: asked again after {waited:?}");
         let told = Told::by(haul.wait().expect_code(0));
         let after = told.all("retry")[0]["after"].as_f64().unwrap();
-        assert!((1.9..=3.1).contains(&after), "{told}");
+        // Of the time until a date there is the less left, the later haul gets round to the answer.
+        let least = if status == 429 { 1.9 } else { 0.0 };
+        assert!((least..=3.1).contains(&after), "{told}");
         Content::new(121, SIZE).assert_file_is(scene.path("f.bin"));
     }
 }
@@ -116,19 +117,18 @@ fn the_rate_holds_for_all_jobs_together() {
 #[test]
 fn connections_to_a_host_are_bounded_over_all_jobs() {
     let content = Content::new(126, 4 * MIB);
-    let peer = HttpPeer::start(Behaviour::of(content).rate(Which::Every, 8 * MIB));
+    let peer = HttpPeer::start(Behaviour::of(content).rate(Which::Every, 4 * MIB));
     let scene = Scene::new();
     let urls = ["/a", "/b", "/c", "/d"].map(|path| peer.url(path));
     let args: Vec<&str> = ["-n", "2", "-j", "4"].into_iter().chain(urls.iter().map(String::as_str)).collect();
     let mut haul = scene.get(&args).spawn();
-    // A connection that haul has closed counts until the peer has noticed: only what lasts is too many.
-    let (mut most, mut last_within) = (0, Instant::now());
+    // A connection that haul has closed counts until the peer has noticed: only what lasts is too many. It has to be
+    // seen again and again, since any time may pass between two looks.
+    let (mut most, mut beyond) = (0, 0);
     while haul.is_running() {
         let open = peer.open();
-        if open <= 2 {
-            last_within = Instant::now();
-        }
-        if open <= 2 || last_within.elapsed() > Duration::from_millis(200) {
+        beyond = if open <= 2 { 0 } else { beyond + 1 };
+        if open <= 2 || beyond > 200 {
             most = most.max(open);
         }
         std::thread::sleep(Duration::from_millis(1));
@@ -148,10 +148,12 @@ fn a_stop_is_clean_and_says_how_to_go_on() {
             let peer = HttpPeer::start(
                 Behaviour::of(content).rate(Which::Every, 24 * MIB / lanes.parse::<u64>().unwrap()),
             );
-            let scene = Scene::new();
+            // A busy disk would take its time for what is to be saved.
+            let scene = Scene::in_memory();
             let args = ["-n", lanes, &peer.url("/f.bin")];
+            peer.hold_at(Some(SIZE));
             let haul = scene.get(&args).spawn();
-            peer.wait_until_sent(SIZE, SOON);
+            wait_until(|| taken_from(&peer) >= SIZE);
             match signal {
                 "INT" => haul.interrupt(),
                 _ => haul.terminate(),
@@ -164,6 +166,7 @@ fn a_stop_is_clean_and_says_how_to_go_on() {
                 "{told}"
             );
             assert_eq!(scene.files(), ["f.bin.part", "f.bin.part.haul"]);
+            peer.hold_at(None);
             let told = scene.run(&args, 0);
             assert_eq!(told.kept(), kept, "all that was received is kept\n{told}");
             content.assert_file_is(scene.path("f.bin"));
@@ -186,10 +189,11 @@ fn a_stop_before_the_first_answer_leaves_nothing() {
 #[test]
 fn a_human_is_told_how_to_go_on() {
     let peer = HttpPeer::start(file(129).rate(Which::Every, 8 * MIB));
-    let scene = Scene::new();
+    let scene = Scene::in_memory();
+    peer.hold_at(Some(SIZE / 2));
     let haul =
         Haul::new(env!("CARGO_BIN_EXE_haul")).args(["get", &peer.url("/f.bin")]).dir(scene.dir()).spawn();
-    peer.wait_until_sent(SIZE / 2, SOON);
+    wait_until(|| taken_from(&peer) >= SIZE / 2);
     haul.interrupt();
     let end = haul.wait_at_most(Duration::from_secs(5)).expect_code(130);
     let last = end.stderr.lines().last().unwrap_or_default();
@@ -202,8 +206,10 @@ fn a_human_is_told_how_to_go_on() {
 fn tries_without_progress_are_counted_and_the_partial_is_kept() {
     let peer = HttpPeer::start(file(130).cut(Which::Every, 3 * MIB, Cut::Fin));
     let scene = Scene::new();
+    // The second connection is not to bring the rest before it is told to end.
+    peer.hold_at(Some(3 * MIB));
     let haul = scene.get(&["-n", "1", "--retries", "2", &peer.url("/f.bin")]).spawn();
-    peer.wait_until_sent(3 * MIB, SOON);
+    wait_until(|| peer.connections() > 1);
     // From here on every connection ends without a byte.
     peer.change(|behaviour| behaviour.cut = Some((Which::Every, 0, Cut::Rst)));
     let told = Told::by(haul.wait_at_most(SOON).expect_code(3));
@@ -213,7 +219,7 @@ fn tries_without_progress_are_counted_and_the_partial_is_kept() {
     let strikes: Vec<_> = told.all("retry").iter().map(|retry| retry["strikes"].as_u64().unwrap()).collect();
     assert_eq!(strikes, [1, 2], "{told}");
     assert_eq!(scene.files(), ["f.bin.part", "f.bin.part.haul"]);
-    peer.change(|behaviour| behaviour.cut = None);
+    peer.change(|behaviour| behaviour.cut = None).hold_at(None);
     let told = scene.run(&["-n", "1", &peer.url("/f.bin")], 0);
     assert_eq!(told.kept(), kept, "{told}");
     Content::new(130, SIZE).assert_file_is(scene.path("f.bin"));

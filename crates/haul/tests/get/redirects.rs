@@ -136,6 +136,7 @@ fn a_journal_holds_no_secret_and_only_its_owner_may_read_it() {
     let url = first.url("/go?token=s3cret#fr4gment").replace("//", "//bob:passw0rd@");
     let args = [&SECRETS[2..], &["-v", "--progress", "plain", "-n", "2", "-o", "f.bin", &url]].concat();
     let end = {
+        other.hold_at(Some(8 * MIB));
         let haul = scene::haul().arg("get").args(args).dir(scene.dir()).spawn();
         scene::wait_until(|| scene::taken_from(&other) >= 8 * MIB);
         haul.kill_9()

@@ -63,6 +63,8 @@ fn standard_output_that_nobody_reads_does_not_keep_us() {
 #[test]
 fn standard_error_that_nobody_reads_does_not_keep_who_asks_twice() {
     let peer = HttpPeer::start(Behaviour::of(Content::new(152, SIZE)).rate(Which::Every, 8 * MIB));
+    // It is not to be done before it has heard of a signal.
+    peer.hold_at(Some(MIB));
     let scene = Scene::new();
     let (_read, write) = full_pipe();
     let mut haul = spawn(&scene, &["--progress", "plain", &peer.url("/f.bin")], Stdio::null(), write.into());

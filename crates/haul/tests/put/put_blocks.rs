@@ -44,7 +44,7 @@ fn a_killed_client_leaves_what_it_was_told_and_goes_on_there() {
     let upload = Upload::in_memory_of("f.bin", CONTENT);
     let served = server(&upload).start();
     let url = served.url("/f.bin");
-    let putting = upload.put(&["--limit-rate", "60M", "f.bin", &url]).spawn();
+    let putting = upload.put(&["--limit-rate", "12M", "f.bin", &url]).spawn();
     wait_until(|| received(upload.root()) >= MARKED + 2 * MIB);
     assert_eq!(putting.kill_9().signal, Some(9), "it was still at work");
     assert!(!upload.far("f.bin").exists());
@@ -59,7 +59,7 @@ fn a_killed_server_has_all_that_a_110_told_and_the_client_goes_on_by_itself() {
     let upload = Upload::in_memory_of("f.bin", CONTENT);
     let served = server(&upload).start();
     let url = served.url("/f.bin");
-    let putting = upload.put(&["--limit-rate", "60M", "f.bin", &url]).spawn();
+    let putting = upload.put(&["--limit-rate", "12M", "f.bin", &url]).spawn();
     wait_until(|| received(upload.root()) >= MARKED + 4 * MIB);
     let served = served.killed_and_started_again();
     let offset = owner(served.addr()).size("f.bin");
@@ -73,7 +73,7 @@ fn a_killed_server_has_all_that_a_110_told_and_the_client_goes_on_by_itself() {
 fn what_the_server_said_to_be_safe_is_told_of_an_upload_that_was_stopped() {
     let upload = Upload::in_memory_of("f.bin", CONTENT);
     let served = server(&upload).start();
-    let putting = upload.put(&["--limit-rate", "60M", "f.bin", &served.url("/f.bin")]).spawn();
+    let putting = upload.put(&["--limit-rate", "8M", "f.bin", &served.url("/f.bin")]).spawn();
     wait_until(|| received(upload.root()) >= MARKED + 8 * MIB);
     putting.interrupt();
     let told = Told::by(putting.wait_at_most(SOON).expect_code(130));

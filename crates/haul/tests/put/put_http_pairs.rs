@@ -85,7 +85,7 @@ fn what_a_client_was_just_killed_over_is_found_at_once() {
             let upload = Upload::in_memory_of("f.bin", content);
             std::fs::create_dir(upload.far("d")).unwrap();
             let server = serve(upload.root()).http().start();
-            let haul = upload.put(&strs(&args(&server, first, &["--limit-rate", "24M"]))).spawn();
+            let haul = upload.put(&strs(&args(&server, first, &["--limit-rate", "12M"]))).spawn();
             wait_until(|| received(server.root()) >= SIZE / 2);
             assert_eq!(haul.kill_9().signal, Some(9));
             // Nothing is waited for.

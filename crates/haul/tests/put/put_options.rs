@@ -30,7 +30,7 @@ fn stage(behaviour: FtpBehaviour) -> (Upload, FtpPeer, String) {
 /// A run that dies when the peer has about half of the file.
 fn killed_at_half(upload: &Upload, peer: &FtpPeer, url: &str) {
     let goal = peer.body_received() + SIZE / 2;
-    let haul = upload.put(&["--limit-rate", "12M", "f.bin", url]).spawn();
+    let haul = upload.put(&["--limit-rate", "3M", "f.bin", url]).spawn();
     peer.wait_until_received(goal, SOON);
     assert_eq!(haul.kill_9().signal, Some(9));
 }
@@ -164,7 +164,7 @@ fn a_server_that_keeps_sizes_to_itself_has_no_file_overwritten() {
 #[test]
 fn what_one_user_began_is_no_leave_to_replace_anothers_file() {
     let (upload, peer, url) = stage(proper());
-    let haul = upload.put(&["-u", "alice:a", "--limit-rate", "12M", "f.bin", &url]).spawn();
+    let haul = upload.put(&["-u", "alice:a", "--limit-rate", "3M", "f.bin", &url]).spawn();
     peer.wait_until_received(SIZE / 2, SOON);
     assert_eq!(haul.kill_9().signal, Some(9));
     // The peer has one tree for all; this stands for the file in another's home.

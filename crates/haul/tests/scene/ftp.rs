@@ -93,7 +93,7 @@ impl Scene {
     pub(crate) fn killed_at_half_and_resumed(&self, lanes: u64, content: Content, args: &[&str]) -> Told {
         let n = lanes.to_string();
         let args = [&["-n", &n], args].concat();
-        let had = self.killed_with(content.size() / 2, &[&["--limit-rate", "40M"], &args[..]].concat());
+        let had = self.killed_with(content.size() / 2, &[&["--limit-rate", "12M"], &args[..]].concat());
         let told = self.run(&args, 0);
         content.assert_file_is(self.path("f.bin"));
         self.assert_only("f.bin");

@@ -103,8 +103,9 @@ impl Scene {
         peer.wait_until_sent(goal, SOON);
         wait_until(|| queued(peer.addr().port()).unwrap_or(0) == 0);
         haul.interrupt();
-        peer.hold_at(None);
+        // It is not to be done before it has heard of it.
         let told = Told::by(haul.wait_at_most(SOON).expect_code(130));
+        peer.hold_at(None);
         wait_until(|| peer.open() == 0);
         told
     }

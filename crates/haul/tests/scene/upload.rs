@@ -98,7 +98,7 @@ impl Upload {
 }
 
 /// How fast a run goes that shall be caught in the middle.
-pub(crate) const PACE: &str = "24M";
+pub(crate) const PACE: &str = "12M";
 
 /// A server that can continue a file, by its name.
 pub(crate) type Start = fn(&Path) -> Option<Running>;

@@ -137,11 +137,11 @@ fn a_control_connection_that_is_silent_while_data_flows_is_not_idle() {
     let place = Place::new();
     let content = Content::new(1, 8 * MIB);
     content.write_to(place.far("f"));
-    let served = place.serve().config("[ftp]\nidle = \"1s\"\n").start();
+    let served = place.serve().config("[ftp]\nidle = \"3s\"\n").start();
     let mut caller = owner(served.addr());
     let mut data = begun(&mut caller, "STOR up", b"a");
     for _ in 0..6 {
-        sleep(Duration::from_millis(400));
+        sleep(Duration::from_millis(700));
         data.sends(b"b");
     }
     data.finish();
@@ -155,7 +155,7 @@ fn a_control_connection_that_is_silent_while_data_flows_is_not_idle() {
 #[test]
 fn a_transfer_without_a_byte_is_given_up_and_what_came_is_kept() {
     let place = Place::new();
-    let served = place.serve().config("[ftp]\nstall = \"1s\"\n").start();
+    let served = place.serve().config("[ftp]\nstall = \"3s\"\n").start();
     let mut caller = owner(served.addr());
     let _data = begun(&mut caller, "STOR f", b"some bytes");
     let reply = caller.reply();

@@ -42,11 +42,11 @@ fn a_program_that_leaves_its_group_has_its_deadline_all_the_same() {
          open(sys.argv[1] + \"/pid\", \"w\").write(str(os.getpid())); time.sleep(600)' \"$1\"",
         python.display()
     );
-    let hook = ear.hook("runaway", &leave, "deadline = \"2s\"\nretries = 0\nat_once = 1");
+    let hook = ear.hook("runaway", &leave, "deadline = \"5s\"\nretries = 0\nat_once = 1");
     let served = place.serve().config(&hook).start();
     stores(&served, "f");
     let line = wait_for(&served, "hook given up");
-    assert!(line.contains("it was ended after 2 s"), "{line}");
+    assert!(line.contains("it was ended after 5 s"), "{line}");
     let pid = fs::read_to_string(ear.path("pid")).unwrap();
     wait_until(|| !lives(&pid));
 }

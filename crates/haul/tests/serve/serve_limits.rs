@@ -329,7 +329,7 @@ fn moment(seconds: u64) -> String {
 fn an_account_that_has_expired_is_told_so_and_its_session_ends_after_its_transfer() {
     let place = Place::new();
     let toml =
-        users(&format!("expires = {}", moment(6))) + &user("old", "secret", "expires = \"2020-01-31\"");
+        users(&format!("expires = {}", moment(12))) + &user("old", "secret", "expires = \"2020-01-31\"");
     let served = serve(&place, &toml).start();
     assert_eq!(login("127.0.0.2", &served, "old", "secret"), 530);
     assert_eq!(login("127.0.0.3", &served, "old", "wrong"), 530);

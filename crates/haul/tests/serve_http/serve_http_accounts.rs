@@ -295,7 +295,9 @@ fn credentials_count_for_one_request_and_no_longer() {
         caller.asks(request("GET", "/f", &[STRANGER], None)).expect(200);
     }
     // A user that is gone at the next reload is gone at the next request.
-    let log = served.process().stderr();
+    // Lines are written after the answers; a server that has ended has written all of them.
+    served.process().terminate();
+    let log = served.wait().stderr;
     assert_eq!(log.matches("login user=\"a\"").count(), log.matches("login user=\"b\"").count(), "{log}");
 }
 

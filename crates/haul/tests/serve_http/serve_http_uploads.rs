@@ -396,7 +396,8 @@ fn a_newcomer_waits_and_is_refused_while_bytes_come() {
     let addr = served.http_addr();
     let mut first = Ask::new("PUT", "/f").begins(addr, Some(LEN));
     first.sends(&part(NEW, 0, 1000));
-    first.is_taken();
+    // Taken from the socket is not yet received, nor is the upload begun with it.
+    wait_until(|| offset(addr, "/f") == Some(1000));
     let newcomer = std::thread::spawn(move || {
         let came = Instant::now();
         let answer = Ask::new("PUT", "/f").brings(addr, &part(OLD, 0, OLD.size()));
@@ -425,7 +426,8 @@ fn a_newcomer_takes_over_a_silent_one_and_nothing_of_that_one_gets_in() {
     for dialect in DIALECTS {
         let mut first = Ask::new("PUT", "/f").begins(addr, Some(LEN));
         first.sends(&part(OLD, 0, 100_000));
-        first.is_taken();
+        // What is received after the newcomer has come is somebody at work, and not waited for.
+        wait_until(|| offset(addr, "/f") == Some(100_000));
         let done = match dialect {
             Dialect::Ftp | Dialect::FtpAppend => {
                 owner(served.addr()).stores("STOR f", &part(NEW, 0, LEN)).code
@@ -454,9 +456,9 @@ fn a_newcomer_goes_on_with_what_a_silent_one_has_sent() {
     let addr = served.http_addr();
     let mut first = Ask::new("PUT", "/f").begins(addr, Some(LEN));
     first.sends(&part(NEW, 0, 100_000));
-    first.is_taken();
-    wait_until(|| offset(addr, "/f").is_some_and(|at| at > 0));
-    let at = offset(addr, "/f").expect("it is remembered");
+    // What is received after the newcomer has come is somebody at work, and not waited for.
+    let at = 100_000;
+    wait_until(|| offset(addr, "/f") == Some(at));
     piece("/f", at, LEN, Some(LEN)).brings(addr, &part(NEW, at, LEN)).expect(201);
     let _ = first.tries(&part(OLD, 0, LEN - 100_000));
     let _ = first.hears();

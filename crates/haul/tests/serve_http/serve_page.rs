@@ -19,7 +19,7 @@ use crate::scene::{
 /// What is uploaded where it has to take a while.
 const LARGE: Content = Content::new(5, 12 * MIB);
 /// Bytes a second, so that it does.
-const PACE: u64 = 4 * MIB;
+const PACE: u64 = 2 * MIB;
 /// Offsets that a page sends are noted in it.
 const NOTE_OFFSETS: &str = "void (() => {
     const set = XMLHttpRequest.prototype.setRequestHeader;

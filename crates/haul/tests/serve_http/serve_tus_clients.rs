@@ -83,8 +83,9 @@ fn goes_on_after_the_server_was_killed(uploader: Uploader, way: &Value) {
     let served = place.serve().http().start();
     let content = Content::new(12, LEN);
     content.write_to(place.local("source"));
-    let link = Link::to(served.http_addr());
-    link.rate(Some(2 * MIB));
+    let link = Link::up_to(served.http_addr());
+    // It has to be caught in the middle, however late somebody looks.
+    link.rate(Some(MIB));
     let endpoint = format!("http://{}/-/tus", link.addr());
     let Some(client) = uploader.command(&place.local("source"), &endpoint, &told(&place, way)) else {
         return;
@@ -92,6 +93,7 @@ fn goes_on_after_the_server_was_killed(uploader: Uploader, way: &Value) {
     let client = client.spawn();
     wait_until(|| place.hidden() > MIB);
     let served = served.killed_and_started_again();
+    link.rate(None);
     let events = assert_done(&client.wait_at_most(SOON), content, &place);
     assert!(link.passed() < 2 * LEN, "{} bytes were sent: {events:#?}", link.passed());
     drop(served);

@@ -16,7 +16,7 @@ use crate::scene::{
     MIB, Seeded,
     served::{Place, left_unfinished, owner, part, serve},
     tus::{BYTES, Tus, V1, base64, filename, location, offset_of, taken, unseen},
-    wait_until,
+    uploading, wait_until,
 };
 
 const LEN: u64 = 3 * MIB + 5;
@@ -100,8 +100,10 @@ fn the_newest_patch_wins_and_who_only_asks_disturbs_nobody() {
     }
     // Who is silent is ended by a question, after a while.
     let mut silent = ann.begins(&url, 2 * MIB, LEN - 2 * MIB, &[], &part(content, 2 * MIB, 2 * MIB + 9));
+    wait_until(|| ann.offset(&url) == 2 * MIB + 9);
     let since = Instant::now();
-    wait_until(|| ann.offset(&url) == 2 * MIB + 9 && since.elapsed() > Duration::from_millis(1500));
+    // From when it was received on, and the last question comes after that while.
+    wait_until(|| since.elapsed() > Duration::from_millis(1500) && ann.offset(&url) == 2 * MIB + 9);
     let _ = silent.tries(b"late");
     if let Some(late) = silent.hears("PATCH") {
         assert_eq!(late.status(), 409, "{}", late.text());
@@ -118,7 +120,9 @@ fn a_file_that_somebody_is_just_sending_is_not_begun_anew_beside_that() {
     let ann = Tus::owner(served.http_addr());
     let content = Content::new(9, LEN);
     let url = ann.creates("/", "f", LEN);
-    let mut older = ann.begins(&url, 0, LEN, &[], b"");
+    let mut older = ann.begins(&url, 0, LEN, &[], &part(content, 0, 1));
+    // Its request is read, and it may not have begun yet: else the newcomer could be the first.
+    wait_until(|| uploading::offset(served.http_addr(), "/f") == Some(1));
     let over = AtomicBool::new(false);
     let refused = std::thread::scope(|scope| {
         let newcomer = scope.spawn(|| {
@@ -126,7 +130,7 @@ fn a_file_that_somebody_is_just_sending_is_not_begun_anew_beside_that() {
             over.store(true, Ordering::Relaxed);
             refused
         });
-        let mut at = 0;
+        let mut at = 1;
         while !over.load(Ordering::Relaxed) && at < LEN / 2 {
             older.sends(part(content, at, at + 1));
             taken(&older);
