@@ -17,6 +17,7 @@ class Relay:
 
     def __init__(self, targets):
         self.pairs = set()
+        self.doors = []
         self.ports = {}
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, name="relay", daemon=True)
@@ -28,8 +29,9 @@ class Relay:
     async def _listen(self, target):
         async def come(reader, writer):
             await self._serve(target, reader, writer)
-        server = await asyncio.start_server(come, "127.0.0.1", 0, limit=PIECE)
-        return server.sockets[0].getsockname()[1]
+        door = await asyncio.start_server(come, "127.0.0.1", 0, limit=PIECE)
+        self.doors.append(door)
+        return door.sockets[0].getsockname()[1]
 
     async def _serve(self, target, reader, writer):
         try:
@@ -65,9 +67,19 @@ class Relay:
         return asyncio.run_coroutine_threadsafe(cutting(), self.loop).result(10)
 
     def close(self):
-        self.cut(lambda: True, False)
+        """Ends when nobody is on the way any more."""
+        async def ending():
+            for door in self.doors:
+                door.close()
+            # Who is still being connected is cut as soon as that is done.
+            while others := asyncio.all_tasks() - {asyncio.current_task()}:
+                for end in [end for pair in self.pairs for end in pair]:
+                    end.transport.abort()
+                await asyncio.wait(others, timeout=0.1)
+        asyncio.run_coroutine_threadsafe(ending(), self.loop).result(10)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(5)
+        self.loop.close()
 
 
 async def _carry(reader, writer):
