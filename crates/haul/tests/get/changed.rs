@@ -12,9 +12,9 @@ use crate::scene::{MIB, SOON, Scene, Told};
 
 const SIZE: u64 = 16 * MIB;
 /// What overlap checks may cost: 64 KiB at the start, at the end of every extent and at two random places; and as much
-/// again in each gap, with what is on its way when a lane is let go.
+/// again in each gap, with what is on its way when a lane is let go: one read.
 fn overlaps(lanes: u64) -> u64 {
-    (4 + lanes) * 64 * 1024 + lanes * 256 * 1024
+    (4 + lanes) * 64 * 1024 + lanes * 512 * 1024
 }
 
 /// Slow enough to be met in the middle of its work.

@@ -81,12 +81,24 @@ impl Scene {
     /// Runs that until the peer has sent `bytes` more, kills it, and waits until the peer has noticed.
     #[track_caller]
     pub(crate) fn killed_after(&self, peer: &HttpPeer, bytes: u64, args: &[&str]) -> Finished {
+        self.killed_behind(peer, &[peer.addr().port()], bytes, args)
+    }
+
+    /// The same where the way to the peer has more than one part, each with a port.
+    #[track_caller]
+    pub(crate) fn killed_behind(
+        &self,
+        peer: &HttpPeer,
+        ports: &[u16],
+        bytes: u64,
+        args: &[&str],
+    ) -> Finished {
         let goal = peer.body_sent() + bytes;
         // Sent is not received yet: where others have the machine, haul may be some time behind.
         peer.hold_at(Some(goal));
         let haul = self.get(args).spawn();
         peer.wait_until_sent(goal, SOON);
-        wait_until(|| queued(peer.addr().port()).unwrap_or(0) == 0);
+        wait_until(|| ports.iter().all(|port| queued(*port).unwrap_or(0) == 0));
         let end = haul.kill_9();
         peer.hold_at(None);
         assert_eq!(end.signal, Some(9), "it was still at work\n{}", end.stderr);
