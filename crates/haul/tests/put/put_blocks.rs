@@ -73,8 +73,8 @@ fn a_killed_server_has_all_that_a_110_told_and_the_client_goes_on_by_itself() {
 fn what_the_server_said_to_be_safe_is_told_of_an_upload_that_was_stopped() {
     let upload = Upload::in_memory_of("f.bin", CONTENT);
     let served = server(&upload).start();
-    let putting = upload.put(&["--limit-rate", "8M", "f.bin", &served.url("/f.bin")]).spawn();
-    wait_until(|| received(upload.root()) >= MARKED + 8 * MIB);
+    let putting = upload.put(&["--limit-rate", "12M", "f.bin", &served.url("/f.bin")]).spawn();
+    wait_until(|| received(upload.root()) >= MARKED + 4 * MIB);
     putting.interrupt();
     let told = Told::by(putting.wait_at_most(SOON).expect_code(130));
     let kept = told.all("failed")[0]["kept"].as_u64().unwrap();
