@@ -239,8 +239,7 @@ fn abor_in_the_middle_of_a_fast_upload_keeps_what_came() {
         let began = Instant::now();
         caller.says("ABOR", 426);
         caller.hears(226);
-        // It is heard, and not at an end of the upload, which has none.
-        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
         sending.join().unwrap();
         let kept = caller.size(name).unwrap();
         assert!(kept >= 20 * MIB - 1 && !place.far(name).exists());
